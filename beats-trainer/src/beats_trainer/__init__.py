@@ -1,0 +1,1 @@
+"""BEATs audio embeddings from verified checkpoints."""

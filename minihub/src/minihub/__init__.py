@@ -1,0 +1,1 @@
+"""A small Hugging Face Hub on your own machine."""
