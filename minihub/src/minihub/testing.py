@@ -1,0 +1,1 @@
+"""Start a Hub for tests: a pytest plugin."""
