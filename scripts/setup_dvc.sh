@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Set a folder up so that `dvc push` publishes its checkpoints/ on the Hugging Face Hub.
+# Run it from the project's folder; running it again changes nothing.
+set -euo pipefail
+
+REMOTE=huggingface
+DEFAULT_REPO=datasets/ninanor/beats-checkpoints
+FOLDER=checkpoints
+
+usage() {
+    cat <<EOF
+Usage: $0 [REPO] [ENDPOINT]
+
+  REPO      where to publish: datasets/OWNER/NAME, models/OWNER/NAME or hf://...  (default: $DEFAULT_REPO)
+  ENDPOINT  address of another Hub, such as http://127.0.0.1:8000                (default: the Hugging Face Hub)
+EOF
+}
+
+fail() {
+    printf 'setup_dvc: %s\n' "$@" >&2
+    exit 1
+}
+
+check_tools() {
+    command -v dvc >/dev/null || fail "DVC is not installed. Install it with: pip install dvc dvc-hf"
+    # Asked from an empty folder: a config with an hf:// url is an error where dvc-hf is missing.
+    local empty
+    empty=$(mktemp -d)
+    local supported
+    supported=$(cd "$empty" && dvc doctor 2>/dev/null || true)
+    rmdir "$empty"
+    case "$supported" in
+        *"hf ("*) ;;
+        *) fail "DVC is here ($(command -v dvc)) but cannot reach the Hub: the plugin dvc-hf is missing." \
+            "Install it beside DVC with: pip install dvc-hf" ;;
+    esac
+}
+
+enter_project() {
+    if root=$(dvc root 2>/dev/null); then
+        cd "$root"
+    elif root=$(git rev-parse --show-toplevel 2>/dev/null); then
+        cd "$root"
+        dvc init --quiet
+    else
+        dvc init --quiet --no-scm
+    fi
+}
+
+# Ask first, write only what differs: the config stays byte for byte the same on a second run.
+setting() { # SECTION.OPTION VALUE
+    local now
+    now=$(dvc config "$1" 2>/dev/null || true)
+    [ "$now" = "$2" ] || dvc config "$1" "$2"
+}
+
+set_remote() {
+    if ! dvc config "remote.$REMOTE.url" >/dev/null 2>&1; then
+        dvc remote add --quiet "$REMOTE" "$url"
+    fi
+    setting "remote.$REMOTE.url" "$url"
+    setting "remote.$REMOTE.publish" "$FOLDER"
+    if [ -n "$endpoint" ]; then
+        setting "remote.$REMOTE.endpointurl" "$endpoint"
+    fi
+    dvc config core.remote >/dev/null 2>&1 || dvc config core.remote "$REMOTE"
+}
+
+holds_files() {
+    [ -d "$FOLDER" ] && [ -n "$(find "$FOLDER" -type f ! -name .gitignore -print | head -n 1)" ]
+}
+
+track() {
+    mkdir -p "$FOLDER"
+    holds_files || return 0
+    if [ ! -e "$FOLDER/README.md" ] && command -v beats >/dev/null; then
+        beats card "$FOLDER" >/dev/null
+    fi
+    dvc add --quiet "$FOLDER"
+}
+
+next_steps() {
+    local default push="dvc push"
+    default=$(dvc config core.remote)
+    [ "$default" = "$REMOTE" ] || push="dvc push -r $REMOTE"
+    echo "The remote '$REMOTE' is $url${endpoint:+ at $endpoint}."
+    [ "$default" = "$REMOTE" ] || echo "Your default remote stays '$default'."
+    echo "Next:"
+    if ! holds_files; then
+        echo "  put your checkpoint files into $FOLDER/"
+        echo "  beats card $FOLDER/                      # the README.md that the Hub shows (from beats-trainer)"
+    fi
+    echo "  export HF_TOKEN=...                      # or: hf auth login"
+    echo "  dvc add $FOLDER/"
+    if git rev-parse --git-dir >/dev/null 2>&1; then
+        echo "  git add $FOLDER.dvc .gitignore .dvc/config"
+        echo "  git commit -m \"Add BEATs checkpoints to DVC tracking\""
+        echo "  $push"
+        echo "  git push"
+    else
+        echo "  $push"
+    fi
+}
+
+case "${1:-}" in
+    -h | --help) usage && exit 0 ;;
+    -*) usage >&2 && exit 2 ;;
+esac
+[ $# -le 2 ] || { usage >&2 && exit 2; }
+
+repo=${1:-$DEFAULT_REPO}
+url=hf://${repo#hf://}
+endpoint=${2:-}
+
+check_tools
+enter_project
+set_remote
+track
+next_steps
