@@ -1,0 +1,39 @@
+"""What can go wrong, as types. Each is also the standard type that fits, so plain `except OSError` works."""
+
+from __future__ import annotations
+
+
+class BeatsError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class UnknownCheckpointError(BeatsError, LookupError):
+    """No pin has this name."""
+
+
+class PinError(BeatsError, ValueError):
+    """A pin, or the DVC config beside it, cannot be read."""
+
+
+class CheckpointError(BeatsError, ValueError):
+    """A file is no checkpoint that can be loaded safely and completely."""
+
+
+class FetchError(BeatsError, OSError):
+    """A checkpoint could not be brought from the Hub."""
+
+
+class AccessError(FetchError, PermissionError):
+    """The Hub did not let this token, or no token, read the file."""
+
+
+class NotCachedError(FetchError, FileNotFoundError):
+    """The file is not in the cache and the network may not or cannot be used."""
+
+
+class DigestMismatchError(FetchError):
+    """The bytes of a file are not those that its pin names."""
+
+
+class RecordingError(BeatsError, ValueError):
+    """A recording cannot be read as sound."""
