@@ -1,0 +1,182 @@
+"""A name or a pin in, a verified local file out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import constants
+
+from beats_trainer.digest import check_file, is_file_of
+from beats_trainer.errors import AccessError, DigestMismatchError, FetchError
+from beats_trainer.hubcache import cached_copies, discard, recorded_sha256
+from beats_trainer.huberror import not_cached
+from beats_trainer.pinfile import FolderPin, Pin
+from beats_trainer.pins import Registry
+from beats_trainer.place import Place
+from beats_trainer.shelf import shelf_copy
+from beats_trainer.transfer import Progress, Transfer
+
+logger = logging.getLogger(__name__)
+
+Trust = Literal["pinned", "hub"]
+
+
+def fetch_checkpoint(
+    name: str | Pin,
+    *,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    progress: Progress | None = None,
+    trust: Trust = "hub",
+    allow_noncommercial: bool = False,
+) -> Path:
+    """Returns a local file whose size and digest are those of the pin, fetching it when it is not here.
+
+    The digest is computed on every call, also for a file that has been here for long.
+
+    Args:
+        name: The name of a pin, `OWNER/REPO[@REVISION][/FILE]`, or a pin.
+        cache_dir: huggingface_hub's own cache unless given.
+        local_files_only: Fails instead of using the network.
+        progress: Is called with the bytes that are there, and the size where it is known.
+        trust: `hub` takes the Hub's word for files that no pin names; `pinned` refuses these.
+        allow_noncommercial: Accepts a licence that forbids commercial use.
+
+    Raises:
+        UnknownCheckpointError: No pin has this name.
+        NotCachedError: The file is not here and the network may not be used.
+        DigestMismatchError: The bytes are not those of the pin; they have been removed.
+        AccessError: The Hub, or the licence, does not let you.
+    """
+    cache = Path(cache_dir).expanduser() if cache_dir is not None else None
+    pin = name if isinstance(name, Pin) else find_checkpoint(name, cache, local_files_only=local_files_only)
+    _may_use(pin, trust, allow_noncommercial)
+    found = local_copy(pin, cache)
+    if found is not None:
+        return found
+    if local_files_only or constants.HF_HUB_OFFLINE:
+        reason = (
+            "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "`local_files_only` forbids the network"
+        )
+        raise not_cached(next(iter(pin.sources), None), pin.name, reason)
+    return _from_sources(pin, cache, progress)
+
+
+def find_checkpoint(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
+    """The pin of a name; reads the listings of folder pins, from the network where it must."""
+
+    def read_listing(folder: FolderPin) -> bytes:
+        path = fetch_checkpoint(folder.listing, cache_dir=cache_dir, local_files_only=local_files_only)
+        return path.read_bytes()
+
+    return Registry(read_listing=read_listing).find(name)
+
+
+def list_checkpoints() -> list[str]:
+    """The names of all known checkpoints."""
+    return [pin.name for pin in known_checkpoints()]
+
+
+def known_checkpoints(*, local_files_only: bool = False) -> list[Pin]:
+    """The pins of all known checkpoints. A listing that cannot be read is logged and left out."""
+
+    def read_listing(folder: FolderPin) -> bytes:
+        return fetch_checkpoint(folder.listing, local_files_only=local_files_only).read_bytes()
+
+    registry = Registry(read_listing=read_listing)
+    pins = registry.all()
+    for origin, reason in registry.unread.items():
+        logger.warning("the listing of %s is left out: %s", origin, reason)
+    return pins
+
+
+def local_copy(pin: Pin, cache_dir: Path | None = None) -> Path | None:
+    """A verified copy that is already on this machine. A damaged one in the cache is removed."""
+    shelved = shelf_copy(pin)
+    if shelved is not None:
+        return shelved
+    return next(_verified(pin, cache_dir), None)
+
+
+def _verified(pin: Pin, cache_dir: Path | None) -> Iterator[Path]:
+    for place in pin.sources:
+        for path in cached_copies(place, cache_dir):
+            recorded = recorded_sha256(path)
+            digests = pin.digests or ({"sha256": recorded} if recorded else {})
+            if is_file_of(path, pin.size, digests):
+                yield path
+            elif _should_fit(path, place, recorded, pin):
+                logger.warning("%s: the cached file %s is damaged and is removed", pin.name, path)
+                _remove(path, pin)
+
+
+def _should_fit(path: Path, place: Place, recorded: str | None, pin: Pin) -> bool:
+    """Whether a cached file was stored as the one we want: other revisions may rightly differ."""
+    if recorded is not None:
+        return recorded == pin.digests.get("sha256", recorded)
+    return place.is_pinned and place.revision in path.parts
+
+
+def _remove(path: Path, pin: Pin) -> None:
+    try:
+        discard(path)
+    except OSError as error:
+        message = (
+            f"{path} is not {pin.name}: its bytes are damaged, and it cannot be removed ({error}). "
+            "Remove it, or set HF_HUB_CACHE to a cache of your own."
+        )
+        raise DigestMismatchError(message) from error
+
+
+def _may_use(pin: Pin, trust: Trust, allow_noncommercial: bool) -> None:
+    if pin.noncommercial and not allow_noncommercial:
+        message = (
+            f"{pin.name} has the licence {pin.licence}, which forbids commercial use. If yours is none, "
+            "say so: allow_noncommercial=True, or --allow-noncommercial."
+        )
+        raise AccessError(message)
+    if not pin.digests:
+        if trust == "pinned":
+            message = (
+                f"no digest is known for {pin.name}, and only pinned files are trusted. Write a pin with "
+                f"`beats pin`, or take the Hub's word with trust='hub'. See `beats info {pin.name}`."
+            )
+            raise FetchError(message)
+        logger.warning("%s: no digest is pinned; the Hub's word is taken for it", pin.name)
+
+
+def _from_sources(pin: Pin, cache_dir: Path | None, progress: Progress | None) -> Path:
+    """Tries each source; the digest is the judge, so any mirror serves."""
+    failures: list[FetchError] = []
+    for place in pin.sources:
+        try:
+            return _checked(Transfer(pin, place, cache_dir, progress).run(), pin)
+        except FetchError as error:
+            failures.append(error)
+            logger.info("%s: %s", pin.name, error)
+    if len(failures) == 1:
+        raise failures[0]
+    raise _no_source(pin, failures)
+
+
+def _checked(path: Path, pin: Pin) -> Path:
+    try:
+        check_file(path, pin.name, pin.size, pin.digests)
+    except DigestMismatchError:
+        _remove(path, pin)
+        raise
+    return path
+
+
+def _no_source(pin: Pin, failures: list[FetchError]) -> FetchError:
+    if not failures:
+        message = (
+            f"nobody has said where {pin.name} lies: its pin names no Hub repository. Put the file into "
+            "a folder of BEATS_CHECKPOINTS; it is recognised by its digest."
+        )
+        return FetchError(message)
+    reasons = "".join(f"\n- {failure}" for failure in failures)
+    return type(failures[0])(f"none of the {len(failures)} sources of {pin.name} has it:{reasons}")

@@ -1,0 +1,170 @@
+"""The Hub's errors, and those on the way to it, as ours: what failed, on what, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from huggingface_hub import constants, errors, get_token
+
+from beats_trainer.errors import AccessError, FetchError, NotCachedError
+from beats_trainer.place import Place
+
+# The client changed its HTTP library twice; its own error always derives from that library's.
+HUB_ERRORS: tuple[type[Exception], ...] = (errors.HfHubHTTPError.__mro__[1], OSError)
+
+
+class CutShortError(OSError):
+    """The body of an answer ended before its time."""
+
+
+# The HTTP libraries' own names for trouble on the way.
+NETWORK_WORDS = ("Timeout", "Connect", "Protocol", "Network", "ReadError", "WriteError", "ChunkedEncoding")
+RETRIED = {408, 425, 429, 500, 502, 503, 504}
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that an error came with."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed in a moment."""
+    if isinstance(error, CutShortError):
+        return True
+    if isinstance(error, FetchError | errors.OfflineModeIsEnabled | errors.LocalEntryNotFoundError):
+        return False
+    status = status_of(error)
+    if status is not None:
+        return status in RETRIED
+    return _is_network(error)
+
+
+def _is_network(error: BaseException) -> bool:
+    name = type(error).__name__
+    return any(word in name for word in NETWORK_WORDS)
+
+
+def translate(error: BaseException, place: Place, label: str) -> FetchError:
+    """One of our errors for anything that huggingface_hub or its HTTP client raises."""
+    if isinstance(error, FetchError):
+        return error
+    for types, message in _TYPES:
+        if isinstance(error, types):
+            return message(error, place, label)
+    return _by_status(error, place, label)
+
+
+def _where(place: Place) -> str:
+    return f"{place} at {place.endpoint or constants.ENDPOINT}"
+
+
+def not_cached(place: Place | None, label: str, reason: str) -> NotCachedError:
+    """The file is wanted, is not here, and may or can not be fetched now."""
+    source = f" It comes from {_where(place)}." if place else ""
+    message = (
+        f"{label} is not in the cache {constants.HF_HUB_CACHE}, and {reason}.{source} "
+        f"Run `beats fetch {label}` where there is network; for a machine without, carry it with "
+        "`beats bundle create` and `beats bundle install`, or point BEATS_CHECKPOINTS at a folder that holds it."
+    )
+    return NotCachedError(message)
+
+
+def _offline(_: BaseException, place: Place, label: str) -> FetchError:
+    reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the network may not be used"
+    return not_cached(place, label, reason)
+
+
+def _gated(error: BaseException, place: Place, label: str) -> FetchError:
+    token = "your token's account" if get_token() else "an account, then set HF_TOKEN"
+    message = (
+        f"cannot fetch {label}: {_where(place)} is gated (status {status_of(error)}). "
+        f"Accept its terms on {_page(place)} with {token}, and try again."
+    )
+    return AccessError(message)
+
+
+def _no_revision(_: BaseException, place: Place, label: str) -> FetchError:
+    message = (
+        f"cannot fetch {label}: {place.repo_id} has no revision {place.revision!r} ({_where(place)}, 404). "
+        f"Its branches and tags are on {_page(place)}/tree/main."
+    )
+    return FetchError(message)
+
+
+def _no_entry(_: BaseException, place: Place, label: str) -> FetchError:
+    message = (
+        f"cannot fetch {label}: {place.repo_id} has no file {place.path!r} at revision {place.revision!r} "
+        f"({_where(place)}, 404). Its files are on {_page(place)}/tree/{place.revision}."
+    )
+    return FetchError(message)
+
+
+def _no_repository(error: BaseException, place: Place, label: str) -> FetchError:
+    if status_of(error) == 401 and get_token():
+        return _bad_token(place, label)
+    hint = (
+        "the token that is set may not read it: use one of an account that may"
+        if get_token()
+        else "it is private: set HF_TOKEN, or run `hf auth login`"
+    )
+    message = (
+        f"cannot fetch {label}: {_where(place)} cannot be seen (status {status_of(error)}). "
+        f"Either there is no {place.repo_type} {place.repo_id}, or {hint}."
+    )
+    return AccessError(message)
+
+
+def _bad_token(place: Place, label: str) -> FetchError:
+    message = (
+        f"cannot fetch {label}: the Hub does not accept the token that is set ({_where(place)}, 401). "
+        "Log in again with `hf auth login`, or unset HF_TOKEN for public files."
+    )
+    return AccessError(message)
+
+
+def _by_status(error: BaseException, place: Place, label: str) -> FetchError:
+    status = status_of(error)
+    if status == 401:
+        return _bad_token(place, label) if get_token() else _no_repository(error, place, label)
+    if status == 403:
+        message = (
+            f"cannot fetch {label}: the token that is set may not read {_where(place)} (403). "
+            "Use a token with read access to this repository."
+        )
+        return AccessError(message)
+    return FetchError(f"cannot fetch {label}: {_cause(error, status, place)}")
+
+
+def _cause(error: BaseException, status: int | None, place: Place) -> str:
+    where = _where(place)
+    if status == 429:
+        return f"too many requests ({where}, 429). Wait some minutes; a token (HF_TOKEN) raises the limit."
+    if status is not None and status >= 500:
+        return f"the Hub has a fault ({where}, status {status}). Try again later; what arrived is kept."
+    if status is not None:
+        return f"the Hub refused the request ({where}, status {status})."
+    if "Timeout" in type(error).__name__:
+        return (
+            f"no answer in time from {where}. Try again: what arrived is kept. HF_HUB_DOWNLOAD_TIMEOUT "
+            "(seconds) allows slower answers."
+        )
+    if _is_network(error):
+        return (
+            f"no connection to {where} ({type(error).__name__}). Check the network, a proxy, and HF_ENDPOINT."
+        )
+    return f"{type(error).__name__}: {error} ({where}). Can the cache be written, {constants.HF_HUB_CACHE}?"
+
+
+def _page(place: Place) -> str:
+    prefix = {"dataset": "datasets/", "space": "spaces/"}.get(place.repo_type, "")
+    return f"{place.endpoint or constants.ENDPOINT}/{prefix}{place.repo_id}"
+
+
+_TYPES: tuple[tuple[type[BaseException], Callable[[BaseException, Place, str], FetchError]], ...] = (
+    (errors.OfflineModeIsEnabled, _offline),
+    (errors.GatedRepoError, _gated),
+    (errors.RevisionNotFoundError, _no_revision),
+    (errors.LocalEntryNotFoundError, _offline),
+    (errors.EntryNotFoundError, _no_entry),
+    (errors.RepositoryNotFoundError, _no_repository),
+)

@@ -1,0 +1,64 @@
+"""Folders of checkpoints on this machine or a shared disk; files in them are known by digest only."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from beats_trainer.digest import is_file_of
+from beats_trainer.pinfile import WEIGHTS, Pin
+
+logger = logging.getLogger(__name__)
+
+VARIABLE = "BEATS_CHECKPOINTS"
+
+
+def shelves() -> list[Path]:
+    """The folders of `BEATS_CHECKPOINTS`, then the one that `beats bundle install` fills."""
+    named = [Path(entry).expanduser() for entry in os.environ.get(VARIABLE, "").split(os.pathsep) if entry]
+    return [folder for folder in [*named, default_shelf()] if folder.is_dir()]
+
+
+def default_shelf() -> Path:
+    """Where carried checkpoints go unless somebody says otherwise."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    return Path(os.path.expandvars(home)).expanduser() / "beats"
+
+
+def shelf_copy(pin: Pin) -> Path | None:
+    """A file on a shelf, or in the DVC cache beside the pin, whose bytes are those of the pin."""
+    if not pin.digests:
+        return None
+    for path in _candidates(pin):
+        try:
+            if is_file_of(path, pin.size, pin.digests):
+                return path
+        except OSError as error:
+            logger.warning("%s: cannot read %s: %s", pin.name, path, error)
+    return None
+
+
+def _candidates(pin: Pin) -> Iterator[Path]:
+    yield from _dvc_copies(pin)
+    for shelf in shelves():
+        files = [
+            path for path in sorted(shelf.rglob("*")) if path.suffix in (*WEIGHTS, ".dir") and path.is_file()
+        ]
+        yield from sorted(files, key=lambda path: path.name != pin.filename)
+
+
+def _dvc_copies(pin: Pin) -> Iterator[Path]:
+    """What `dvc pull` has already brought into the repository of the pin."""
+    md5 = pin.digests.get("md5")
+    if not (md5 and pin.origin):
+        return
+    suffix = ".dir" if pin.filename.endswith(".dir") else ""
+    for folder in Path(pin.origin).resolve().parents:
+        if (folder / ".dvc").is_dir():
+            path = folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / (md5[2:] + suffix)
+            if path.is_file():
+                yield path
+            return
