@@ -1,1 +1,108 @@
-"""Start a Hub for tests: a pytest plugin."""
+"""Start a Hub for tests: a context manager, and a pytest plugin with the fixture `hub`."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minihub.app import make_app
+from minihub.faults import Fault, Faults, RequestLog
+from minihub.server import Server
+from minihub.state import State
+
+
+class Hub:
+    """A running Hub, and what a test may do to it.
+
+    Attributes:
+        endpoint: its address, for `HF_ENDPOINT`.
+        requests: what clients asked for so far.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = State(folder)
+        self._faults = Faults(make_app(self.state))
+        self._server = Server(self._faults)
+        self.endpoint = self._server.endpoint
+
+    @property
+    def requests(self) -> RequestLog:
+        """The log of requests."""
+        return self._faults.log
+
+    def start(self) -> None:
+        """Answer requests."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Answer no more; the folder stays."""
+        self._server.stop()
+        self.state.close()
+
+    def user(self, name: str, *, role: str = "write") -> str:
+        """Make a user and return a token of theirs."""
+        self.state.accounts.add_user(name)
+        return self.token(name, role=role)
+
+    def org(self, name: str, *members: str, private_by_default: bool = False) -> None:
+        """Make an organisation whose members may write."""
+        self.state.accounts.add_org(name, private_by_default=private_by_default)
+        for member in members:
+            self.state.accounts.add_member(name, member)
+
+    def token(self, user: str, *, role: str = "write", scopes: dict[str, list[str]] | None = None) -> str:
+        """Make a further token."""
+        return self.state.accounts.add_token(user, role=role, scopes=scopes)
+
+    def fail(
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int | None = None,
+        delay: float = 0.0,
+        cut_after: int | None = None,
+        corrupt: bool = False,
+        headers: dict[str, str] | None = None,
+        times: int | None = 1,
+        skip: int = 0,
+    ) -> None:
+        """Spoil requests to come.
+
+        Args:
+            method: of the requests; `*` for any.
+            path: of the requests, as sent; `*` stands for anything, slashes too.
+            status: answer with it, and do nothing.
+            delay: seconds to wait first.
+            cut_after: end the connection after so many bytes of the answer's body.
+            corrupt: change the bytes of the answer's body.
+            headers: of the answer with `status`.
+            times: how many requests to spoil; None for all.
+            skip: how many to let pass first.
+        """
+        fault = Fault(method, path, status, delay, cut_after, corrupt, headers or {}, times, skip)
+        self._faults.faults.append(fault)
+
+    def recover(self) -> None:
+        """Spoil nothing more."""
+        self._faults.faults.clear()
+
+
+@contextlib.contextmanager
+def serve(folder: Path | str) -> Iterator[Hub]:
+    """A Hub in a thread of its own, on a free port of this machine."""
+    hub = Hub(Path(folder))
+    hub.start()
+    try:
+        yield hub
+    finally:
+        hub.stop()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A fresh Hub, gone after the test."""
+    with serve(tmp_path / "hub") as running:
+        yield running

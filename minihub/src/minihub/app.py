@@ -1,0 +1,126 @@
+"""The Hub as one ASGI application: routes, and errors as clients read them."""
+
+import logging
+import secrets
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from minihub.errors import HubError
+from minihub.state import State
+
+log = logging.getLogger(__name__)
+
+
+class Segment(Convertor[str]):
+    """One part of a path; a slash inside it arrives as %2F."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        """Without percent signs."""
+        return unquote(value, errors="replace")
+
+    def to_string(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
+class Revision(Segment):
+    """A revision; those that everybody writes with plain slashes are read so too."""
+
+    regex = "refs/(?:pr|convert|heads|tags)/[^/]+|[^/]+"
+
+
+class Rest(Segment):
+    """The rest of a path."""
+
+    regex = ".+"
+
+
+class Kind(Segment):
+    """A type of repository with a git history."""
+
+    regex = "models|datasets|spaces"
+
+
+class Prefix(Segment):
+    """A type of repository as it stands in addresses of files; models have none."""
+
+    regex = "datasets|spaces"
+
+
+for _name, _convertor in (
+    *(("segment", Segment()), ("revision", Revision()), ("rest", Rest())),
+    *(("kind", Kind()), ("prefix", Prefix())),
+):
+    register_url_convertor(_name, _convertor)
+
+from minihub.routes import commit, files, lfs, people, refs, repositories, tree  # noqa: E402
+
+
+class RawPath:
+    """Routes match the path as it was sent, so that an encoded slash does not part a name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with the raw path, and give every answer a number."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        raw = scope.get("raw_path") or scope["path"].encode()
+        scope = {**scope, "path": raw.decode("latin-1"), "request_id": secrets.token_hex(8)}
+
+        async def send_numbered(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", scope["request_id"].encode())]
+            await send(message)
+
+        await self._app(scope, receive, send_numbered)
+
+
+def make_app(state: State) -> ASGIApp:
+    """The application of one Hub."""
+    routes = [
+        *(*people.ROUTES, *repositories.ROUTES, *refs.ROUTES, *tree.ROUTES),
+        *(*commit.ROUTES, *lfs.ROUTES, *files.ROUTES),
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HubError: _refuse, HTTPException: _no_route, Exception: _fail},
+    )
+    app.state.hub = state
+    app.router.redirect_slashes = False
+    return RawPath(app)
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HubError)  # noqa: S101 - it is registered for that class
+    headers = {"X-Error-Message": _one_line(error.message), **error.headers}
+    if error.code:
+        headers["X-Error-Code"] = error.code
+    return JSONResponse({"error": error.message}, error.status, headers)
+
+
+async def _no_route(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for that class
+    message = (
+        "Sorry, we can't find the page you are looking for." if error.status_code == 404 else error.detail
+    )
+    return JSONResponse({"error": message}, error.status_code, error.headers)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return JSONResponse({"error": "Internal error: the Hub's log says more."}, 500)
+
+
+def _one_line(text: str) -> str:
+    return text.encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")[:1000]

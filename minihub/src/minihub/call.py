@@ -1,0 +1,240 @@
+"""One request, as the routes see it: who asks, for what, with which body."""
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+from urllib.parse import parse_qs
+
+import pygit2
+from anyio import to_thread
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from minihub import history
+from minihub.accounts import ANYONE, Viewer
+from minihub.errors import BadRequestError, ForbiddenError, GatedRepoError, TooLargeError, UnauthorizedError
+from minihub.names import RepoName, repo_name
+from minihub.repos import Repo, not_found
+from minihub.state import State
+
+MAX_BODY_SIZE = 16 << 20  # bytes of a request that is read whole
+
+Route = Callable[[Request], Awaitable[Response]]
+
+
+class Call:
+    """A request with its viewer and its body."""
+
+    def __init__(self, request: Request, state: State) -> None:
+        self.request = request
+        self.state = state
+        self.viewer: Viewer = ANYONE
+        self.body = b""
+
+    # ---- what was sent
+
+    def param(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str, default: str = "") -> str:
+        """A value of the query."""
+        return self.request.query_params.get(name, default)
+
+    def flag(self, name: str) -> bool:
+        """Whether a value of the query says yes."""
+        return self.query(name).lower() in {"1", "true", "yes"}
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A count from the query, within bounds."""
+        text = self.query(name)
+        return min(max(int(text), 1), most) if text.isdecimal() and len(text) < 10 else default
+
+    def json(self) -> dict[str, Any]:
+        """The body, a JSON object."""
+        try:
+            value = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError) as error:
+            message = "The body of the request is not JSON."
+            raise BadRequestError(message) from error
+        if not isinstance(value, dict):
+            message = f"The body of the request is a JSON {type(value).__name__}: expected an object."
+            raise BadRequestError(message)
+        return value
+
+    def form(self) -> dict[str, list[str]]:
+        """The body, a JSON object or a form."""
+        if "json" in self.request.headers.get("content-type", ""):
+            return {key: value if isinstance(value, list) else [value] for key, value in self.json().items()}
+        try:
+            return parse_qs(self.body.decode(), keep_blank_values=True, max_num_fields=100_000)
+        except ValueError as error:
+            message = "The body of the request is not a form."
+            raise BadRequestError(message) from error
+
+    @property
+    def endpoint(self) -> str:
+        """This Hub's address, as the client wrote it."""
+        return str(self.request.base_url).rstrip("/")
+
+    @property
+    def here(self) -> str:
+        """The address of this request, without its query."""
+        return f"{self.endpoint}{self.request.scope['path']}"
+
+    # ---- who asks
+
+    def identify(self) -> None:
+        """Find out who asks, from the token in the request."""
+        scheme, _, value = self.request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and value.strip():
+            self.viewer = self.state.accounts.viewer(value.strip())
+        elif scheme.lower() == "basic":
+            self.viewer = self.state.accounts.viewer(_password(value))
+
+    def signed_in(self) -> Viewer:
+        """Who asks, who must be somebody."""
+        if not self.viewer.name:
+            message = "Invalid username or password."
+            raise UnauthorizedError(message, headers={"WWW-Authenticate": 'Basic realm="minihub"'})
+        return self.viewer
+
+    @property
+    def author(self) -> history.Author:
+        """Who a commit is by."""
+        viewer = self.signed_in()
+        facts = self.state.accounts.describe(viewer.name)
+        return history.Author(viewer.name, str(facts["email"]))
+
+    # ---- which repository
+
+    def name(self) -> RepoName:
+        """The repository in the path."""
+        plural = self.request.path_params.get("kind", "models")
+        return repo_name(plural, self.param("ns"), self.param("name"))
+
+    def repo(self) -> Repo:
+        """The repository in the path, if the viewer may know of it."""
+        name = self.name()
+        repo = self.state.repos.named(name)
+        if repo.private and not self.viewer.may_read(repo.name.namespace, repo.name.id):
+            raise not_found(name)
+        return repo
+
+    def open_repo(self) -> Repo:
+        """The repository in the path, if the viewer may read its files."""
+        repo = self.repo()
+        if repo.gated and not self._is_granted(repo):
+            message = (
+                f"Access to {repo.name} is restricted. You must have access to it and be authenticated "
+                "to access it. Ask its owner."
+            )
+            raise GatedRepoError(message, status=403 if self.viewer.name else 401)
+        return repo
+
+    def own_repo(self) -> Repo:
+        """The repository in the path, if the viewer may change it."""
+        repo = self.repo()
+        self.may_write(repo.name)
+        return repo
+
+    def may_write(self, name: RepoName) -> None:
+        """Refuse unless the viewer may change this repository."""
+        viewer = self.signed_in()
+        if not viewer.may_write(name.namespace, name.id):
+            message = (
+                f"You don't have the rights to change {name}: the token {viewer.token_name!r} of "
+                f"{viewer.name} has the role {viewer.role}. Use one that may write to {name.namespace}."
+            )
+            raise ForbiddenError(message)
+
+    def _is_granted(self, repo: Repo) -> bool:
+        return self.viewer.may_read(repo.name.namespace, repo.name.id) or self.state.repos.is_granted(
+            repo, self.viewer.name
+        )
+
+    @contextmanager
+    def git(self, repo: Repo) -> Iterator[pygit2.Repository]:
+        """The repository's git, open."""
+        try:
+            git = pygit2.Repository(str(repo.folder))
+        except pygit2.GitError as error:
+            raise not_found(repo.name) from error
+        try:
+            yield git
+        finally:
+            git.free()
+
+    # ---- bodies too large to be read whole
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it arrives."""
+        async for piece in self.request.stream():
+            if piece:
+                yield piece
+
+    async def read_body(self, limit: int = MAX_BODY_SIZE) -> None:
+        """Read the body whole, refusing a large one before it is in memory."""
+        length = self.request.headers.get("content-length", "0")
+        pieces, size = [], int(length) if length.isdecimal() and len(length) < 19 else 0
+        if size <= limit:
+            size = 0
+            async for piece in self.pieces():
+                size += len(piece)
+                pieces.append(piece)
+                if size > limit:
+                    break
+        if size > limit:
+            message = f"The body of the request has more than {limit} bytes. Send less at once."
+            raise TooLargeError(message, headers={"Connection": "close"})
+        self.body = b"".join(pieces)
+
+
+def route(handler: Callable[[Call], Any]) -> Route:
+    """A handler that reads its body whole and runs in a thread; it returns JSON or a response."""
+
+    @wraps(handler)
+    async def endpoint(request: Request) -> Response:
+        call = Call(request, request.app.state.hub)
+        if request.method not in {"GET", "HEAD"}:
+            await call.read_body()
+        return await run_in_threadpool(_answer, handler, call)
+
+    return endpoint
+
+
+def streaming(handler: Callable[[Call], Awaitable[Any]]) -> Route:
+    """A handler that takes the body as it arrives."""
+
+    @wraps(handler)
+    async def endpoint(request: Request) -> Response:
+        call = Call(request, request.app.state.hub)
+        await to_thread.run_sync(call.identify)
+        try:
+            return _response(await handler(call))
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    return endpoint
+
+
+def _answer(handler: Callable[[Call], Any], call: Call) -> Response:
+    call.identify()
+    return _response(handler(call))
+
+
+def _response(result: Any) -> Response:
+    return result if isinstance(result, Response) else JSONResponse(result)
+
+
+def _password(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError) as error:
+        message = "Invalid credentials in Authorization header"
+        raise UnauthorizedError(message) from error

@@ -1,0 +1,124 @@
+"""Commits: what a client asks before it uploads, and the commit itself."""
+
+import base64
+import binascii
+from typing import Any
+
+import pygit2
+from anyio import to_thread
+from starlette.routing import Route
+
+from minihub import globs, history
+from minihub.call import Call, route, streaming
+from minihub.cards import front_matter_errors
+from minihub.commits import MAX_COMMIT_SIZE, MAX_REGULAR_SIZE, Draft, lines_of, require_steps
+from minihub.errors import BadRequestError, TooLargeError
+from minihub.names import repo_path
+from minihub.repos import Repo
+from minihub.routes.revision import revision_of
+from minihub.trees import entry_at
+
+
+def preupload(call: Call) -> Any:
+    """For each file: whether it goes through LFS, whether it is ignored, and what is there now."""
+    repo, body = call.own_repo(), call.json()
+    files = body.get("files")
+    if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+        message = "The request has no list `files`."
+        raise BadRequestError(message)
+    ignored = globs.ignore_rules(str(body.get("gitIgnore") or ""))
+    with call.git(repo) as git:
+        tree = revision_of(call, git).tree
+        large = globs.lfs_rules(_attributes(tree))
+        return {"files": [_advice(tree, large, ignored, file) for file in files]}
+
+
+def _advice(
+    tree: pygit2.Tree, large: list[globs.Rule], ignored: list[globs.Rule], file: dict[str, Any]
+) -> dict[str, Any]:
+    path = repo_path(str(file.get("path") or ""))
+    entry = entry_at(tree, path)
+    return {
+        "path": path,
+        "uploadMode": "lfs" if globs.decide(large, path) or _is_large(file) else "regular",
+        "shouldIgnore": globs.decide(ignored, path),
+        **({"oid": entry.etag} if entry and not entry.is_folder else {}),
+    }
+
+
+def _is_large(file: dict[str, Any]) -> bool:
+    size = file.get("size")
+    if isinstance(size, int) and size > MAX_REGULAR_SIZE:
+        return True
+    try:
+        return b"\0" in base64.b64decode(str(file.get("sample") or ""))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _attributes(tree: pygit2.Tree) -> str:
+    if ".gitattributes" not in tree:
+        return ""
+    found = tree[".gitattributes"]
+    return found.data.decode(errors="replace") if isinstance(found, pygit2.Blob) else ""
+
+
+async def commit(call: Call) -> Any:
+    """Carry out the operations that arrive, one a line, as one commit."""
+    repo = await to_thread.run_sync(call.own_repo)
+    git = pygit2.Repository(str(repo.folder))
+    try:
+        draft = Draft(git, lambda oid: call.state.lfs.size(repo, oid))
+        await _read(call, draft)
+        return await to_thread.run_sync(_finish, call, repo, draft)
+    finally:
+        git.free()
+
+
+async def _read(call: Call, draft: Draft) -> None:
+    rest, size = b"", 0
+    async for piece in call.pieces():
+        size += len(piece)
+        if size > MAX_COMMIT_SIZE:
+            message = (
+                f"The commit has more than {MAX_COMMIT_SIZE} bytes. Split it, or send files through LFS."
+            )
+            raise TooLargeError(message, headers={"Connection": "close"})
+        lines, rest = lines_of(rest + piece)
+        if lines:
+            await to_thread.run_sync(_read_lines, draft, lines)
+    if rest.strip():
+        await to_thread.run_sync(draft.read, rest)
+
+
+def _read_lines(draft: Draft, lines: list[bytes]) -> None:
+    for line in lines:
+        draft.read(line)
+
+
+def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
+    require_steps(draft)
+    branch = history.branch_ref(call.param("rev"))
+    with repo.lock:
+        head = draft.commit(branch, call.author)
+        call.state.repos.touch(repo)
+    return {
+        "success": True,
+        "commitOid": head,
+        "commitUrl": f"{call.endpoint}/{repo.name.url_path}/commit/{head}",
+        "hookOutput": "",
+    }
+
+
+def check_yaml(call: Call) -> Any:
+    """Whether the front matter of a card can be read."""
+    return {"errors": front_matter_errors(str(call.json().get("content") or "")), "warnings": []}
+
+
+_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
+
+ROUTES = [
+    Route(_REPO + "/preupload/{rev:revision}", route(preupload), methods=["POST"]),
+    Route(_REPO + "/commit/{rev:revision}", streaming(commit), methods=["POST"]),
+    Route("/api/validate-yaml", route(check_yaml), methods=["POST"]),
+]

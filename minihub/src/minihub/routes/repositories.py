@@ -1,0 +1,163 @@
+"""Repositories: make, describe, list, change, move, delete."""
+
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from minihub.call import Call, route
+from minihub.errors import BadRequestError, ConflictError, ForbiddenError
+from minihub.names import PLURALS, REPO_TYPES, RepoName, repo_name
+from minihub.routes.description import describe, sibling
+from minihub.routes.revision import revision_of
+
+GATED = {"auto": "auto", "manual": "manual", "True": "auto", "False": ""}
+DETAILS = ("sdk", "hardware", "license")
+
+
+def create(call: Call) -> Any:
+    """Make a repository."""
+    body = call.json()
+    name = _new_name(call, body)
+    viewer = call.signed_in()
+    if not viewer.belongs_to(name.namespace):
+        message = (
+            f'You don\'t have the rights to create a {name.type} under the namespace "{name.namespace}".'
+        )
+        raise ForbiddenError(message)
+    url = f"{call.endpoint}/{name.url_path}"
+    existing = call.state.repos.find(name)
+    if existing is not None and existing.name == name:
+        message = f"You already created this {name.type} repo: {name.id}"
+        return JSONResponse({"error": message, "url": url}, 409, headers={"X-Error-Message": message})
+    call.may_write(name)
+    details = {key: body[key] for key in DETAILS if isinstance(body.get(key), str)}
+    repo = call.state.repos.create(
+        name, private=_wants_private(call, body, name), author=call.author, **details
+    )
+    return {"url": url, "name": name.id, "id": str(repo.key)}
+
+
+def delete(call: Call) -> Any:
+    """Remove a repository."""
+    name = _new_name(call, call.json())
+    call.request.path_params.update(kind=PLURALS[name.type], ns=name.namespace, name=name.name)
+    call.state.repos.delete(call.own_repo())
+    return {}
+
+
+def move(call: Call) -> Any:
+    """Rename a repository, or give it to another namespace."""
+    body = call.json()
+    kind = _kind(body)
+    old, new = (_split(kind, body.get(key)) for key in ("fromRepo", "toRepo"))
+    call.request.path_params.update(kind=kind, ns=old.namespace, name=old.name)
+    repo = call.own_repo()
+    call.may_write(new)
+    if call.state.repos.find(new) not in (None, repo):
+        message = f"{repo.name} was not moved: {new.id} exists. Choose another name."
+        raise ConflictError(message)
+    call.state.repos.move(repo, new)
+    return {}
+
+
+def settings(call: Call) -> Any:
+    """Change who may see a repository, and who may read its files."""
+    repo, body, answer = call.own_repo(), call.json(), {}
+    private = _visibility(body)
+    if private is not None:
+        call.state.repos.update(repo, private=private)
+        answer["private"] = private
+    if "gated" in body:
+        if str(body["gated"]) not in GATED:
+            message = f"`gated` cannot be {str(body['gated'])[:20]!r}: expected 'auto', 'manual' or false."
+            raise BadRequestError(message)
+        call.state.repos.update(repo, gated=GATED[str(body["gated"])])
+        answer["gated"] = body["gated"]
+    return answer
+
+
+def info(call: Call) -> Any:
+    """A repository at a revision: its head, its files, its facts."""
+    repo = call.repo()
+    with call.git(repo) as git:
+        commit = revision_of(call, git)
+        return describe(call, repo, commit, blobs=call.flag("blobs"))
+
+
+def listing(call: Call) -> Any:
+    """Repositories by owner and words, the latest first."""
+    kind, limit = call.param("kind"), call.number("limit", 1000, 1000)
+    found = call.state.repos.all(REPO_TYPES[kind], call.query("author"), call.query("search"))
+    visible = [r for r in found if not r.private or call.viewer.may_read(r.name.namespace, r.name.id)]
+    return [sibling(repo) for repo in visible[:limit]]
+
+
+def auth_check(call: Call) -> Any:
+    """Whether the viewer may read the files."""
+    call.open_repo()
+    return {}
+
+
+def auth_check_write(call: Call) -> Any:
+    """Whether the viewer may change the repository."""
+    call.own_repo()
+    return {}
+
+
+def _kind(body: dict[str, Any]) -> str:
+    kind = PLURALS.get(str(body.get("type") or "model"))
+    if kind is None:
+        message = (
+            f"There is no repository type {str(body.get('type'))[:20]!r}: expected {', '.join(PLURALS)}."
+        )
+        raise BadRequestError(message)
+    return kind
+
+
+def _split(kind: str, repo_id: object) -> RepoName:
+    namespace, slash, name = str(repo_id).partition("/")
+    if not slash:
+        message = f"{str(repo_id)[:99]!r} is no repository: expected `owner/name`."
+        raise BadRequestError(message)
+    return repo_name(kind, namespace, name)
+
+
+def _new_name(call: Call, body: dict[str, Any]) -> RepoName:
+    name, owner = str(body.get("name") or ""), body.get("organization") or call.signed_in().name
+    if "/" in name:
+        return _checked(_kind(body), *name.split("/", 1))
+    return _checked(_kind(body), str(owner), name)
+
+
+def _checked(kind: str, namespace: str, name: str) -> RepoName:
+    if not name:
+        message = "The repository has no name: send `name`."
+        raise BadRequestError(message)
+    return RepoName(REPO_TYPES[kind], namespace, name)
+
+
+def _visibility(body: dict[str, Any]) -> bool | None:
+    if body.get("visibility") in {"private", "public"}:
+        return bool(body["visibility"] == "private")
+    return body["private"] if isinstance(body.get("private"), bool) else None
+
+
+def _wants_private(call: Call, body: dict[str, Any], name: RepoName) -> bool:
+    private = _visibility(body)
+    return call.state.accounts.is_private_by_default(name.namespace) if private is None else private
+
+
+_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
+
+ROUTES = [
+    Route("/api/repos/create", route(create), methods=["POST"]),
+    Route("/api/repos/delete", route(delete), methods=["DELETE"]),
+    Route("/api/repos/move", route(move), methods=["POST"]),
+    Route("/api/{kind:kind}", route(listing), methods=["GET"]),
+    Route(_REPO, route(info), methods=["GET"]),
+    Route(_REPO + "/revision/{rev:revision}", route(info), methods=["GET"]),
+    Route(_REPO + "/settings", route(settings), methods=["PUT"]),
+    Route(_REPO + "/auth-check", route(auth_check), methods=["GET"]),
+    Route(_REPO + "/auth-check/write", route(auth_check_write), methods=["GET"]),
+]

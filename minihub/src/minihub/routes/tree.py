@@ -1,0 +1,80 @@
+"""Trees of a revision: pages of entries, and facts about given paths."""
+
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+import pygit2
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from minihub.call import Call, route
+from minihub.errors import TooLargeError
+from minihub.lastcommits import last_commits
+from minihub.names import folder_path, repo_path
+from minihub.routes.description import entry_json
+from minihub.routes.revision import revision_of
+from minihub.trees import Entry, entry_at, folder_at, walk
+
+ENTRIES_PER_PAGE = 1000
+EXPANDED_PER_PAGE = 50
+MAX_PATHS = 1000
+
+
+def tree(call: Call) -> Any:
+    """Entries of a folder, in pages."""
+    expand = call.flag("expand")
+    most = EXPANDED_PER_PAGE if expand else ENTRIES_PER_PAGE
+    limit, after = call.number("limit", most, most), folder_path(call.query("cursor"))
+    with call.git(call.repo()) as git:
+        commit = revision_of(call, git)
+        folder = folder_path(call.request.path_params.get("path", ""))
+        prefix = f"{folder}/" if folder else ""
+        entries = walk(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
+        page = list(islice(entries, limit + 1))
+        response = JSONResponse(_entries(git, commit, page[:limit], expand=expand))
+    if len(page) > limit:
+        cursor = page[limit - 1].path.removeprefix(prefix)
+        query = [(k, v) for k, v in call.request.query_params.multi_items() if k != "cursor"]
+        response.headers["Link"] = f'<{call.here}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'
+    return response
+
+
+def paths_info(call: Call) -> Any:
+    """Facts about given paths; those that do not exist are left out."""
+    form = call.form()
+    paths = [str(path) for path in form.get("paths", [])]
+    if len(paths) > MAX_PATHS:
+        message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
+        raise TooLargeError(message)
+    expand = str(form.get("expand", ["false"])[0]).lower() == "true"
+    with call.git(call.repo()) as git:
+        commit = revision_of(call, git)
+        found = [entry_at(commit.tree, repo_path(path.strip("/"))) for path in paths if path.strip("/")]
+        return _entries(git, commit, [entry for entry in found if entry], expand=expand)
+
+
+def _entries(
+    git: pygit2.Repository, commit: pygit2.Commit, entries: list[Entry], *, expand: bool
+) -> list[dict[str, Any]]:
+    answers = [entry_json(entry) for entry in entries]
+    if expand:
+        changed = last_commits(git, commit, [entry.path for entry in entries])
+        for answer in answers:
+            answer["lastCommit"] = changed[answer["path"]]
+            if answer["type"] == "file":
+                answer["securityFileStatus"] = {
+                    "status": "unscanned",
+                    "avScan": None,
+                    "pickleImportScan": None,
+                }
+    return answers
+
+
+_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
+
+ROUTES = [
+    Route(_REPO + "/tree/{rev:revision}", route(tree), methods=["GET"]),
+    Route(_REPO + "/tree/{rev:revision}/{path:rest}", route(tree), methods=["GET"]),
+    Route(_REPO + "/paths-info/{rev:revision}", route(paths_info), methods=["POST"]),
+]

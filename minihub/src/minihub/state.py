@@ -1,0 +1,63 @@
+"""All that one Hub knows: a folder, opened by one server at a time."""
+
+import secrets
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from minihub.accounts import Accounts
+from minihub.blobs import Blobs
+from minihub.database import Database
+from minihub.lfs import LfsObjects
+from minihub.repos import Repos
+
+
+class State:
+    """The folder of a Hub, open.
+
+    Args:
+        folder: where everything is kept; made when it is not there.
+        exclusive: hold the folder's lock, as a server or a cleaner must; a command that adds rows need not.
+    """
+
+    def __init__(self, folder: Path, *, exclusive: bool = True) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / "lock", thread_local=False) if exclusive else None
+        if self._lock is not None:
+            self._take(self._lock)
+        self.drafts = folder / "drafts"
+        self.database = Database(folder / "hub.db")
+        self.accounts = Accounts(self.database)
+        self.repos = Repos(self.database, folder / "repos")
+        self.blobs = Blobs(folder / "blobs", self.drafts)
+        self.lfs = LfsObjects(self.database, self.blobs)
+        self.key = self._secret("signing key")
+        if exclusive:
+            self._sweep()
+
+    def close(self) -> None:
+        """Close the files and let others open the folder."""
+        self.database.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _take(self, lock: FileLock) -> None:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            message = f"The Hub in {self.folder} is in use by another process. Stop it, or choose another."
+            raise RuntimeError(message) from error
+
+    def _secret(self, name: str) -> bytes:
+        self.database.write(
+            "INSERT OR IGNORE INTO secrets (name, value) VALUES (?, ?)", name, secrets.token_bytes(32)
+        )
+        row = self.database.row("SELECT value FROM secrets WHERE name = ?", name)
+        assert row is not None  # noqa: S101 - the line above put it there
+        return bytes(row["value"])
+
+    def _sweep(self) -> None:
+        """Remove drafts that a killed server left behind."""
+        for path in self.drafts.glob("*"):
+            path.unlink()
