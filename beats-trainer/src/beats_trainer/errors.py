@@ -37,3 +37,11 @@ class DigestMismatchError(FetchError):
 
 class RecordingError(BeatsError, ValueError):
     """A recording cannot be read as sound."""
+
+
+class WaveformError(BeatsError, ValueError):
+    """Audio that the encoder cannot take: empty, too short, not finite, of the wrong shape."""
+
+
+class MissingExtraError(BeatsError, ImportError):
+    """A package that only some uses need is not installed."""

@@ -1,0 +1,168 @@
+"""A checkpoint file of any layout of the family in, config and weights out: safely and strictly."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from beats_trainer.config import BEATsConfig
+from beats_trainer.errors import CheckpointError
+from beats_trainer.formats import TABLE, Layout, arrange
+from beats_trainer.heads import Head, read_heads
+from beats_trainer.shapes import expected_shapes, infer_config
+from beats_trainer.sniff import Kind, sniff
+
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    KeyError,
+    SafetensorError,
+    zipfile.BadZipFile,
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds: the config, the encoder's weights under Microsoft's names, and any heads."""
+
+    path: Path
+    config: BEATsConfig
+    weights: dict[str, Tensor]
+    heads: dict[str, Head] = field(default_factory=dict)
+
+
+@torch.inference_mode(mode=False)  # weights that were read while inferring could never be trained
+def read_checkpoint(path: str | Path, *, config_path: str | Path | None = None) -> Checkpoint:
+    """Read a checkpoint; the weights stay memory-mapped.
+
+    Args:
+        path: The file.
+        config_path: ESPnet's `config.yaml` or avex's `label_map.json`, when it does not lie beside the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it is no checkpoint, would run code, or its tensors are not exactly those needed.
+    """
+    path = Path(path)
+    layout = _layout(path, _content(path))
+    config = _config(path, layout)
+    weights = _share_table(path, layout.weights)
+    _refuse_mismatch(path, weights, layout.extra, expected_shapes(config))
+    heads = read_heads(path, layout, config.encoder_embed_dim, config_path)
+    return Checkpoint(path, config, {k: v.float() for k, v in weights.items()}, heads)
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    kind = sniff(path)
+    try:
+        content = _tensors(path, kind)
+    except _UNREADABLE as error:
+        raise CheckpointError(_unsafe(path, error) or _broken(path, error)) from error
+    if isinstance(content, Mapping):
+        return content
+    message = (
+        f"{path} is no checkpoint: it holds a {type(content).__name__}; expected a dictionary of tensors. "
+        "Look for the file that holds the encoder."
+    )
+    raise CheckpointError(message)
+
+
+def _tensors(path: Path, kind: Kind) -> Any:
+    if kind is Kind.SAFETENSORS:
+        return load_file(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong with the file is raised, not warned of
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=kind is Kind.ZIP)
+
+
+def _unsafe(path: Path, error: Exception) -> str:
+    """What to say of a pickle that asks for more than tensors; nothing if this is not the trouble."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return ""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    asked = f"to call {found[1]}" if found else "instructions that plain tensors do not need"
+    return (
+        f"{path} is refused: reading it takes {asked}, and a checkpoint is tensors and plain values alone. "
+        "Nothing was run. If you trust its author, ask for a file without other Python objects, or for "
+        "safetensors."
+    )
+
+
+def _broken(path: Path, error: Exception) -> str:
+    reason = " ".join(str(error).split()).split(". ")[0][:200]
+    return (
+        f"{path} cannot be read: {reason}. It may be cut short: it has {path.stat().st_size} bytes. "
+        "Fetch it again, or compare its sha256."
+    )
+
+
+def _layout(path: Path, content: Mapping[str, Any]) -> Layout:
+    try:
+        return arrange(content)
+    except LookupError as error:
+        message = (
+            f"{path} is no checkpoint of the BEATs family: {error.args[0]}. "
+            "It may be a tokenizer's, an optimizer's or another model's."
+        )
+        raise CheckpointError(message) from error
+
+
+def _config(path: Path, layout: Layout) -> BEATsConfig:
+    try:
+        return infer_config(layout.weights, layout.config)
+    except KeyError as error:
+        message = f"{path} does not fit a BEATs encoder; missing: {error.args[0]}. Nothing was loaded."
+        raise CheckpointError(message) from error
+    except (ValueError, ZeroDivisionError, IndexError) as error:
+        message = f"{path} contradicts itself: {error}. Nothing was loaded."
+        raise CheckpointError(message) from error
+
+
+def _share_table(path: Path, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """All layers share one table of relative biases; files hold it once a layer, or once."""
+    tables = {name: value for name, value in weights.items() if name.endswith(TABLE)}
+    first = next((value for name, value in tables.items() if ".layers.0." in name), None)
+    others = {name for name in tables if ".layers.0." not in name}
+    differ = [n for n in sorted(others) if first is not None and not torch.equal(tables[n], first)]
+    if differ:
+        message = (
+            f"{path} holds different relative biases in different layers ({', '.join(differ[:3])}); "
+            "in a BEATs encoder all layers share one. Nothing was loaded."
+        )
+        raise CheckpointError(message)
+    return {name: value for name, value in weights.items() if name not in others}
+
+
+def _refuse_mismatch(
+    path: Path, weights: dict[str, Tensor], extra: list[str], expected: dict[str, tuple[int, ...]]
+) -> None:
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    missing = sorted(expected.keys() - shapes.keys())
+    unknown = sorted((shapes.keys() - expected.keys()) | set(extra))
+    misshapen = [f"{n} {shapes[n]} instead of {s}" for n, s in expected.items() if shapes.get(n, s) != s]
+    kinds = {"missing": missing, "unknown": unknown, "misshapen": misshapen}
+    found = [f"{kind}: {_some(names)}" for kind, names in kinds.items() if names]
+    if found:
+        message = (
+            f"{path} does not fit a BEATs encoder; {'; '.join(found)}. Nothing was loaded and nothing was "
+            "filled in. Look for the file that belongs to this model."
+        )
+        raise CheckpointError(message)
+
+
+def _some(names: list[str], limit: int = 5) -> str:
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,125 @@
+"""The heads of fine-tuned files: a linear layer on each patch, the mean of its logits, and their labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from torch import Tensor
+from torch.nn import functional
+
+from beats_trainer.errors import CheckpointError
+from beats_trainer.formats import Layout
+
+Activation = Literal["sigmoid", "softmax"]
+_SPECIAL = ("<blank>", "<unk>", "<sos/eos>")
+
+
+@dataclass(frozen=True)
+class Head:
+    """One head: weights, labels and how its logits become scores; None where the file does not say."""
+
+    name: str
+    weight: Tensor
+    bias: Tensor
+    labels: tuple[str, ...] | None = None
+    activation: Activation | None = None
+
+    def logits(self, patches: Tensor) -> Tensor:
+        """`(batch, patches, dim)` -> `(batch, labels)`: the mean over patches of each patch's logits."""
+        return functional.linear(patches, self.weight.to(patches), self.bias.to(patches)).mean(dim=1)
+
+    def scores(self, patches: Tensor, activation: Activation | None = None) -> Tensor:
+        """`(batch, patches, dim)` -> `(batch, labels)`, each in [0, 1]."""
+        chosen = activation or self.activation
+        logits = self.logits(patches)
+        if chosen is None:
+            message = (
+                f"The file does not say whether the head {self.name!r} ends in a sigmoid or a softmax. "
+                'Pass activation="sigmoid" (several labels can be true) or "softmax" (one is).'
+            )
+            raise ValueError(message)
+        return logits.sigmoid() if chosen == "sigmoid" else logits.softmax(dim=-1)
+
+
+def read_heads(path: Path, layout: Layout, dim: int, config_path: str | Path | None) -> dict[str, Head]:
+    """The heads that a file holds, with labels from the file or from the description beside it."""
+    described, activation = _description(path, layout, config_path)
+    heads = {}
+    for name, tensors in layout.heads.items():
+        _refuse_misshapen(path, name, tensors, dim)
+        own = (
+            name == "predictor"
+        )  # Microsoft's own head: its labels are in the file, and it ends in a sigmoid
+        labels = layout.labels or (described if len(layout.heads) == 1 else None) if own else described
+        heads[name] = Head(
+            name,
+            tensors["weight"].float(),
+            tensors["bias"].float(),
+            _fitting(labels, tensors["weight"].shape[0]),
+            "sigmoid" if own else activation,
+        )
+    return heads
+
+
+def _refuse_misshapen(path: Path, name: str, tensors: Mapping[str, Tensor], dim: int) -> None:
+    shapes = {part: tuple(value.shape) for part, value in tensors.items()}
+    count = shapes.get("weight", (0,))[0]
+    if shapes == {"weight": (count, dim), "bias": (count,)}:
+        return
+    message = (
+        f"{path}: the head {name!r} has {shapes}; expected weight (labels, {dim}) and bias (labels,). "
+        "Nothing was loaded."
+    )
+    raise CheckpointError(message)
+
+
+def _description(
+    path: Path, layout: Layout, config_path: str | Path | None
+) -> tuple[dict[int, str] | None, Activation | None]:
+    """Labels and activation from ESPnet's config.yaml or avex's label_map.json."""
+    beside = path.with_name("config.yaml" if "decoder.linear_out" in layout.heads else "label_map.json")
+    chosen = Path(config_path) if config_path is not None else beside
+    if not layout.heads or (config_path is None and not chosen.is_file()):
+        return None, None
+    text = chosen.read_text(encoding="utf-8")
+    if chosen.suffix == ".json":
+        return _label_map(json.loads(text)), None
+    return _espnet(yaml.safe_load(text))
+
+
+def _espnet(content: Any) -> tuple[dict[int, str] | None, Activation | None]:
+    kind = str((content.get("model_conf") or {}).get("classification_type"))
+    activations: dict[str, Activation] = {"multi-label": "sigmoid", "multi-class": "softmax"}
+    return dict(enumerate(content.get("token_list") or [])) or None, activations.get(kind)
+
+
+def _label_map(content: Mapping[str, Any]) -> dict[int, str]:
+    """Either label -> index or index -> label."""
+    if all(isinstance(value, int) for value in content.values()):
+        return {value: str(label) for label, value in content.items()}
+    return {int(index): str(label) for index, label in content.items()}
+
+
+def _fitting(labels: Mapping[int, str] | None, count: int) -> tuple[str, ...] | None:
+    """Labels 0 to count - 1, if that is what there is; ESPnet's special tokens may have no output."""
+    if labels is None:
+        return None
+    if sorted(labels) != list(range(count)):
+        plain = [label for _, label in sorted(labels.items()) if label not in _SPECIAL]
+        labels = dict(enumerate(plain))
+    return tuple(labels[i] for i in range(count)) if len(labels) == count else None
+
+
+def best(scores: Tensor, labels: tuple[str, ...], k: int) -> list[list[tuple[str, float]]]:
+    """The k best labels of each clip, best first."""
+    values, index = torch.topk(scores, min(k, scores.shape[-1]), dim=-1)
+    return [
+        [(labels[i], score) for score, i in zip(row, places, strict=True)]
+        for row, places in zip(values.tolist(), index.tolist(), strict=True)
+    ]

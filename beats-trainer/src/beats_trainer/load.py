@@ -1,0 +1,62 @@
+"""A name or a path in, a ready model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.model import BEATs
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+DEFAULT_CHECKPOINT = "BEATs_iter3_plus_AS2M"
+_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
+
+
+def load_model(
+    name_or_path: str | PathLike[str] = DEFAULT_CHECKPOINT, *, device: str | torch.device | None = None
+) -> BEATs:
+    """Load a checkpoint: fetched and verified if it is a name, read where it lies if it is a path.
+
+    Args:
+        name_or_path: A name from `list_checkpoints()`; or a path, which has a folder or a suffix in it.
+        device: Where to put it; "auto" or nothing takes a GPU if there is one.
+    """
+    return build(read_checkpoint(find_checkpoint(name_or_path)), device)
+
+
+def find_checkpoint(name_or_path: str | PathLike[str]) -> Path:
+    """The local file of a checkpoint; a name is never looked for among the files that lie around."""
+    if is_path(name_or_path):
+        return Path(name_or_path)
+    from beats_trainer.fetch import fetch_checkpoint
+
+    return fetch_checkpoint(str(name_or_path))
+
+
+def is_path(name_or_path: str | PathLike[str]) -> bool:
+    """Whether this is written as a path: a `Path`, a separator, or the suffix of a file of weights."""
+    if not isinstance(name_or_path, str):
+        return True
+    return name_or_path.endswith(_SUFFIXES) or any(separator in name_or_path for separator in "/\\")
+
+
+@torch.inference_mode(mode=False)
+def build(checkpoint: Checkpoint, device: str | torch.device | None = None) -> BEATs:
+    """The encoder of a checkpoint, in eval mode; its weights stay memory-mapped until they are moved."""
+    with torch.device("meta"):
+        model = BEATs(checkpoint.config)
+    model.load_state_dict(checkpoint.weights, strict=True, assign=True)
+    model.heads.update(checkpoint.heads)
+    return model.to(pick_device(device)).eval()
+
+
+def pick_device(device: str | torch.device | None) -> torch.device:
+    """The device that was asked for; "auto" or nothing is a GPU if there is one, else the CPU."""
+    if device is None or device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)

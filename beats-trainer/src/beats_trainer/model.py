@@ -1,0 +1,213 @@
+"""The BEATs encoder: waveform in, patch embeddings of any layer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from beats_trainer.attention import Attention, toeplitz
+from beats_trainer.config import BEATsConfig
+from beats_trainer.fbank import fbank
+from beats_trainer.heads import Activation, Head, best
+from beats_trainer.waveform import Short, as_batch
+
+
+class PositionalConvolution(nn.Module):
+    """A wide grouped convolution over patches, whose weight is normalised along its kernel."""
+
+    def __init__(self, config: BEATsConfig) -> None:
+        super().__init__()
+        dim, width, self.groups = config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups
+        self.weight_g = nn.Parameter(torch.ones(1, 1, width))
+        self.weight_v = nn.Parameter(torch.empty(dim, dim // self.groups, width))
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+    def weight(self) -> Tensor:
+        """`(dim, dim / groups, width)`."""
+        norm = self.weight_v.norm(dim=(0, 1), keepdim=True)
+        return self.weight_v * (self.weight_g / norm)  # type: ignore[no-any-return]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`(batch, patches, dim)` -> `(batch, patches, dim)`."""
+        width = self.weight_g.shape[-1]
+        moved = functional.conv1d(
+            hidden.transpose(1, 2), self.weight(), self.bias, padding=width // 2, groups=self.groups
+        )
+        return functional.gelu(moved[..., : hidden.shape[1]].transpose(1, 2))
+
+
+class Layer(nn.Module):
+    """One transformer layer, normalised after each half, with DeepNorm's scaled residual."""
+
+    def __init__(self, config: BEATsConfig, *, first: bool) -> None:
+        super().__init__()
+        dim = config.encoder_embed_dim
+        self.residual_scale = config.residual_scale
+        self.dropout, self.activation_dropout = config.dropout, config.activation_dropout
+        self.self_attn = Attention(config, owns_table=first)
+        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.fc1 = nn.Linear(dim, config.encoder_ffn_embed_dim)
+        self.fc2 = nn.Linear(config.encoder_ffn_embed_dim, dim)
+        self.final_layer_norm = nn.LayerNorm(dim)
+
+    def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
+        """`(batch, patches, dim)` -> `(batch, patches, dim)`."""
+        attended = self._drop(self.self_attn(hidden, bias), self.dropout)
+        hidden = self.self_attn_layer_norm(hidden * self.residual_scale + attended)
+        inner = self._drop(functional.gelu(self.fc1(hidden)), self.activation_dropout)
+        outer = self._drop(self.fc2(inner), self.dropout)
+        return self.final_layer_norm(hidden * self.residual_scale + outer)  # type: ignore[no-any-return]
+
+    def _drop(self, x: Tensor, p: float) -> Tensor:
+        return functional.dropout(x, p, self.training)
+
+
+class Encoder(nn.Module):
+    """Positional convolution and the stack of layers, which share one table of relative biases."""
+
+    def __init__(self, config: BEATsConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.pos_conv = nn.Sequential(PositionalConvolution(config))
+        self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
+        self.layers = nn.ModuleList(Layer(config, first=i == 0) for i in range(config.encoder_layers))
+
+    def forward(self, hidden: Tensor, last: int) -> Iterator[Tensor]:
+        """`(batch, patches, dim)` -> the input of layer 1, then the output of each layer up to `last`."""
+        hidden = self.layer_norm(hidden + self.pos_conv(hidden))
+        hidden = functional.dropout(hidden, self.config.dropout, self.training)
+        yield hidden
+        bias = toeplitz(self.table, hidden.shape[1], self.config.max_distance)
+        for layer in self.layers[:last]:
+            hidden = layer(hidden, bias)
+            yield hidden
+
+    @property
+    def table(self) -> Tensor:
+        """The relative biases of all layers, `(buckets, heads)`."""
+        return cast(Layer, self.layers[0]).self_attn.relative_attention_bias.weight
+
+
+class BEATs(nn.Module):
+    """The encoder of one checkpoint.
+
+    Layer 0 is the input of the first layer, `n_layers` the output of the last; negative numbers count from
+    the end.
+    """
+
+    def __init__(self, config: BEATsConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embedding = nn.Conv2d(
+            1, config.embed_dim, config.input_patch_size, stride=config.input_patch_size, bias=False
+        )
+        self.layer_norm = nn.LayerNorm(config.embed_dim)
+        self.post_extract_proj = nn.Linear(config.embed_dim, config.encoder_embed_dim)
+        self.encoder = Encoder(config)
+        self.heads: dict[str, Head] = {}
+
+    @property
+    def n_layers(self) -> int:
+        """Number of transformer layers."""
+        return self.config.encoder_layers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.layer_norm.weight.device
+
+    def forward(self, waveform: Any, *, layer: int = -1, short: Short = "error") -> Tensor:
+        """Patch embeddings of one layer.
+
+        Args:
+            waveform: `(samples,)` or `(batch, samples)`, mono, 16 kHz, in [-1, 1].
+            layer: Which layer; computing stops there.
+            short: What to do with less than one patch of audio.
+
+        Returns:
+            `(batch, patches, dim)`; patch `8 * column + row`, from the lowest frequencies up.
+        """
+        return self.hidden(waveform, [layer], short=short)[0]
+
+    def hidden(
+        self, waveform: Any, layers: Sequence[int] | None = None, *, short: Short = "error"
+    ) -> list[Tensor]:
+        """Patch embeddings of several layers in one pass, in the order asked for; of all without `layers`."""
+        return self._collect(layers, lambda last: self._encode(self._fbank(waveform, short), last))
+
+    @torch.inference_mode()
+    def logits(self, waveform: Any, *, head: str | None = None, short: Short = "error") -> Tensor:
+        """What the head of a fine-tuned file makes of each clip, `(batch, labels)`; see `head`."""
+        return self.head(head).logits(self(waveform, short=short))
+
+    @torch.inference_mode()
+    def classify(
+        self,
+        waveform: Any,
+        *,
+        top: int = 5,
+        head: str | None = None,
+        activation: Activation | None = None,
+        short: Short = "error",
+    ) -> list[list[tuple[str, float]]]:
+        """The best labels of each clip with their scores, best first.
+
+        Args:
+            waveform: `(samples,)` or `(batch, samples)`, mono, 16 kHz, in [-1, 1].
+            top: How many labels.
+            head: Which head, where the file has several.
+            activation: "sigmoid" or "softmax", where the file does not say.
+            short: What to do with less than one patch of audio.
+        """
+        chosen = self.head(head)
+        scores = chosen.scores(self(waveform, short=short), activation)
+        return best(scores, chosen.labels or tuple(map(str, range(scores.shape[-1]))), top)
+
+    def head(self, name: str | None = None) -> Head:
+        """One of the file's heads; the outermost without a name."""
+        if not self.heads:
+            message = (
+                "This checkpoint has no head, so it gives embeddings and no labels. "
+                "Load a fine-tuned one, such as BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2."
+            )
+            raise LookupError(message)
+        chosen = list(self.heads)[-1] if name is None else name
+        if chosen not in self.heads:
+            message = f"There is no head {name!r}; this checkpoint has {', '.join(self.heads)}."
+            raise LookupError(message)
+        return self.heads[chosen]
+
+    def layer_index(self, layer: int) -> int:
+        """The layer as a number from 0 to `n_layers`."""
+        count = self.n_layers + 1
+        if not -count <= layer < count:
+            message = (
+                f"There is no layer {layer}; this encoder has 0 (the input of the first layer) "
+                f"to {self.n_layers}. -1 is the last."
+            )
+            raise ValueError(message)
+        return layer % count
+
+    def _collect(
+        self, layers: Sequence[int] | None, encode: Callable[[int], Iterator[Tensor]]
+    ) -> list[Tensor]:
+        wanted = range(self.n_layers + 1) if layers is None else [self.layer_index(i) for i in layers]
+        kept = {i: hidden for i, hidden in enumerate(encode(max(wanted))) if i in wanted}
+        return [kept[i] for i in wanted]
+
+    def _fbank(self, waveform: Any, short: Short) -> Tensor:
+        batch = as_batch(waveform, short=short, patch=self.config.input_patch_size)
+        return fbank(batch.to(self.device), self.config.fbank_mean, self.config.fbank_std)
+
+    def _encode(self, energies: Tensor, last: int) -> Iterator[Tensor]:
+        return self.encoder(self._patches(energies), last)  # type: ignore[no-any-return]
+
+    def _patches(self, energies: Tensor) -> Tensor:
+        """`(batch, frames, 128)` -> `(batch, patches, dim)`."""
+        patches = self.patch_embedding(energies.unsqueeze(1)).flatten(2).transpose(1, 2)
+        projected: Tensor = self.post_extract_proj(self.layer_norm(patches))
+        return functional.dropout(projected, self.config.dropout_input, self.training)

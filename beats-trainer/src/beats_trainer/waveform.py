@@ -1,0 +1,103 @@
+"""Anything that may be a waveform in, `(batch, samples)` float32 out, or an error that says why not."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from beats_trainer.errors import WaveformError
+from beats_trainer.fbank import INT16_SCALE, SAMPLE_RATE, n_frames, n_samples
+
+PATCH = 16  # frames and mels on a side, in every published encoder
+SHORTEST = n_samples(PATCH)  # 2800 samples: one column of patches
+Short = Literal["error", "pad"]
+
+
+def as_batch(waveform: Any, *, short: Short = "error", patch: int = PATCH) -> Tensor:
+    """A checked batch of waveforms, cut to the samples that end up in patches.
+
+    Args:
+        waveform: `(samples,)` or `(batch, samples)`, mono, 16 kHz; a NumPy array, a tensor or a sequence,
+            floating in [-1, 1], or int16.
+        short: What to do with less than one patch: refuse, or append silence.
+        patch: Frames in a patch.
+
+    Returns:
+        `(batch, samples)`, float32.
+    """
+    batch = _scaled(_tensor(waveform))
+    batch = batch.unsqueeze(0) if batch.ndim == 1 else batch
+    _refuse_bad(batch)
+    return _cut(_long_enough(batch, short, n_samples(patch)), patch)
+
+
+def n_columns(samples: int, patch: int = PATCH) -> int:
+    """Columns of patches in a waveform; trailing frames that do not fill one are dropped."""
+    return n_frames(samples) // patch
+
+
+def _tensor(waveform: Any) -> Tensor:
+    if isinstance(waveform, Tensor):
+        return waveform
+    try:
+        return torch.from_numpy(np.require(np.asarray(waveform), requirements=["C", "W"]))
+    except (TypeError, ValueError) as error:
+        message = (
+            f"Not a waveform: {type(waveform).__name__}; expected numbers of shape (samples,) or "
+            "(batch, samples). Pass waveforms of different lengths as a list to extract_from_batch."
+        )
+        raise WaveformError(message) from error
+
+
+def _scaled(waveform: Tensor) -> Tensor:
+    if waveform.dtype == torch.int16:
+        return waveform.to(torch.float32) / INT16_SCALE
+    if not waveform.is_floating_point():
+        message = (
+            f"The samples are {waveform.dtype}; expected floating point in [-1, 1], or int16. "
+            "Divide by the full scale of your format first."
+        )
+        raise WaveformError(message)
+    return waveform.to(torch.float32)
+
+
+def _refuse_bad(batch: Tensor) -> None:
+    if batch.ndim != 2:
+        message = (
+            f"The waveform has shape {tuple(batch.shape)}; expected (samples,) or (batch, samples), mono. "
+            "Mix or pick channels first."
+        )
+        raise WaveformError(message)
+    if batch.numel() == 0:
+        message = f"The audio is empty: shape {tuple(batch.shape)}; expected at least {SHORTEST} samples."
+        raise WaveformError(message)
+    bad = int(batch.numel() - torch.isfinite(batch).sum())
+    if bad:
+        message = (
+            f"{bad} of {batch.numel()} samples are NaN or infinite; expected finite numbers. "
+            "Look for a broken decoder or a division by zero before this."
+        )
+        raise WaveformError(message)
+
+
+def _long_enough(batch: Tensor, short: Short, shortest: int) -> Tensor:
+    missing = shortest - batch.shape[1]
+    if missing <= 0:
+        return batch
+    if short == "pad":
+        return functional.pad(batch, (0, missing))
+    message = (
+        f"The audio has {batch.shape[1]} samples ({1000 * batch.shape[1] // SAMPLE_RATE} ms at 16 kHz); one "
+        f"patch needs {shortest} ({1000 * shortest // SAMPLE_RATE} ms). "
+        'Use a longer clip, or short="pad" to append silence.'
+    )
+    raise WaveformError(message)
+
+
+def _cut(batch: Tensor, patch: int) -> Tensor:
+    """Drop the samples of frames that fill no patch, so that clips of as many patches can go together."""
+    return batch[:, : n_samples(n_columns(batch.shape[1], patch) * patch)]

@@ -1,0 +1,48 @@
+"""The golden data, for the tests beside it."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.config import BEATsConfig
+from beats_trainer.formats import TABLE
+from beats_trainer.load import build
+from beats_trainer.model import BEATs
+from beats_trainer.untrained import untrained_weights
+
+GOLDEN = Path(__file__).parent / "golden"
+TINY = GOLDEN / "tiny"
+TINY_FILES = sorted(p.name for p in TINY.iterdir() if p.suffix != ".yaml")
+CLIPS = dict(np.load(GOLDEN / "clips.npz"))
+
+
+@lru_cache
+def reference(name: str) -> dict[str, Any]:
+    with np.load(GOLDEN / name) as archive:
+        return dict(archive)
+
+
+@lru_cache(maxsize=1)
+def base_model() -> BEATs:
+    """The full-size encoder with the weights of the recipe."""
+    seed = json.loads(str(reference("base_by_recipe.npz")["meta"]))["seed"]
+    weights = untrained_weights(seed)
+    kept = {name: value for name, value in weights.items() if TABLE not in name or ".layers.0." in name}
+    return build(Checkpoint(Path("recipe.pt"), BEATsConfig(), kept), "cpu")
+
+
+@lru_cache
+def tiny_model(file: str) -> BEATs:
+    config = TINY / "espnet_finetuned_config.yaml" if file.startswith("espnet") else None
+    return build(read_checkpoint(TINY / file, config_path=config), "cpu")
+
+
+def features(model: BEATs, waveform: Any) -> np.ndarray[Any, Any]:
+    with torch.inference_mode():
+        return model(waveform)[0].numpy()
