@@ -31,6 +31,7 @@ def write_untrained(path: str | Path, seed: int = 2026, config: BEATsConfig = BA
     return path
 
 
+@torch.inference_mode(mode=False)
 def untrained_weights(seed: int = 2026, config: BEATsConfig = BASE) -> OrderedDict[str, torch.Tensor]:
     """Seeded random weights under Microsoft's 250 names; each depends on the seed and its own name alone."""
     with torch.device("meta"):
