@@ -1,0 +1,214 @@
+"""A file and a stretch of it in, a mono 16 kHz waveform out; the only file that decodes audio."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from beats_trainer.errors import RecordingError
+from beats_trainer.truncation import missing_bytes
+
+__all__ = ["Channels", "RecordingError", "probe", "read_waveform", "resample", "stream_waveform"]
+
+SAMPLE_RATE = 16_000  # Hz
+QUALITY = "HQ"
+RESAMPLER = f"soxr {QUALITY}"
+BLOCK_S = 10
+MARGIN_S = 1  # more than the resampler's filter reaches to either side
+
+Waveform = npt.NDArray[np.float32]
+Channels = Literal["mix", "first"] | int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the header of a recording says."""
+
+    sample_rate: int
+    channels: int
+    frames: int
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds."""
+        return self.frames / self.sample_rate
+
+
+def probe(path: str | PathLike[str]) -> Probe:
+    """Reads the header of a recording.
+
+    Raises:
+        RecordingError: It is no recording, or an empty one.
+        FileNotFoundError: It is not there.
+    """
+    with _open(Path(path)) as file:
+        return Probe(file.samplerate, file.channels, file.frames)
+
+
+def read_waveform(
+    path: str | PathLike[str],
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    channels: Channels = "mix",
+    truncated: Literal["error", "keep"] = "error",
+) -> Waveform:
+    """Reads a recording, or the stretch from `start_s` to `end_s`, as `(samples,)`: mono, 16 kHz.
+
+    A stretch equals the same stretch of the whole recording.
+
+    Args:
+        path: Any format that libsndfile decodes, at any rate and with any number of channels.
+        start_s: Seconds.
+        end_s: Seconds; the end of the recording unless given.
+        channels: The mean of all channels, the first, or one by its number from 0.
+        truncated: Whether a recording that is shorter than its header says is an error.
+
+    Raises:
+        RecordingError: It cannot be decoded, is empty, truncated or not finite.
+        FileNotFoundError: It is not there.
+    """
+    if start_s < 0 or (end_s is not None and end_s <= start_s):
+        message = f"no stretch from {start_s} s to {end_s} s: expected 0 <= start_s < end_s."
+        raise ValueError(message)
+    seek_s = max(0, math.floor(start_s) - MARGIN_S)
+    start = round((start_s - seek_s) * SAMPLE_RATE)
+    end = None if end_s is None else round((end_s - seek_s) * SAMPLE_RATE)
+    blocks: list[Waveform] = []
+    length = 0
+    for block in stream_waveform(path, start_s=seek_s, channels=channels, truncated=truncated):
+        blocks.append(block)
+        length += len(block)
+        if end is not None and length >= end:
+            break
+    if length <= start:
+        duration_s = seek_s + length / SAMPLE_RATE
+        message = f"{path} has no samples from {start_s} s on: it is {duration_s:.2f} s long."
+        raise RecordingError(message)
+    return np.concatenate(blocks)[start:end]
+
+
+def stream_waveform(
+    path: str | PathLike[str],
+    *,
+    start_s: int = 0,
+    channels: Channels = "mix",
+    truncated: Literal["error", "keep"] = "error",
+) -> Iterator[Waveform]:
+    """The same in blocks of about ten seconds, so that memory does not grow with the recording.
+
+    Joined together they are exactly the resampled whole. `start_s` is in whole seconds, where the sample
+    grids of both rates meet.
+    """
+    recording = Path(path)
+    with _open(recording) as file:
+        _refuse_truncated(recording, truncated)
+        file.seek(min(start_s * file.samplerate, file.frames))
+        resampler = soxr.ResampleStream(file.samplerate, SAMPLE_RATE, 1, dtype="float32", quality=QUALITY)
+        position = file.tell()
+        for block in _blocks(file, recording):
+            mono = _mono(block, channels, recording)
+            _refuse_not_finite(mono, position / file.samplerate, recording)
+            position += len(mono)
+            yield from _some(resampler.resample_chunk(mono) if file.samplerate != SAMPLE_RATE else mono)
+        if file.samplerate != SAMPLE_RATE:
+            yield from _some(resampler.resample_chunk(np.empty(0, np.float32), last=True))
+        if position < file.frames and truncated == "error":
+            raise _truncated(recording, f"{file.frames:,} frames", f"{position:,}")
+
+
+def resample(waveform: npt.ArrayLike, sample_rate: int) -> Waveform:
+    """A mono waveform `(samples,)` at any rate -> 16 kHz."""
+    samples = np.ascontiguousarray(waveform, dtype=np.float32)
+    if sample_rate == SAMPLE_RATE:
+        return samples
+    resampled: Waveform = soxr.resample(samples, sample_rate, SAMPLE_RATE, quality=QUALITY)
+    return resampled
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    if not path.is_file():
+        message = f"there is no recording {path}. Expected the path of an audio file."
+        raise FileNotFoundError(message)
+    if not path.stat().st_size:
+        message = f"{path} is empty: the file has 0 bytes. Nothing can be read from it."
+        raise RecordingError(message)
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise _undecodable(path, error) from error
+    if file.frames == 0:
+        file.close()
+        message = f"{path} is empty: its header says 0 samples. Nothing can be read from it."
+        raise RecordingError(message)
+    return file
+
+
+def _undecodable(path: Path, error: Exception) -> RecordingError:
+    message = (
+        f"{path} cannot be decoded ({str(error).rstrip('. ')}). Expected wav, flac, ogg, opus, mp3, aiff or "
+        "another format of libsndfile; convert others first, for example with `ffmpeg -i INPUT OUTPUT.flac`."
+    )
+    return RecordingError(message)
+
+
+def _blocks(file: soundfile.SoundFile, path: Path) -> Iterator[Waveform]:
+    """Blocks `(frames, channels)`."""
+    while True:
+        try:
+            block: Waveform = file.read(BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise _undecodable(path, error) from error
+        if not len(block):
+            return
+        yield block
+
+
+def _mono(block: Waveform, channels: Channels, path: Path) -> Waveform:
+    if channels == "mix":
+        mixed: Waveform = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
+        return np.ascontiguousarray(mixed)
+    index = 0 if channels == "first" else int(channels)
+    if not 0 <= index < block.shape[1]:
+        message = f"{path} has no channel {index}: it has {block.shape[1]}, counted from 0."
+        raise RecordingError(message)
+    return np.ascontiguousarray(block[:, index])
+
+
+def _refuse_not_finite(mono: Waveform, start_s: float, path: Path) -> None:
+    if not np.isfinite(mono).all():
+        bad = int(np.flatnonzero(~np.isfinite(mono))[0])
+        message = (
+            f"{path} holds samples that are no numbers ({mono[bad]}), the first in the {BLOCK_S} seconds "
+            f"from {start_s:.0f} s on. Repair the recording, or cut that stretch out."
+        )
+        raise RecordingError(message)
+
+
+def _refuse_truncated(path: Path, truncated: Literal["error", "keep"]) -> None:
+    missing = missing_bytes(path)
+    if missing and truncated == "error":
+        size = path.stat().st_size
+        raise _truncated(path, f"{size + missing:,} bytes by its header", f"{size:,}")
+
+
+def _truncated(path: Path, expected: str, got: str) -> RecordingError:
+    message = (
+        f"{path} is truncated: expected {expected}, got {got}. Copy it again from its recorder; to use what "
+        "is there, pass truncated='keep', or --truncated keep."
+    )
+    return RecordingError(message)
+
+
+def _some(block: Waveform) -> Iterator[Waveform]:
+    if len(block):
+        yield block

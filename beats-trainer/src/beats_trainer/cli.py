@@ -1,0 +1,31 @@
+"""The `beats` command."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from beats_trainer.commands import card, embed, registry
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="beats-trainer")
+@click.option("-v", "--verbose", is_flag=True, help="Say more, on stderr.")
+def main(*, verbose: bool) -> None:
+    """BEATs audio embeddings: fetch a checkpoint, embed recordings, publish your own."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    for noisy in ("httpx", "httpx2", "filelock", "huggingface_hub"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+for command in (
+    registry.list_,
+    registry.info,
+    registry.fetch,
+    registry.verify,
+    embed.embed,
+    embed.demo,
+    card.card,
+):
+    main.add_command(command)

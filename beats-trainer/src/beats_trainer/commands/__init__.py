@@ -1,0 +1,1 @@
+"""The subcommands of `beats`, one noun a file."""

@@ -1,0 +1,71 @@
+"""What every subcommand does alike: data on stdout, everything else on stderr, errors as one sentence."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+from tqdm import tqdm
+
+from beats_trainer.errors import BeatsError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def say(text: str) -> None:
+    """One line for the reader, on stderr."""
+    click.echo(text, err=True)
+
+
+def put(value: object) -> None:
+    """Data, on stdout, as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def put_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Data, on stdout, in columns."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def plainly(command: Command) -> Command:
+    """Turns the errors that are meant for the user into a message and exit status 1."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (BeatsError, OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapper  # type: ignore[return-value]
+
+
+class Bar:
+    """A progress bar on stderr, made when the first bytes are there."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Moves the bar to `done` of `total` bytes."""
+        if self._bar is None:
+            self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=self._label, disable=None)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Ends the bar's line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def size_of(size: int | None) -> str:
+    """`361.5 MB`."""
+    if size is None:
+        return "unknown"
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size:,} B"

@@ -1,0 +1,141 @@
+"""`beats list | info | fetch | verify`: which checkpoints exist, and are they here and whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from beats_trainer.commands.output import Bar, plainly, put, put_table, say, size_of
+from beats_trainer.digest import file_digest
+from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy
+from beats_trainer.hubcache import cached_copies
+from beats_trainer.pinfile import Pin
+
+
+def facts(pin: Pin) -> dict[str, Any]:
+    """Everything that is known about a checkpoint, for JSON."""
+    return {
+        "name": pin.name,
+        "filename": pin.filename,
+        "description": pin.description,
+        "size": pin.size,
+        **{name: pin.digests.get(name) for name in ("sha256", "md5")},
+        "licence": pin.licence,
+        "sources": [str(source) for source in pin.sources],
+        "unknown": list(pin.unknown),
+        "pin": pin.origin,
+        "cached": is_cached(pin),
+        **{key: value for key, value in pin.meta.items() if key not in ("sha256", "size", "md5", "sources")},
+    }
+
+
+def is_cached(pin: Pin) -> bool:
+    """Whether a file of the right size lies in the cache; its digest is checked when it is used."""
+    copies = (path for place in pin.sources for path in cached_copies(place, None))
+    return any(pin.size in (None, path.stat().st_size) for path in copies)
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--offline", is_flag=True, help="Ask no Hub; listings that are not cached are left out.")
+@plainly
+def list_(*, as_json: bool, offline: bool) -> None:
+    """List the known checkpoints."""
+    pins = known_checkpoints(local_files_only=offline)
+    if as_json:
+        put([facts(pin) for pin in pins])
+        return
+    head = ("name", "size", "licence", "trained on", "AudioSet-2M mAP", "cached", "open")
+    put_table(head, [_row(pin) for pin in pins])
+    say("The scores are the publishers'; `beats info NAME` names their source. open: not confirmed yet.")
+
+
+def _row(pin: Pin) -> tuple[str, ...]:
+    score = pin.meta.get("scores", {}).get("AudioSet-2M mAP", "")
+    return (
+        pin.name,
+        size_of(pin.size),
+        pin.licence or "not stated",
+        str(pin.meta.get("trained_on", "")),
+        str(score),
+        "yes" if is_cached(pin) else "no",
+        ", ".join(pin.unknown),
+    )
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plainly
+def info(name: str, *, as_json: bool) -> None:
+    """Say everything that is known about a checkpoint."""
+    known = facts(find_checkpoint(name))
+    if as_json:
+        put(known)
+        return
+    for key, value in known.items():
+        click.echo(f"{key}: {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {entry}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "unknown" if value in (None, "") else str(value)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--trust",
+    type=click.Choice(["pinned", "hub"]),
+    default="hub",
+    show_default=True,
+    help="Whether the Hub's word is taken for files that no pin names.",
+)
+@click.option("--allow-noncommercial", is_flag=True, help="Accept a licence that forbids commercial use.")
+@plainly
+def fetch(names: tuple[str, ...], *, as_json: bool, trust: Any, allow_noncommercial: bool) -> None:
+    """Bring checkpoints here, verified, and print their paths."""
+    found = []
+    for name in names:
+        bar = Bar(name)
+        try:
+            path = fetch_checkpoint(name, progress=bar, trust=trust, allow_noncommercial=allow_noncommercial)
+        finally:
+            bar.close()
+        found.append({"name": name, "path": str(path)})
+        if not as_json:
+            click.echo(path)
+    if as_json:
+        put(found)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plainly
+def verify(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Compute the digests of the checkpoints that are here; all of them unless named.
+
+    A damaged file is removed from the cache; the exit status is then 1.
+    """
+    pins = [find_checkpoint(name) for name in names] or [
+        pin for pin in known_checkpoints(local_files_only=True) if is_cached(pin)
+    ]
+    rows = [_verified(pin) for pin in pins]
+    if as_json:
+        put(rows)
+    else:
+        put_table(("name", "verified", "sha256", "path"), [tuple(map(str, row.values())) for row in rows])
+    if not all(row["verified"] for row in rows):
+        raise SystemExit(1)
+
+
+def _verified(pin: Pin) -> dict[str, Any]:
+    path = local_copy(pin)
+    digest = file_digest(path, "sha256") if path else ""
+    return {"name": pin.name, "verified": path is not None, "sha256": digest, "path": str(path or "")}
