@@ -1,0 +1,271 @@
+"""Many files being pushed at once -> few Hub commits (one, where size allows)."""
+
+import json
+import re
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+from urllib.parse import quote
+
+from huggingface_hub.utils import get_session, hf_raise_for_status
+
+from dvc_hf.client import Client, Entry
+from dvc_hf.errors import RejectedError, is_transient, status_of
+from dvc_hf.log import logger
+from dvc_hf.retries import announce, wait_s
+from dvc_hf.uploads import Uploaded
+
+MOST_CHANGES = 1000  # in one commit; halved when the Hub cannot take that many
+MOST_BYTES = 100 * 1024 * 1024  # of small files, which travel inside the commit
+ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60
+TARGET_S = 40.0
+_OBJECT = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$")
+
+
+class Batch:
+    """What the next commit of one branch will change."""
+
+    def __init__(self, client: Client, message: str | None = None) -> None:
+        self.client = client
+        self.message = message
+        self.most_changes = MOST_CHANGES
+        self.added: dict[str, Uploaded] = {}
+        self.removed: set[str] = set()
+        self.commits: dict[str, str] = {}  # path -> hash of our commit that wrote it
+        self._lock = threading.RLock()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+    def add(self, uploaded: Uploaded) -> None:
+        """Let the next commit write a path; identical content already there needs none."""
+        with self._lock:
+            was_removed = uploaded.path in self.removed
+            self.removed.discard(uploaded.path)
+            if uploaded.is_unchanged and not was_removed:
+                self.added.pop(uploaded.path, None)
+            else:
+                self.added[uploaded.path] = uploaded
+
+    def remove(self, path: str) -> None:
+        """Let the next commit delete a path."""
+        with self._lock:
+            self.added.pop(path, None)
+            self.removed.add(path)
+
+    def move(self, source: str, target: str) -> bool:
+        """Write a staged path under another name; False where it is not staged."""
+        with self._lock:
+            uploaded = self.added.pop(source, None)
+            if uploaded is not None:
+                self.add(uploaded.moved(target))
+            return uploaded is not None
+
+    def discard(self) -> None:
+        """Forget what was staged; its content stays on the Hub, so a second push is quick."""
+        with self._lock:
+            self.added.clear()
+            self.removed.clear()
+
+    def commit(self) -> dict[str, Exception]:
+        """Commit what is staged, and confirm it.
+
+        Returns:
+            The paths that the Hub does not show as staged afterwards, each with the reason.
+        """
+        with self._lock:
+            pending, removed = sorted(self.added.values(), key=_order), set(self.removed)
+            self.discard()
+        failed: dict[str, Exception] = {}
+        try:
+            if removed:
+                removed &= set(self.client.entries(removed))
+            while pending or removed:
+                pending, removed = self._commit_some(pending, removed, failed)
+        except Exception as error:  # noqa: BLE001 - DVC counts what failed
+            failed.update(dict.fromkeys(chain((item.path for item in pending), removed), error))
+        return failed
+
+    def _commit_some(
+        self, pending: list[Uploaded], removed: set[str], failed: dict[str, Exception]
+    ) -> tuple[list[Uploaded], set[str]]:
+        """Make one commit of the first changes; what is left comes back."""
+        chunk = _chunk(pending, self.most_changes)
+        is_last = len(chunk) == len(pending)
+        head = self._send(chunk, removed if is_last else set())
+        if head is None:
+            self.most_changes = max(1, len(chunk) // 2)
+            return pending, removed
+        failed.update(self._unconfirmed(chunk, head))
+        return pending[len(chunk) :], set() if is_last else removed
+
+    def _send(self, chunk: list[Uploaded], removed: set[str]) -> str | None:
+        """Make one commit, sending it again where that is safe; None asks for smaller ones."""
+        attempt, started = 0, time.monotonic()
+        while True:
+            try:
+                head = self._post(chunk, removed)
+            except Exception as error:  # noqa: BLE001 - explained below
+                if _is_too_large(error) and len(chunk) > 1:
+                    return None
+                pause = wait_s(error, attempt)
+                if pause is None:
+                    raise self.client.explained(error, "push to") from None
+                announce(error, f"commit to {self.client.place.url}", pause)
+                time.sleep(pause)
+                landed = self._landed(chunk, removed)
+                if landed is not None:
+                    return landed
+                attempt += 1
+            else:
+                self._note(chunk, removed, head, time.monotonic() - started)
+                return head
+
+    def _post(self, chunk: list[Uploaded], removed: set[str]) -> str:
+        place = self.client.place
+        kind = f"{place.repo_type}s"
+        url = f"{self.client.endpoint}/api/{kind}/{place.repo_id}/commit/{quote(place.branch, safe='')}"
+        lines = chain([_header(self.message or _summary(chunk, removed))], _changes(chunk, removed))
+        response = get_session().post(
+            url,
+            headers={**self.client.headers, "Content-Type": "application/x-ndjson"},
+            content=b"".join(json.dumps(line).encode() + b"\n" for line in lines),
+            timeout=ANSWER_WITHIN_S,
+        )
+        hf_raise_for_status(response, endpoint_name="commit")
+        return str(response.json()["commitOid"])
+
+    def _landed(self, chunk: list[Uploaded], removed: set[str]) -> str | None:
+        """The branch's commit hash, if it shows these changes although no answer came."""
+        head = self.client.head()
+        there = self.client.entries(chain((item.path for item in chunk), removed), head)
+        if any(path in there for path in removed) or any(not _shows(there, item) for item in chunk):
+            return None
+        self._note(chunk, removed, head, 0.0)
+        return head
+
+    def _note(self, chunk: list[Uploaded], removed: set[str], head: str, seconds: float) -> None:
+        self.commits.update((item.path, head) for item in chunk)
+        for path in removed:
+            self.commits.pop(path, None)
+        if seconds > TARGET_S:
+            self.most_changes = max(20, len(chunk) // 2)
+        logger.info("Committed to %s: %s (%s)", self.client.place.url, _summary(chunk, removed), head[:7])
+
+    def _unconfirmed(self, chunk: list[Uploaded], head: str) -> dict[str, Exception]:
+        there = self.client.entries((item.path for item in chunk), head)
+        url = self.client.place.url
+        return {
+            item.path: RejectedError(
+                f"cannot confirm '{item.path}' in {url}: commit {head[:7]} should hold {item.size} bytes "
+                f"with etag {item.etag}, and does not. Push again."
+            )
+            for item in chunk
+            if not _shows(there, item)
+        }
+
+
+def _shows(there: dict[str, Entry], item: Uploaded) -> bool:
+    entry = there.get(item.path)
+    return entry is not None and (entry.size, entry.etag) == (item.size, item.etag)
+
+
+def _order(item: Uploaded) -> tuple[int, bool, str]:
+    """Listings of directories go last: DVC takes one for the promise that its files are there."""
+    return item.rank, item.path.endswith(".dir"), item.path
+
+
+def _chunk(pending: list[Uploaded], most_changes: int) -> list[Uploaded]:
+    """As much as one commit may hold, at least one."""
+    chunk: list[Uploaded] = []
+    size = 0
+    for item in pending[:most_changes]:
+        size += 0 if item.is_large else item.size
+        if chunk and size > MOST_BYTES:
+            break
+        chunk.append(item)
+    return chunk
+
+
+def _is_too_large(error: Exception) -> bool:
+    return status_of(error) in (413, 504) or (is_transient(error) and "Timeout" in type(error).__name__)
+
+
+def _header(message: str) -> dict[str, Any]:
+    return {"key": "header", "value": {"summary": message, "description": ""}}
+
+
+def _changes(chunk: Iterable[Uploaded], removed: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for path in sorted(removed):
+        yield {"key": "deletedFile", "value": {"path": path}}
+    for item in chunk:
+        if item.is_large:
+            large = {"path": item.path, "algo": "sha256", "oid": item.etag, "size": item.size}
+            yield {"key": "lfsFile", "value": large}
+        else:
+            content = b64encode(item.bytes()).decode()
+            yield {"key": "file", "value": {"content": content, "path": item.path, "encoding": "base64"}}
+
+
+def _summary(chunk: list[Uploaded], removed: set[str]) -> str:
+    parts = []
+    if chunk:
+        parts.append(f"{len(chunk)} file{'s' * (len(chunk) != 1)} added")
+    if removed:
+        parts.append(f"{len(removed)} removed")
+    return "DVC: " + ", ".join(parts)
+
+
+class Transaction:
+    """While it is held, nothing is committed; what was staged goes together when it is let go."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.objects_only = False
+        self.batches: list[Batch] = []
+
+    @contextmanager
+    def held(self, *, objects_only: bool = False) -> Iterator[None]:
+        """Hold commits back; an error drops what was staged since the outermost hold.
+
+        Args:
+            objects_only: refuse to delete what is no object of DVC's, as ``gc`` of the legacy cache would:
+                it takes every file of a two-letter folder for one.
+        """
+        self.depth += 1
+        self.objects_only |= objects_only
+        try:
+            yield
+            if self.depth == 1:
+                raise_first(self.commit())
+        finally:
+            self.depth -= 1
+            if self.depth == 0:
+                self.objects_only = False
+                for batch in self.batches:
+                    batch.discard()
+
+    def deletable(self, path: str) -> bool:
+        """Whether a path may be deleted now."""
+        return not self.objects_only or _OBJECT.search(path) is not None
+
+    def commit(self) -> dict[str, Exception]:
+        """Commit every batch now; what failed is in the answer, not raised."""
+        failed: dict[str, Exception] = {}
+        for batch in self.batches:
+            if batch:
+                failed.update(batch.commit())
+        return failed
+
+
+def raise_first(failed: dict[str, Exception]) -> None:
+    """Raise the reason of the first failure, if there is one."""
+    for error in failed.values():
+        raise error
+
+
+transaction = Transaction()

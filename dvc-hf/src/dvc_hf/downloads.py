@@ -1,0 +1,104 @@
+"""Fetches one file whole, and proves it before anyone may use it."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from huggingface_hub import hf_hub_url
+from huggingface_hub.file_download import http_get, xet_get
+from huggingface_hub.utils._runtime import is_xet_available
+from huggingface_hub.utils._xet import XetFileData, XetTokenType, xet_connection_info_refresh_url
+
+from dvc_hf.client import Client, Entry
+from dvc_hf.errors import RejectedError
+from dvc_hf.retries import retried
+
+Progress = Callable[[int], Any]
+BLOCK = 1024 * 1024
+
+
+def download(client: Client, entry: Entry, revision: str, target: Path, progress: Progress) -> None:
+    """Write a file of the Hub to a path; what does not match its size and etag is not left there."""
+
+    def once() -> None:
+        if entry.xet_hash and is_xet_available():
+            _through_xet(client, entry, revision, target)
+            progress(entry.size)
+        else:
+            _through_http(client, entry, revision, target, progress)
+
+    try:
+        retried(once, f"download {entry.path}")
+        verify(entry, target)
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, Exception):
+            raise client.explained(error, f"download '{entry.path}' from") from None
+        raise
+
+
+def _through_http(client: Client, entry: Entry, revision: str, target: Path, progress: Progress) -> None:
+    url = hf_hub_url(**client.repo, filename=entry.path, revision=revision, endpoint=client.endpoint)
+    with target.open("wb") as file:
+        counted = _CountedWriter(file, progress)
+        http_get(url, counted, headers=client.headers, expected_size=entry.size)  # type: ignore[arg-type]
+
+
+def _through_xet(client: Client, entry: Entry, revision: str, target: Path) -> None:
+    refresh = xet_connection_info_refresh_url(
+        token_type=XetTokenType.READ, **client.repo, revision=revision, endpoint=client.endpoint
+    )
+    source = XetFileData(file_hash=str(entry.xet_hash), refresh_route=refresh)
+    xet_get(incomplete_path=target, xet_file_data=source, headers=client.headers, expected_size=entry.size)
+
+
+def verify(entry: Entry, target: Path) -> None:
+    """Compare a file with what the Hub says of it.
+
+    Raises:
+        RejectedError: size or digest differ.
+    """
+    size = target.stat().st_size
+    if size != entry.size:
+        raise RejectedError(_mismatch(entry, f"{entry.size} bytes", f"{size}"))
+    etag = digest(target, entry)
+    if etag != entry.etag:
+        raise RejectedError(
+            _mismatch(entry, f"{'sha256' if entry.is_large else 'git sha1'} {entry.etag}", etag)
+        )
+
+
+def _mismatch(entry: Entry, expected: str, got: str) -> str:
+    return (
+        f"'{entry.path}' arrived damaged: expected {expected}, got {got}. "
+        "The file was removed; pull again, and if it stays so, compare with the repository's page."
+    )
+
+
+def digest(path: Path, entry: Entry) -> str:
+    """The etag that the Hub would give to a local file."""
+    if entry.is_large:
+        state = hashlib.sha256()
+    else:
+        state = hashlib.sha1(b"blob %d\0" % entry.size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            state.update(block)
+    return state.hexdigest()
+
+
+class _CountedWriter:
+    """A file that reports what is written to it."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+
+    def write(self, data: bytes) -> int:
+        written = self._file.write(data)
+        self._progress(written)
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)

@@ -1,0 +1,191 @@
+"""The Hub's errors as standard errors that say what to do next: the one door for foreign errors."""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dvc_objects.fs.errors import AuthError, ConfigError
+from huggingface_hub.errors import (
+    BucketNotFoundError,
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from dvc_hf.location import Location
+
+TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
+_HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})
+
+
+class HubUnavailableError(ConnectionError):
+    """The Hub did not answer, or answered with an error of its own."""
+
+
+class RejectedError(OSError):
+    """The Hub took the request and said no."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.EINVAL, message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed: the error as it came, and what was being done where."""
+
+    error: Exception
+    doing: str
+    place: Location
+    endpoint: str
+    token: str | None
+
+    @property
+    def start(self) -> str:
+        """The first part of every message."""
+        return f"cannot {self.doing} {self.place.root.url}"
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, if there was an answer."""
+        return status_of(self.error)
+
+    @property
+    def said(self) -> str:
+        """What the Hub itself said, in one line."""
+        said = getattr(self.error, "server_message", None) or str(self.error)
+        lines = [line.strip() for line in str(said).splitlines() if line.strip()]
+        text = lines[0] if lines else type(self.error).__name__
+        return text.replace(self.token, "***") if self.token else text
+
+    @property
+    def page(self) -> str:
+        """The repository's page for a browser."""
+        path = str(self.place.root.at(None)).removeprefix("models/")
+        return f"{self.endpoint}/{path}"
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that an error stands for, if any."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return int(status) if status is not None else None
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed a little later."""
+    if isinstance(error, OfflineModeIsEnabled):
+        return False
+    if isinstance(error, HfHubHTTPError):
+        return status_of(error) in TRANSIENT
+    library = type(error).__module__.partition(".")[0]
+    return isinstance(error, ConnectionError | TimeoutError) or library in _HTTP_LIBRARIES
+
+
+def explain(failure: Failure) -> Exception:
+    """The error to raise instead: what failed, on which place, and what to do."""
+    for kinds, words in _BY_KIND:
+        if isinstance(failure.error, kinds):
+            return words(failure)
+    if failure.status is not None:
+        return _by_status(failure, failure.status)
+    if is_transient(failure.error):
+        return HubUnavailableError(
+            f"{failure.start}: no answer from {failure.endpoint} ({failure.said}). "
+            "Check the network and the address ('endpointurl' or HF_ENDPOINT), then run it again."
+        )
+    return failure.error
+
+
+def _repository(failure: Failure) -> Exception:
+    place = failure.place
+    if place.repo_type == "bucket":
+        make = f"hf buckets create {place.repo_id}"
+    else:
+        make = f"hf repos create {place.repo_id}{_kind(place)}"
+    if failure.token is None:
+        hint = "No token was sent: if it is private, run 'hf auth login' or set HF_TOKEN."
+    else:
+        hint = "If it is private, the token must belong to someone who may read it."
+    return ConfigError(
+        f"{failure.start}: the repository does not exist at {failure.endpoint}, or this user may not see it. "
+        f"{hint} To make it: '{make}', or 'dvc remote modify NAME create public' (or private) and push again."
+    )
+
+
+def _gated(failure: Failure) -> Exception:
+    return AuthError(
+        f"{failure.start}: access is gated. Ask for it at {failure.page}, "
+        "then run it again with a token of the user that was let in."
+    )
+
+
+def _revision(failure: Failure) -> Exception:
+    place = failure.place
+    return ConfigError(
+        f"{failure.start}: the repository has no branch, tag or commit '{place.branch}'. Make it with "
+        f"'hf repos branch create {place.repo_id} {place.branch}{_kind(place)}', "
+        "or name another one in the url, after '@'."
+    )
+
+
+def _entry(failure: Failure) -> Exception:
+    return FileNotFoundError(errno.ENOENT, "no such file on the Hub", failure.place.url)
+
+
+def _offline(failure: Failure) -> Exception:
+    return HubUnavailableError(
+        f"{failure.start}: HF_HUB_OFFLINE is set, so {failure.endpoint} is not asked. Unset it to go on."
+    )
+
+
+def _by_status(failure: Failure, status: int) -> Exception:
+    if status == 401:
+        return AuthError(_unauthorised(failure))
+    if status == 403:
+        return AuthError(
+            f"{failure.start}: the token may not do this ({failure.said}). A push needs a token with write "
+            f"permission to the repository: make one at {failure.endpoint}/settings/tokens, "
+            "then run 'hf auth login' or set HF_TOKEN."
+        )
+    if status == 429:
+        return HubUnavailableError(
+            f"{failure.start}: the Hub's rate limit is reached ({failure.said}). "
+            "Wait as long as it says, then run it again: what was uploaded is kept."
+        )
+    if status in TRANSIENT or status >= 500:
+        return HubUnavailableError(
+            f"{failure.start}: the Hub answered {status} ({failure.said}). "
+            "Run it again in a while: what was uploaded is kept."
+        )
+    return RejectedError(f"{failure.start}: the Hub refused it with {status}: {failure.said}")
+
+
+def _unauthorised(failure: Failure) -> str:
+    if failure.token is None:
+        return (
+            f"{failure.start}: no token was sent. Run 'hf auth login', or set HF_TOKEN, or "
+            "'dvc remote modify --local NAME token TOKEN', with a token that has write permission."
+        )
+    return (
+        f"{failure.start}: the Hub does not accept the token (revoked, expired or misspelt). "
+        f"Make a new one at {failure.endpoint}/settings/tokens, then run 'hf auth login' or set HF_TOKEN."
+    )
+
+
+def _kind(place: Location) -> str:
+    return "" if place.repo_type == "model" else f" --repo-type {place.repo_type}"
+
+
+_BY_KIND: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Failure], Exception]], ...] = (
+    (GatedRepoError, _gated),
+    ((RepositoryNotFoundError, BucketNotFoundError), _repository),
+    (RevisionNotFoundError, _revision),
+    (EntryNotFoundError, _entry),
+    (OfflineModeIsEnabled, _offline),
+)

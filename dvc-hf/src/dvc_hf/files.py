@@ -1,0 +1,83 @@
+"""Open files of the Hub: one that reads ranges, one that is sent when it is closed."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from fsspec.spec import AbstractBufferedFile
+
+BLOCK = 5 * 1024 * 1024
+KEPT_IN_MEMORY = 1024 * 1024
+
+
+def absolute(position: int | None, size: int | None) -> int | None:
+    """A position counted from the start, where it was counted from the end."""
+    if position is None or position >= 0:
+        return position
+    return max(0, (size or 0) + position)
+
+
+class RangedFile(AbstractBufferedFile):  # type: ignore[misc]
+    """A large file, read a block at a time."""
+
+    def __init__(self, storage: Any, path: str, size: int) -> None:
+        super().__init__(storage, path, "rb", BLOCK, cache_type="readahead", size=size)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return bytes(self.fs.cat_file(self.path, start, end))
+
+
+class WrittenFile(io.BufferedIOBase):
+    """A file that waits on disk until it is closed, and is sent then; an error before that sends nothing."""
+
+    def __init__(self, send: Callable[[Path | bytes], None]) -> None:
+        self._send = send
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115
+        self.blocksize = BLOCK
+
+    def write(self, data: Any) -> int:
+        """Keep bytes for later."""
+        return self._file.write(data)
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def tell(self) -> int:
+        """How much was written."""
+        return self._file.tell()
+
+    def discard(self) -> None:
+        """Send nothing."""
+        self._file.close()
+        super().close()
+
+    def __exit__(self, kind: Any, *args: Any) -> None:
+        self.close() if kind is None else self.discard()
+
+    def close(self) -> None:
+        """Send what was written."""
+        if self.closed:
+            return
+        try:
+            send_stream(self._file, self._send)
+        finally:
+            self.discard()
+
+
+def send_stream(stream: IO[bytes], send: Callable[[Path | bytes], None]) -> None:
+    """Hand over a stream's content from its start: small ones as bytes, large ones as a file."""
+    stream.seek(0)
+    head = stream.read(KEPT_IN_MEMORY)
+    if len(head) < KEPT_IN_MEMORY:
+        send(head)
+        return
+    with tempfile.TemporaryDirectory(prefix="dvc-hf-") as folder:
+        path = Path(folder, "content")
+        with path.open("wb") as file:
+            file.write(head)
+            while block := stream.read(BLOCK):
+                file.write(block)
+        send(path)

@@ -1,0 +1,231 @@
+"""DVC's half: a remote's section of the config and paths in, storage out."""
+
+# ruff: noqa: ARG002 - the signatures are DVC's
+
+import functools
+import posixpath
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dvc_objects.fs.base import ObjectFileSystem
+from dvc_objects.fs.errors import ConfigError
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+
+from dvc_hf.files import send_stream
+from dvc_hf.location import PROTOCOL, parse_path, parse_url
+from dvc_hf.repository import Account, Repository
+from dvc_hf.storage import HubStorage
+
+Info = dict[str, Any]
+OnError = Callable[[str, str, BaseException], None]
+
+
+class HfFileSystem(ObjectFileSystem):
+    """A DVC remote in a repository of the Hub."""
+
+    protocol = "hf"
+    REQUIRES: ClassVar[dict[str, str]] = {"dvc-hf": "dvc_hf", "huggingface_hub": "huggingface_hub"}
+    PARAM_CHECKSUM: ClassVar[str] = "etag"
+    CAN_TRAVERSE = False  # a listing of asked paths is as cheap as one of all, and exact
+    TRAVERSE_PREFIX_LEN = 2
+
+    @functools.cached_property
+    def fs(self) -> HubStorage:
+        """The storage of this remote."""
+        config = self._config
+        account = Account(
+            endpoint=config.get("endpointurl"),
+            token=config.get("token"),
+            create=config.get("create"),
+            commit_message=config.get("commit_message"),
+        )
+        branch = config.get("branch")
+        return HubStorage(account, branch, self.version_aware, skip_instance_cache=True)
+
+    @property
+    def fsid(self) -> str:
+        """What tells this Hub from another."""
+        return self.fs.fsid
+
+    # paths ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        if not path.startswith(PROTOCOL):
+            return path
+        try:
+            return str(parse_url(path))
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+    def unstrip_protocol(self, path: str) -> str:
+        """The url of a path."""
+        return path if path.startswith(PROTOCOL) else PROTOCOL + path
+
+    @staticmethod
+    def _get_kwargs_from_urls(urlpath: str) -> dict[str, Any]:
+        """The url's branch, which a versioned path has lost."""
+        place = parse_path(HfFileSystem._strip_protocol(urlpath))
+        return {} if place.version or not place.revision else {"branch": place.revision}
+
+    def normpath(self, path: str) -> str:
+        """Normalise without reading ``#`` and ``?`` as parts of a url."""
+        return posixpath.normpath(path)
+
+    @classmethod
+    def split_version(cls, path: str) -> tuple[str, str | None]:
+        """Take the version out of a path."""
+        place = parse_path(cls._strip_protocol(path))
+        if not place.version:
+            return path, None
+        bare = place.at(None)
+        return (bare.url if path.startswith(PROTOCOL) else str(bare)), place.version
+
+    @classmethod
+    def join_version(cls, path: str, version_id: str | None) -> str:
+        """Put a version into a path that has none.
+
+        Raises:
+            ValueError: the path has one already.
+        """
+        if parse_path(cls._strip_protocol(path)).version:
+            message = f"'{path}' names a version already"
+            raise ValueError(message)
+        return cls._versioned(path, version_id, None)
+
+    def version_path(self, path: str, version_id: str | None) -> str:
+        """The same file at another version; without one, on the remote's branch."""
+        return self._versioned(path, version_id, self._config.get("branch"))
+
+    @classmethod
+    def _versioned(cls, path: str, version_id: str | None, branch: str | None) -> str:
+        place = parse_path(cls._strip_protocol(path))
+        if not place.version:
+            branch = place.revision
+        moved = place.at(version_id or branch)
+        return moved.url if path.startswith(PROTOCOL) else str(moved)
+
+    @classmethod
+    def coalesce_version(cls, path: str, version_id: str | None) -> tuple[str, str | None]:
+        """Join the version in a path with one beside it.
+
+        Raises:
+            ValueError: they differ.
+        """
+        bare, version = cls.split_version(path)
+        if version and version_id and version != version_id:
+            message = f"Path version mismatch: '{path}', '{version_id}'"
+            raise ValueError(message)
+        return bare, version_id or version
+
+    # many paths a request ------------------------------------------------------------------------
+
+    def exists(self, path: Any, callback: Callback = DEFAULT_CALLBACK, batch_size: int | None = None) -> Any:
+        """Whether each path is there; a repository that is missing is an error."""
+        if isinstance(path, str):
+            return self.fs.exists(path)
+        paths = list(path)
+        callback.set_size(len(paths))
+        found = [info is not None for info in self.fs.infos(paths)]
+        callback.relative_update(len(paths))
+        return found
+
+    def info(
+        self,
+        path: Any,
+        callback: Callback = DEFAULT_CALLBACK,
+        batch_size: int | None = None,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Describe each path."""
+        if isinstance(path, str):
+            return self._one_info(path, return_exceptions)
+        paths = list(path)
+        callback.set_size(len(paths))
+        found = self.fs.infos(paths)
+        callback.relative_update(len(paths))
+        missing = [FileNotFoundError(2, "no such file on the Hub", name) for name in paths]
+        if None in found and not return_exceptions:
+            raise missing[found.index(None)]
+        return [info or error for info, error in zip(found, missing, strict=True)]
+
+    def _one_info(self, path: str, return_exceptions: bool) -> Any:
+        try:
+            return self.fs.info(path)
+        except Exception as error:
+            if not return_exceptions:
+                raise
+            return error
+
+    def ls(self, path: str, detail: bool = False, **kwargs: Any) -> Any:
+        """List a folder; with ``versions``, a folder that is not there is an empty one."""
+        return self.fs.ls(path, detail=detail)
+
+    # writing -------------------------------------------------------------------------------------
+
+    def put_files(
+        self,
+        from_paths: Sequence[str],
+        to_paths: Sequence[str],
+        callback: Callback = DEFAULT_CALLBACK,
+        on_error: OnError | None = None,
+        jobs: int | None = None,
+    ) -> None:
+        """Write many local files as one batch, each with its own bar."""
+        bars = {}
+        for source, path in zip(from_paths, to_paths, strict=True):
+            bars[path] = callback.branched(source, path)
+            bars[path].set_size(Path(source).stat().st_size)
+        try:
+            failed = self.fs.put_files(
+                [Path(source) for source in from_paths],
+                to_paths,
+                lambda path, count: bars[path].relative_update(count),
+                jobs or self.jobs,
+            )
+        finally:
+            for bar in bars.values():
+                bar.close()
+        for source, path in zip(from_paths, to_paths, strict=True):
+            callback.relative_update()
+            if path in failed:
+                self._report(source, path, failed[path], on_error)
+
+    @staticmethod
+    def _report(source: str, path: str, error: Exception, on_error: OnError | None) -> None:
+        if on_error is None:
+            raise error
+        on_error(source, path, error)
+
+    def upload_fobj(self, fobj: Any, to_info: str, **kwargs: Any) -> None:
+        """Write a stream."""
+        if fobj.seekable():
+            send_stream(fobj, lambda source: self._put_one(source, to_info))
+            return
+        with self.fs.open(to_info, "wb") as file:
+            while block := fobj.read(1024 * 1024):
+                file.write(block)
+
+    def _put_one(self, source: Path | bytes, path: str) -> None:
+        for error in self.fs.put_files([source], [path]).values():
+            raise error
+
+    def rm(self, path: Any, recursive: bool = False, **kwargs: Any) -> None:
+        """Delete files in one commit."""
+        self.fs.rm(path, recursive=recursive)
+
+    remove = rm
+
+    def reflink(self, from_info: str, to_info: str) -> None:
+        """Move or copy within the Hub, so that nothing is sent twice."""
+        self.fs.link_file(from_info, to_info, keep=False)
+
+    def open_repository(self, path: str) -> Repository:
+        """The repository that a path of this remote is in."""
+        return self.fs.open_repository(path)[0]
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        """Ask for many paths at once, so that asking for each of them costs nothing."""
+        self.fs.prefetch(list(paths))

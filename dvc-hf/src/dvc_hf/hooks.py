@@ -1,0 +1,102 @@
+"""The functions of DVC that we wrap, in one table: so that a push is one commit, and its traps are closed.
+
+Each wrapper passes through what is not on the Hub. Where a release of DVC lacks a name, that is said once
+and everything still works: with more commits or requests, never wrong.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from dvc_hf import _autoload
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One wrapped name of DVC."""
+
+    module: str
+    name: str
+    wrapper: str
+    why: str
+
+
+HOOKS = (
+    Hook("dvc.repo", "Repo.push", "pushing.push", "one commit for run-cache, objects and published names"),
+    Hook("dvc.repo", "Repo.gc", "pushing.gc", "one commit; never a file that is no object of DVC's"),
+    Hook(
+        "dvc_data.index.push",
+        "push",
+        "pushing.push_indexes",
+        "the commit, before DVC counts and reads versions",
+    ),
+    Hook("dvc_data.index.push", "transfer", "pushing.transfer", "as the next, bound here by name"),
+    Hook(
+        "dvc_data.hashfile.transfer",
+        "transfer",
+        "pushing.transfer",
+        "one commit; its failure is the objects'",
+    ),
+    Hook("dvc.output", "otransfer", "pushing.transfer", "as above, bound there by name (--to-remote)"),
+    Hook(
+        "dvc.output",
+        "Output.transfer",
+        "pushing.held",
+        "one commit for --to-remote, without its temporary file",
+    ),
+    Hook("dvc_objects.fs.generic", "transfer", "copying.transfer", "no try to link a local file to the Hub"),
+    Hook("dvc_data.index.checkout", "transfer", "copying.transfer", "as above, bound there by name"),
+    Hook("dvc_objects.fs.generic", "_put", "copying.put", "uploads in groups of hundreds, not one by one"),
+    Hook("dvc_objects.fs.generic", "_get", "copying.get", "one listing for all downloads, not one for each"),
+)
+
+_armed = False
+
+
+def arm() -> None:
+    """Wrap every name of the table, now or when its module is imported; once in a process."""
+    global _armed
+    if _armed:
+        return
+    _armed = True
+    for module in {hook.module: None for hook in HOOKS}:
+        _autoload.after_import(module, _wrap_all)
+
+
+def _wrap_all(module: ModuleType) -> None:
+    for hook in HOOKS:
+        if hook.module == module.__name__:
+            _wrap(module, hook)
+
+
+def _wrap(module: ModuleType, hook: Hook) -> None:
+    owner: Any = module
+    *path, name = hook.name.split(".")
+    for part in path:
+        owner = getattr(owner, part, None)
+    original = getattr(owner, name, None)
+    if original is None:
+        _autoload.warn(f"this DVC has no {hook.module}.{hook.name} (wanted for: {hook.why})")
+    elif not hasattr(original, "__dvc_hf__"):
+        setattr(owner, name, _wrapped(original, hook))
+
+
+def _wrapped(original: Callable[..., Any], hook: Hook) -> Callable[..., Any]:
+    file, name = hook.wrapper.split(".")
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        replacement = getattr(import_module(f"dvc_hf.{file}"), name)
+        return replacement(original, *args, **kwargs)
+
+    wrapper.__dvc_hf__ = hook  # type: ignore[attr-defined]
+    return wrapper
+
+
+def is_armed() -> bool:
+    """Whether the hooks are in place."""
+    return _armed and "dvc_hf.hooks" in sys.modules

@@ -1,0 +1,74 @@
+"""Teaches DVC the scheme ``hf`` and its options: the only file that touches DVC's tables."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import dvc_hf.hooks as hooks
+
+SCHEME = "hf"
+FILESYSTEM = {
+    "class": "dvc_hf.filesystem.HfFileSystem",
+    "err": "hf is supported, but requires 'dvc-hf' to be installed",
+}
+HUB_ADDRESSES = ("https://huggingface.co/", "https://hf.co/")
+
+
+def extend(module: ModuleType) -> None:
+    """Extend one of DVC's modules right after its import."""
+    {"dvc_objects.fs": register_filesystem, "dvc.config_schema": accept_options}[module.__name__](module)
+
+
+def register_filesystem(fs: ModuleType) -> None:
+    """Name the class of the scheme; DVC imports it when a remote needs it."""
+    fs.known_implementations.setdefault(SCHEME, FILESYSTEM)
+
+
+def accept_options(schema: ModuleType) -> None:
+    """Let a ``remote`` section have an ``hf://`` url, and only the options that we know."""
+    validate = remote_validator(schema)
+    schema.SCHEMA["remote"] = {str: validate}
+    forget = getattr(_compiled_schema_cache(), "clear", None)
+    if forget:
+        forget()
+
+
+def _compiled_schema_cache() -> Any:
+    """The memory of DVC's compiled schema, if DVC was in use before us."""
+    import sys
+
+    config = sys.modules.get("dvc.config")
+    return getattr(getattr(config, "get_compiled_schema", None), "memory", None)
+
+
+def remote_validator(schema: ModuleType) -> Callable[[Any], Any]:
+    """DVC's validator of a remote, with our scheme in front of it."""
+    from voluptuous import Schema
+
+    original = schema.SCHEMA["remote"][str]
+    options = Schema(remote_options(schema))
+
+    def validate(section: Any) -> Any:
+        url = str(section.get("url", "")) if isinstance(section, dict) else ""
+        if url.startswith((f"{SCHEME}://", *HUB_ADDRESSES)):
+            hooks.arm()
+        return options(section) if url.startswith(f"{SCHEME}://") else original(section)
+
+    return validate
+
+
+def remote_options(schema: ModuleType) -> dict[Any, Any]:
+    """The options of an ``hf://`` remote, in DVC's own notation."""
+    from voluptuous import Optional
+
+    return {
+        **schema.REMOTE_COMMON,
+        "token": str,
+        "endpointurl": str,
+        "publish": str,
+        Optional("publish_readme", default=False): schema.Bool,
+        "create": schema.Choices("public", "private"),
+        "commit_message": str,
+        Optional("prune", default=False): schema.Bool,
+        Optional("verify", default=False): schema.Bool,
+    }

@@ -1,0 +1,82 @@
+"""A push of DVC as one commit of the Hub, and a failed commit as a failed push."""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Any
+
+from dvc_hf import publish
+from dvc_hf.commits import transaction
+from dvc_hf.copying import is_hub
+from dvc_hf.location import parse_path
+from dvc_hf.log import logger
+
+Original = Callable[..., Any]
+
+
+def held(original: Original, *args: Any, **kwargs: Any) -> Any:
+    """Run something of DVC's, and commit all that it wrote at its end."""
+    with transaction.held():
+        return original(*args, **kwargs)
+
+
+def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run ``dvc push``: everything that it writes goes into one commit."""
+    with transaction.held(), publish.during(repo, kwargs.get("remote")):
+        return original(repo, *args, **kwargs)
+
+
+def push_indexes(original: Original, idxs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+    """Push, publish, commit; what the commit lost is counted as failed."""
+    indexes = list(idxs)
+    with transaction.held():
+        pushed, failed = original(indexes, *args, **kwargs)
+        publish.stage_names()
+        lost = transaction.commit()
+    if lost:
+        _report(lost)
+        for index in indexes:
+            _forget(index.storage_map[()].data)
+    return max(0, pushed - len(lost)), failed + len(lost)
+
+
+def transfer(original: Original, src: Any, dest: Any, *args: Any, **kwargs: Any) -> Any:
+    """Transfer objects; where no push holds the commit back, commit here."""
+    if not is_hub(dest.fs) or transaction.depth:
+        return original(src, dest, *args, **kwargs)
+    with transaction.held():
+        result = original(src, dest, *args, **kwargs)
+        lost = transaction.commit()
+    if not lost:
+        return result
+    _report(lost)
+    if kwargs.get("dest_index"):
+        kwargs["dest_index"].clear()
+    failed = {info for info in result.transferred if _path(dest, info) in lost}
+    return type(result)(result.transferred - failed, result.failed | failed)
+
+
+def _path(odb: Any, hash_info: Any) -> str:
+    return parse_path(odb.oid_to_path(hash_info.value)).path_in_repo
+
+
+def _report(lost: dict[str, Exception]) -> None:
+    """Say each reason once: a failed commit loses all its files for the same one."""
+    for reason in {id(error): error for error in lost.values()}.values():
+        paths = [path for path, error in lost.items() if error is reason]
+        logger.error("%s (%d file%s)", reason, len(paths), "s" * (len(paths) != 1))
+
+
+def _forget(data: Any) -> None:
+    """Drop DVC's memory of what is on a remote: it was written before the commit failed."""
+    from dvc_data.hashfile.db import get_index
+
+    odb = getattr(data, "odb", None)
+    if odb is not None and is_hub(odb.fs):
+        with closing(get_index(odb)) as index:
+            index.clear()
+
+
+def gc(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run ``dvc gc``: one commit, of objects only."""
+    with transaction.held(objects_only=True):
+        return original(repo, *args, **kwargs)

@@ -1,0 +1,59 @@
+"""When to ask again, and how long to wait before."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from huggingface_hub.utils import parse_ratelimit_headers
+
+from dvc_hf.errors import is_transient, status_of
+from dvc_hf.log import logger
+
+WAITS_S = (1.0, 2.0, 4.0, 8.0, 8.0)
+LONGEST_WAIT_S = 330.0  # the Hub counts requests in windows of five minutes
+Answer = TypeVar("Answer")
+
+
+def wait_s(error: Exception, attempt: int) -> float | None:
+    """Seconds to wait after this failure, or None to give up."""
+    if not is_transient(error) or attempt >= len(WAITS_S):
+        return None
+    asked = _asked_wait_s(error)
+    if asked is None:
+        return WAITS_S[attempt]
+    return asked if asked <= LONGEST_WAIT_S else None
+
+
+def _asked_wait_s(error: Exception) -> float | None:
+    """What the Hub's headers ask for; they say it whole, so one second is added."""
+    if status_of(error) not in (429, 503):
+        return None
+    headers = error.response.headers  # type: ignore[attr-defined]
+    limit = parse_ratelimit_headers(headers)
+    if limit is not None and limit.remaining == 0:
+        return float(limit.reset_in_seconds) + 1
+    after = headers.get("Retry-After", "")
+    return float(after) + 1 if after.isdigit() else None
+
+
+def retried(ask: Callable[[], Answer], what: str) -> Answer:
+    """Ask; after a passing failure wait and ask again, a few times."""
+    attempt = 0
+    while True:
+        try:
+            return ask()
+        except Exception as error:
+            pause = wait_s(error, attempt)
+            if pause is None:
+                raise
+            announce(error, what, pause)
+            time.sleep(pause)
+            attempt += 1
+
+
+def announce(error: Exception, what: str, pause: float) -> None:
+    """Tell the user of a wait that is longer than a moment."""
+    status = status_of(error)
+    reason = f"the Hub answered {status}" if status else type(error).__name__
+    level = logger.warning if pause > WAITS_S[-1] else logger.debug
+    level("%s: %s; trying again in %.0f s", what, reason, pause)

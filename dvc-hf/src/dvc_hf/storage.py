@@ -1,0 +1,357 @@
+"""The fsspec half: listing, reading, versions; writes go through a batch."""
+
+# ruff: noqa: ARG002 - the signatures are fsspec's
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+from fsspec.spec import AbstractFileSystem
+from huggingface_hub import hf_hub_url
+from huggingface_hub.utils import get_session, hf_raise_for_status
+
+from dvc_hf.client import Entry
+from dvc_hf.commits import raise_first, transaction
+from dvc_hf.downloads import download
+from dvc_hf.files import RangedFile, WrittenFile, absolute
+from dvc_hf.location import Location, parse_path
+from dvc_hf.repository import Account, Repository, repository
+from dvc_hf.uploads import Upload
+
+Info = dict[str, Any]
+KEPT_IN_MEMORY = 16 * 1024 * 1024
+UPLOADS_AT_ONCE = 8
+
+
+class HubStorage(AbstractFileSystem):  # type: ignore[misc]
+    """Files of the Hub's repositories; paths are ``datasets/OWNER/NAME[@REVISION]/PATH``."""
+
+    protocol = "hf"
+    root_marker = ""
+    cachable = False
+
+    def __init__(
+        self,
+        account: Account | None = None,
+        branch: str | None = None,
+        version_aware: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.account = account or Account()
+        self.branch = branch
+        self.version_aware = version_aware
+        self._fresh: dict[str, Entry] = {}
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(item) for item in path]
+        return str(path).removeprefix("hf://").rstrip("/")
+
+    @property
+    def fsid(self) -> str:
+        """What tells this Hub from another."""
+        return f"hf:{self.account.endpoint or ''}"
+
+    def open_repository(self, path: str) -> tuple[Repository, str, str | None]:
+        """The repository that a path is in, the path in it, and the commit that the path names, if any."""
+        place = parse_path(self._strip_protocol(path))
+        if place.version:
+            return repository(place.root.at(self.branch), self.account), place.path_in_repo, place.version
+        return repository(place.root, self.account), place.path_in_repo, None
+
+    # reading -------------------------------------------------------------------------------------
+
+    def infos(self, paths: Sequence[str]) -> list[Info | None]:
+        """What is at each path, None where nothing is; a thousand paths a request."""
+        found: dict[str, Info] = {}
+        for (repo, version), members in self._by_repository(paths).items():
+            entries = repo.entries(members.values(), version, last_commit=self.version_aware and not version)
+            for path, name in members.items():
+                if name in entries:
+                    found[path] = self._info(entries[name], path, version)
+        return [found.get(path) for path in paths]
+
+    def _by_repository(self, paths: Iterable[str]) -> dict[tuple[Repository, str | None], dict[str, str]]:
+        groups: dict[tuple[Repository, str | None], dict[str, str]] = {}
+        for path in paths:
+            repo, name, version = self.open_repository(path)
+            groups.setdefault((repo, version), {})[path] = name
+        return groups
+
+    def _info(self, entry: Entry, path: str, version: str | None) -> Info:
+        if entry.is_folder:
+            return {"name": path, "type": "directory", "size": 0}
+        info: Info = {"name": path, "type": "file", "size": entry.size, "etag": entry.etag}
+        if self.version_aware:
+            repo, name, _ = self.open_repository(path)
+            info["version_id"] = version or entry.last_commit or repo.batch.commits.get(name)
+        return info
+
+    def prefetch(self, paths: Sequence[str]) -> None:
+        """Ask for many files at once, each for one download to come."""
+        for (repo, version), members in self._by_repository(paths).items():
+            entries = repo.entries(members.values(), version)
+            self._fresh.update({path: entries[name] for path, name in members.items() if name in entries})
+
+    def info(self, path: str, **kwargs: Any) -> Info:
+        """Describe a file or folder."""
+        path = self._strip_protocol(path)
+        repo, name, _ = self.open_repository(path)
+        if not name:
+            repo.client.head()
+            return {"name": path, "type": "directory", "size": 0}
+        (info,) = self.infos([path])
+        if info is None and self._has_staged_below(repo, name):
+            info = {"name": path, "type": "directory", "size": 0}
+        if info is None:
+            raise FileNotFoundError(2, "no such file on the Hub", parse_path(path).url)
+        return info
+
+    @staticmethod
+    def _has_staged_below(repo: Repository, name: str) -> bool:
+        return any(path.startswith(f"{name}/") for path in list(repo.batch.added))
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Whether there is such a file or folder; a repository that is missing is an error."""
+        try:
+            self.info(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def isfile(self, path: str) -> bool:
+        """Whether there is such a file."""
+        (info,) = self.infos([path])
+        return info is not None and info["type"] == "file"
+
+    def isdir(self, path: str) -> bool:
+        """Whether there is such a folder."""
+        try:
+            return bool(self.info(path)["type"] == "directory")
+        except FileNotFoundError:
+            return False
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        """List a folder, or a file as itself."""
+        path = self._strip_protocol(path)
+        infos = self._below(path, recursive=False)
+        if not infos:
+            info = self.info(path)
+            infos = [] if info["type"] == "directory" else [info]
+        return infos if detail else [info["name"] for info in infos]
+
+    def _below(self, path: str, *, recursive: bool) -> list[Info]:
+        repo, name, version = self.open_repository(path)
+        root = str(parse_path(path).root)
+        entries = repo.tree(name, version, recursive=recursive)
+        return [self._info(entry, f"{root}/{entry.path}", version) for entry in entries]
+
+    def find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """List every file below a folder whose name there starts with ``prefix``."""
+        path = self._strip_protocol(path)
+        start = f"{path}/{kwargs.get('prefix') or ''}"
+        depth = path.count("/")
+        infos = self._below(path, recursive=True) or self._itself(path)
+        found = {
+            info["name"]: info
+            for info in sorted(infos, key=lambda info: str(info["name"]))
+            if (withdirs or info["type"] == "file")
+            and (info["name"].startswith(start) or info["name"] == path)
+            and (maxdepth is None or info["name"].count("/") - depth <= maxdepth)
+        }
+        return found if detail else list(found)
+
+    def _itself(self, path: str) -> list[Info]:
+        (info,) = self.infos([path]) if parse_path(path).path_in_repo else (None,)
+        return [info] if info and info["type"] == "file" else []
+
+    def walk(
+        self, path: str, maxdepth: int | None = None, topdown: bool = True, **kwargs: Any
+    ) -> Iterator[Any]:
+        """Walk a folder top down, from one recursive listing."""
+        path = self._strip_protocol(path)
+        detail = kwargs.get("detail", False)
+        folders: dict[str, tuple[dict[str, Info], dict[str, Info]]] = {path: ({}, {})}
+        for info in self._below(path, recursive=True):
+            parent, _, name = info["name"].rpartition("/")
+            is_folder = info["type"] == "directory"
+            folders.setdefault(parent, ({}, {}))[0 if is_folder else 1][name] = info
+        pending = [path]
+        while pending:
+            folder = pending.pop(0)
+            dirs, files = folders.get(folder, ({}, {}))
+            yield (folder, dirs, files) if detail else (folder, list(dirs), list(files))
+            pending += [f"{folder}/{name}" for name in dirs]
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
+        """Read a file, or the bytes from ``start`` up to ``end``."""
+        size = None
+        if (start or 0) < 0 or (end or 0) < 0:
+            size = int(self.info(path)["size"])
+        first, stop = absolute(start, size) or 0, absolute(end, size)
+        if stop is not None and stop <= first:
+            return b""
+        repo, name, version = self.open_repository(path)
+        staged = None if version else repo.batch.added.get(name)
+        if staged is not None and not staged.is_large:
+            return staged.bytes()[first:stop]
+        if staged is not None:
+            raise_first(repo.batch.commit())
+        return self._ranged(repo, name, version, first, stop)
+
+    def _ranged(
+        self, repo: Repository, name: str, version: str | None, first: int, stop: int | None
+    ) -> bytes:
+        client = repo.client
+        url = hf_hub_url(
+            **client.repo, filename=name, revision=version or repo.place.branch, endpoint=client.endpoint
+        )
+        headers = dict(client.headers)
+        if first or stop is not None:
+            headers["Range"] = f"bytes={first}-{'' if stop is None else stop - 1}"
+
+        def question() -> bytes:
+            response = get_session().get(url, headers=headers, follow_redirects=True, timeout=60)
+            if response.status_code == 416:
+                return b""
+            hf_raise_for_status(response)
+            return (
+                bytes(response.content)
+                if response.status_code == 206
+                else bytes(response.content)[first:stop]
+            )
+
+        place = Location(repo.place.repo_type, repo.place.repo_id, version or repo.place.revision, name)
+        return client.ask(question, "read", place)
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> Any:
+        if mode == "wb":
+            return WrittenFile(lambda source: raise_first(self.put_files([source], [path])))
+        if mode != "rb":
+            message = (
+                f"cannot open '{path}' with mode '{mode}': files of the Hub are read ('rb') or written ('wb')"
+            )
+            raise NotImplementedError(message)
+        info = self.info(path)
+        if info["type"] == "directory":
+            raise IsADirectoryError(21, "is a folder of the Hub", path)
+        if int(info["size"]) <= KEPT_IN_MEMORY:
+            return io.BytesIO(self.cat_file(path))
+        return RangedFile(self, path, size=int(info["size"]))
+
+    def get_file(self, rpath: str, lpath: str, callback: Callback = DEFAULT_CALLBACK, **kwargs: Any) -> None:
+        """Download a file and prove it by size and digest."""
+        repo, name, version = self.open_repository(rpath)
+        if not version and name in repo.batch.added:
+            raise_first(repo.batch.commit())
+        entry = self._fresh.pop(rpath, None) or repo.entries([name], version).get(name)
+        if entry is None:
+            raise FileNotFoundError(2, "no such file on the Hub", rpath)
+        if entry.is_folder:
+            Path(lpath).mkdir(parents=True, exist_ok=True)
+            return
+        target = Path(lpath)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        callback.set_size(entry.size)
+        download(repo.client, entry, version or repo.place.branch, target, callback.relative_update)
+
+    # writing -------------------------------------------------------------------------------------
+
+    def put_files(
+        self,
+        sources: Sequence[Path | bytes],
+        paths: Sequence[str],
+        progress: Callable[[str, int], Any] | None = None,
+        jobs: int = UPLOADS_AT_ONCE,
+    ) -> dict[str, Exception]:
+        """Write many files in as few requests as the Hub allows; what failed is in the answer, by path."""
+        groups: dict[Repository, dict[str, tuple[str, Upload]]] = {}
+        for source, path in zip(sources, paths, strict=True):
+            repo, name, version = self.open_repository(path)
+            if version or not name:
+                raise PermissionError(
+                    1, "cannot write to a fixed version or to the root of a repository", path
+                )
+            report = None if progress is None else (lambda count, path=path: progress(path, count))
+            groups.setdefault(repo, {})[name] = (path, Upload(name, source, report))
+        failed: dict[str, Exception] = {}
+        for repo, members in groups.items():
+            outcome = repo.put([upload for _, upload in members.values()], jobs)
+            failed.update({members[name][0]: error for name, error in outcome.items()})
+        return failed
+
+    def put_file(
+        self,
+        lpath: Any,
+        rpath: str,
+        callback: Callback = DEFAULT_CALLBACK,
+        mode: str = "overwrite",
+        **kwargs: Any,
+    ) -> None:
+        """Write a local file."""
+        source = Path(lpath)
+        if source.is_dir():
+            return
+        if mode == "create" and self.exists(rpath):
+            raise FileExistsError(17, "exists on the Hub", rpath)
+        callback.set_size(source.stat().st_size)
+        raise_first(self.put_files([source], [rpath], lambda _, count: callback.relative_update(count)))
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+        """Write bytes."""
+        if mode == "create" and self.exists(path):
+            raise FileExistsError(17, "exists on the Hub", path)
+        raise_first(self.put_files([bytes(value)], [path]))
+
+    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        """Copy a file; large ones are named once more, without a byte sent."""
+        if self.isdir(path1):
+            return
+        self.link_file(path1, path2, keep=True)
+
+    def link_file(self, source: str, target: str, *, keep: bool) -> None:
+        """Give the content of a path to another path, the same bytes stored once."""
+        repo, name, version = self.open_repository(source)
+        other, other_name, _ = self.open_repository(target)
+        if repo is other and not version and not keep and repo.batch.move(name, other_name):
+            return
+        entry = repo.entries([name], version).get(name)
+        if entry is None:
+            raise FileNotFoundError(2, "no such file on the Hub", source)
+        if repo is other and entry.is_large:
+            repo.link(entry, other_name)
+        else:
+            raise_first(self.put_files([self.cat_file(source)], [target]))
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Delete files, in one commit; folders only where ``recursive`` is said."""
+        paths = [path] if isinstance(path, str) else list(path)
+        if recursive:
+            paths = [found for item in paths for found in self.find(item)]
+        with transaction.held():
+            for (repo, _), members in self._by_repository(paths).items():
+                repo.remove(members.values())
+
+    def rm_file(self, path: str) -> None:
+        """Delete a file."""
+        self.rm(path)
+
+    def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+        """Do nothing: folders of the Hub are there as soon as a file is in them."""
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Do nothing: folders of the Hub are there as soon as a file is in them."""
+
+    def rmdir(self, path: str) -> None:
+        """Do nothing: a folder of the Hub goes with its last file."""

@@ -1,0 +1,180 @@
+"""A project of DVC's in a folder, driven by the real command line, beside a real Hub."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+from minihub.testing import Hub
+
+REPO = "alice/checkpoints"
+URL = f"hf://datasets/{REPO}"
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+class Project:
+    """A folder with git and DVC in it."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self.folder = folder
+        self.env = env
+
+    def run(self, *command: str, ok: bool | None = True, timeout: float = 240, **env: str) -> Done:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        result = Done(done.returncode, done.stdout, done.stderr)
+        if ok is not None:
+            assert (result.status == 0) is ok, f"{command}: {result.status}\n{result.text}"
+        return result
+
+    def dvc(self, *arguments: str, ok: bool | None = True, **env: str) -> Done:
+        return self.run(sys.executable, "-m", "dvc", *arguments, ok=ok, **env)
+
+    def git(self, *arguments: str) -> Done:
+        return self.run("git", *arguments)
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+    def commit(self, message: str = "a change") -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def clone(self, folder: Path) -> "Project":
+        self.run("git", "clone", "--quiet", str(self.folder), str(folder))
+        return Project(folder, {**self.env, "DVC_SITE_CACHE_DIR": str(folder.parent / f"site-{folder.name}")})
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    """Bytes that no one can compress or take for text."""
+    return random.Random(seed).randbytes(size)
+
+
+@pytest.fixture
+def bare_env(tmp_path: Path) -> dict[str, str]:
+    """An environment in which no one is logged in anywhere."""
+    kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
+    who = {"NAME": "Alice", "EMAIL": "alice@example.org"}
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        **{f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()},
+        "HOME": str(tmp_path / "home"),
+        "USERPROFILE": str(tmp_path / "home"),
+        "HF_HOME": str(tmp_path / "home" / "hf"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
+        "NO_PROXY": "127.0.0.1",
+        "PYTHONWARNINGS": "default",
+    }
+
+
+@pytest.fixture
+def token(hub: Hub) -> str:
+    return hub.user("alice")
+
+
+@pytest.fixture
+def env(bare_env: dict[str, str], hub: Hub, token: str) -> dict[str, str]:
+    """Alice is logged in, and content travels through LFS."""
+    return {**bare_env, "HF_ENDPOINT": hub.endpoint, "HF_TOKEN": token, "HF_HUB_DISABLE_XET": "1"}
+
+
+@pytest.fixture
+def api(hub: Hub, token: str, monkeypatch: pytest.MonkeyPatch) -> HfApi:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    return HfApi(endpoint=hub.endpoint, token=token)
+
+
+@pytest.fixture
+def repo(api: HfApi) -> str:
+    """Alice's dataset repository, empty."""
+    api.create_repo(REPO, repo_type="dataset")
+    return REPO
+
+
+@pytest.fixture
+def make_project(tmp_path: Path, env: dict[str, str]) -> Callable[..., Project]:
+    """Makes a project with a remote and its options."""
+
+    def make(url: str = URL, folder: str = "project", **options: str) -> Project:
+        (tmp_path / folder).mkdir()
+        project = Project(tmp_path / folder, env)
+        project.git("init", "--quiet")
+        lines = [f"    {name} = {value}" for name, value in {"url": url, **options}.items()]
+        project.write(
+            ".dvc/config", "\n".join(["[core]", "    remote = hub", "['remote \"hub\"']", *lines, ""])
+        )
+        project.write(".dvc/.gitignore", "/config.local\n/tmp\n/cache\n")
+        return project
+
+    return make
+
+
+@pytest.fixture
+def project(make_project: Callable[..., Project], repo: str) -> Project:
+    """A project whose remote is Alice's repository."""
+    return make_project()
+
+
+@pytest.fixture
+def publishing(make_project: Callable[..., Project], repo: str) -> Project:
+    """A project whose folder ``checkpoints`` is shown: two checkpoints and a card."""
+    project = make_project(publish="checkpoints")
+    project.write("checkpoints/BEATs.pt", noise(200_000, 1))
+    project.write("checkpoints/openbeats.pt", noise(300_000, 2))
+    project.write("checkpoints/README.md", "---\nlicense: mit\n---\n# Checkpoints\n")
+    project.dvc("add", "checkpoints")
+    return project
+
+
+@pytest.fixture
+def names(api: HfApi) -> Callable[..., set[str]]:
+    """The plain names in a repository: all files but DVC's objects and the Hub's own."""
+
+    def list_names(repo: str = REPO, repo_type: str = "dataset", revision: str | None = None) -> set[str]:
+        files = api.list_repo_files(repo, repo_type=repo_type, revision=revision)
+        return {file for file in files if not file.startswith("files/") and file != ".gitattributes"}
+
+    return list_names
+
+
+@pytest.fixture
+def commits(api: HfApi) -> Callable[..., int]:
+    """How many commits a repository has beside its first."""
+
+    def count(repo: str = REPO, repo_type: str = "dataset", revision: str | None = None) -> int:
+        return len(api.list_repo_commits(repo, repo_type=repo_type, revision=revision)) - 1
+
+    return count

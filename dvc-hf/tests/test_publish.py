@@ -1,0 +1,154 @@
+"""A push shows the published folder under plain names, in one commit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
+from minihub.testing import Hub
+
+CARD = "README.md"
+REPO = "alice/checkpoints"
+Names = Callable[..., set[str]]
+Commits = Callable[..., int]
+
+
+def commit_by_hand(api: HfApi, path: str, content: bytes) -> None:
+    change = CommitOperationAdd(path_in_repo=path, path_or_fileobj=content)
+    api.create_commit(REPO, [change], commit_message="by hand", repo_type="dataset")
+
+
+def test_a_push_of_two_checkpoints_and_a_card_is_one_commit_and_the_next_push_is_none(
+    publishing, names: Names, commits: Commits
+) -> None:
+    first = publishing.dvc("push")
+    assert commits() == 1
+    assert names() == {"BEATs.pt", "openbeats.pt", CARD}
+    assert "Committed to hf://datasets/alice/checkpoints" in first.out
+    again = publishing.dvc("push")
+    assert commits() == 1
+    assert "Everything is up to date" in again.out
+
+
+def test_the_bytes_of_a_shown_file_are_sent_once(publishing, hub: Hub) -> None:
+    hub.requests.clear()
+    publishing.dvc("push")
+    sent = [record.received for record in hub.requests.matching("PUT")]
+    assert sorted(sent) == [200_000, 300_000]
+
+
+def test_anyone_downloads_a_shown_file_by_its_plain_name(publishing, hub: Hub, tmp_path: Path) -> None:
+    publishing.dvc("push")
+    path = hf_hub_download(
+        REPO,
+        "BEATs.pt",
+        repo_type="dataset",
+        endpoint=hub.endpoint,
+        cache_dir=tmp_path / "cache",
+        token=False,
+    )
+    assert Path(path).read_bytes() == publishing.read("checkpoints/BEATs.pt")
+
+
+def test_a_clone_pulls_the_same_bytes_and_is_in_sync(publishing, tmp_path: Path) -> None:
+    publishing.dvc("push")
+    publishing.commit()
+    clone = publishing.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    for name in ("BEATs.pt", "openbeats.pt", CARD):
+        assert clone.read(f"checkpoints/{name}") == publishing.read(f"checkpoints/{name}")
+    assert "in sync" in clone.dvc("status", "--cloud").out
+
+
+def test_a_name_that_left_the_folder_leaves_the_repository_but_its_object_stays(
+    publishing, names: Names, commits: Commits, api: HfApi
+) -> None:
+    publishing.dvc("push")
+    (publishing.folder / "checkpoints/openbeats.pt").unlink()
+    publishing.dvc("add", "checkpoints")
+    publishing.dvc("push")
+    assert names() == {"BEATs.pt", CARD}
+    assert commits() == 2
+    objects = [f for f in api.list_repo_files(REPO, repo_type="dataset") if f.startswith("files/md5/")]
+    assert len(objects) == 5  # three files, two listings
+
+
+def test_a_changed_file_is_shown_with_its_new_bytes(publishing, hub: Hub, tmp_path: Path) -> None:
+    publishing.dvc("push")
+    publishing.write("checkpoints/BEATs.pt", b"\0new")
+    publishing.dvc("add", "checkpoints")
+    publishing.dvc("push")
+    path = hf_hub_download(
+        REPO,
+        "BEATs.pt",
+        repo_type="dataset",
+        endpoint=hub.endpoint,
+        cache_dir=tmp_path / "cache",
+        token=False,
+    )
+    assert Path(path).read_bytes() == b"\0new"
+
+
+def test_files_that_dvc_did_not_put_there_are_never_touched(publishing, api: HfApi, names: Names) -> None:
+    commit_by_hand(api, "notes.txt", b"mine")
+    commit_by_hand(api, "openbeats.pt", b"someone else's")
+    result = publishing.dvc("push")
+    assert "'openbeats.pt' in hf://datasets/alice/checkpoints was not written by DVC" in result.err
+    assert names() == {"BEATs.pt", "openbeats.pt", CARD, "notes.txt"}
+    publishing.dvc("remove", "checkpoints.dvc")
+    publishing.dvc("push")
+    assert names() == {"openbeats.pt", "notes.txt"}
+
+
+def test_a_card_of_someone_else_stays_until_publish_readme_is_said(publishing, api: HfApi) -> None:
+    commit_by_hand(api, CARD, b"# made in the browser\n")
+    result = publishing.dvc("push")
+    assert "publish_readme true" in result.err
+    download = {
+        "repo_id": REPO,
+        "filename": CARD,
+        "repo_type": "dataset",
+        "local_dir": publishing.folder / "card",
+    }
+    assert Path(api.hf_hub_download(**download)).read_text() == "# made in the browser\n"
+    publishing.dvc("remote", "modify", "hub", "publish_readme", "true")
+    publishing.dvc("push")
+    assert Path(api.hf_hub_download(**download)).read_text().endswith("# Checkpoints\n")
+
+
+def test_names_are_shown_though_the_objects_were_there_before(
+    project, names: Names, commits: Commits
+) -> None:
+    project.write("checkpoints/a.pt", b"\0a")
+    project.dvc("add", "checkpoints")
+    project.dvc("push")
+    assert names() == set()
+    project.dvc("remote", "modify", "hub", "publish", "checkpoints")
+    project.dvc("push")
+    assert names() == {"a.pt"}
+    assert commits() == 2
+
+
+def test_only_names_whose_object_is_on_the_remote_are_shown(make_project, repo: str, names: Names) -> None:
+    project = make_project(publish=".")
+    project.write("a.pt", b"\0a")
+    project.write("deep/b.pt", b"\0b")
+    project.dvc("add", "a.pt", "deep/b.pt")
+    project.dvc("push", "a.pt")
+    assert names() == {"a.pt"}
+    project.dvc("push")
+    assert names() == {"a.pt", "deep/b.pt"}
+
+
+def test_pushing_all_branches_shows_the_workspace_alone(make_project, repo: str, names: Names) -> None:
+    project = make_project(publish="data")
+    project.write("data/a.pt", b"\0a")
+    project.dvc("add", "data")
+    project.commit()
+    project.git("switch", "--quiet", "--create", "other")
+    project.write("data/b.pt", b"\0b")
+    project.dvc("add", "data")
+    project.commit()
+    project.git("switch", "--quiet", "-")
+    project.dvc("checkout")
+    project.dvc("push", "--all-branches")
+    assert names() == {"a.pt"}
