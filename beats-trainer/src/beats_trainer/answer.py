@@ -10,7 +10,7 @@ from typing import Any
 from huggingface_hub import constants
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,6 @@ def open_answer(url: str, headers: dict[str, str]) -> Iterator[Answer]:
         stream = session.get(url, headers=headers, timeout=timeout, stream=True)
     with stream as response:
         hf_raise_for_status(response)
-        body = response.iter_bytes if hasattr(response, "iter_bytes") else response.iter_content
-        yield Answer(response.status_code, body(BLOCK))
+        # Blocks as they come: what is collected into larger ones is lost when the connection breaks.
+        body = response.iter_bytes() if hasattr(response, "iter_bytes") else response.iter_content(BLOCK)
+        yield Answer(response.status_code, body)

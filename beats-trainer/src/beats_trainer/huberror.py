@@ -29,6 +29,7 @@ def status_of(error: BaseException) -> int | None:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed in a moment."""
+    error = _cause_of(error)
     if isinstance(error, CutShortError):
         return True
     if isinstance(error, FetchError | errors.OfflineModeIsEnabled | errors.LocalEntryNotFoundError):
@@ -39,6 +40,17 @@ def is_transient(error: BaseException) -> bool:
     return _is_network(error)
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether no connection was made at all: nobody wants to wait long for that."""
+    return "Connect" in type(_cause_of(error)).__name__
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """What lies behind huggingface_hub's "check your connection"."""
+    hidden = isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ is not None
+    return error.__cause__ or error if hidden else error
+
+
 def _is_network(error: BaseException) -> bool:
     name = type(error).__name__
     return any(word in name for word in NETWORK_WORDS)
@@ -46,6 +58,7 @@ def _is_network(error: BaseException) -> bool:
 
 def translate(error: BaseException, place: Place, label: str) -> FetchError:
     """One of our errors for anything that huggingface_hub or its HTTP client raises."""
+    error = _cause_of(error)
     if isinstance(error, FetchError):
         return error
     for types, message in _TYPES:
@@ -64,7 +77,8 @@ def not_cached(place: Place | None, label: str, reason: str) -> NotCachedError:
     message = (
         f"{label} is not in the cache {constants.HF_HUB_CACHE}, and {reason}.{source} "
         f"Run `beats fetch {label}` where there is network; for a machine without, carry it with "
-        "`beats bundle create` and `beats bundle install`, or point BEATS_CHECKPOINTS at a folder that holds it."
+        "`beats bundle create` and `beats bundle install`, or point BEATS_CHECKPOINTS at a folder "
+        "that holds it."
     )
     return NotCachedError(message)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from beats_trainer.huberror import HUB_ERRORS, is_transient
+from beats_trainer.huberror import HUB_ERRORS, is_transient, is_unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def patiently(request: Callable[[], Result], label: str, position: Callable[[], 
         except HUB_ERRORS as error:
             if position() > furthest:
                 failures, furthest = 0, position()
-            if not is_transient(error) or failures >= len(WAITS_S):
+            if not is_transient(error) or failures >= (1 if is_unreachable(error) else len(WAITS_S)):
                 raise
             wait = asked_wait(error) or WAITS_S[failures]
             failures += 1

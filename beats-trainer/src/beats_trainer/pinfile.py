@@ -142,7 +142,8 @@ def _sources(path: Path, dep: Table, out: Table, meta: Table) -> list[Place]:
     elif not url and MD5.fullmatch(str(out.get("md5", ""))):
         root = _remote_root(path, out)
         places += [root.join(_object_path(out["md5"]))] if root else []
-    return places + [parse_place(str(mirror)) for mirror in meta.get("sources", ())]
+    endpoint = str(meta.get("endpoint", ""))
+    return places + [parse_place(str(mirror), endpoint=endpoint) for mirror in meta.get("sources", ())]
 
 
 def _name(filename: str) -> str:

@@ -16,7 +16,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from beats_trainer.answer import open_answer
 from beats_trainer.digest import mismatch, strongest
-from beats_trainer.errors import DigestMismatchError
+from beats_trainer.errors import DigestMismatchError, FetchError
 from beats_trainer.hubcache import cache_root, remember_commit, repo_folder
 from beats_trainer.huberror import HUB_ERRORS, CutShortError, translate
 from beats_trainer.partial import Partial
@@ -56,6 +56,8 @@ class Transfer:
             self._compare_announced(metadata)
             self._bring(metadata)
             return self._link(metadata)
+        except FetchError:
+            raise
         except HUB_ERRORS as error:
             raise translate(error, self.place, self.pin.name) from error
 

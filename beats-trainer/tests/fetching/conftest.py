@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+# Read when huggingface_hub is imported: nobody's own cache or token may be touched.
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="beats-tests-")
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["NO_PROXY"] = "127.0.0.1"
+for variable in (
+    "HF_TOKEN",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+    "HF_HUB_CACHE",
+    "BEATS_PINS",
+    "BEATS_CHECKPOINTS",
+):
+    os.environ.pop(variable, None)
+
+import pytest  # noqa: E402
+from minihub.testing import Hub  # noqa: E402
+from published import Published, publish  # noqa: E402
+
+
+@pytest.fixture
+def published(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    monkeypatch.setenv("BEATS_PINS", "")
+    published = publish(hub, tmp_path)
+    monkeypatch.setenv("BEATS_PINS", str(published.pin))
+    return published
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow at once, and a second of silence is a timeout."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr("beats_trainer.patience.WAITS_S", (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr("beats_trainer.patience.LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
