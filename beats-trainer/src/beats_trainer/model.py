@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from beats_trainer.attention import Attention, toeplitz
 from beats_trainer.config import BEATsConfig
+from beats_trainer.fast import fast_encoder
 from beats_trainer.fbank import fbank
 from beats_trainer.heads import Activation, Head, best
 from beats_trainer.waveform import Short, as_batch
@@ -85,6 +86,11 @@ class Encoder(nn.Module):
         for layer in self.layers[:last]:
             hidden = layer(hidden, bias)
             yield hidden
+
+    @property
+    def position(self) -> PositionalConvolution:
+        """The positional convolution."""
+        return cast(PositionalConvolution, self.pos_conv[0])
 
     @property
     def table(self) -> Tensor:
@@ -204,6 +210,9 @@ class BEATs(nn.Module):
         return fbank(batch.to(self.device), self.config.fbank_mean, self.config.fbank_std)
 
     def _encode(self, energies: Tensor, last: int) -> Iterator[Tensor]:
+        fast = fast_encoder(self)
+        if fast is not None:
+            return fast(energies, last)
         return self.encoder(self._patches(energies), last)  # type: ignore[no-any-return]
 
     def _patches(self, energies: Tensor) -> Tensor:

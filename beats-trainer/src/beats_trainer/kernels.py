@@ -1,0 +1,121 @@
+"""The one door to oneDNN's operators, which torch does not document; behind it stands a public fallback.
+
+They are looked for, compared with the public operators and timed against them once a process. `BEATS_KERNELS`
+set to `public` or `onednn` settles it instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_log = logging.getLogger(__name__)
+VARIABLE = "BEATS_KERNELS"
+Kernels = Literal["public", "onednn"]
+_PROBE_SHAPE = (
+    256,
+    768,
+    768,
+)  # rows, inputs, outputs: large enough to tell, small enough to take milliseconds
+_PROBE_TOLERANCE = 1e-3  # of values of about 28; a wrong operator is off by far more
+
+
+class Linear(Protocol):
+    """A linear layer whose weight is laid out for the machine."""
+
+    def __call__(self, x: Tensor, *, gelu: bool = False, add: Tensor | None = None) -> Tensor:
+        """`(rows, inputs)` -> `(rows, outputs)`, then GELU, or then `add` on top."""
+
+
+class PublicLinear:
+    """What every build of torch can do."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight, bias
+
+    def __call__(self, x: Tensor, *, gelu: bool = False, add: Tensor | None = None) -> Tensor:
+        """`(rows, inputs)` -> `(rows, outputs)`."""
+        y = functional.linear(x, self.weight, self.bias)
+        y = functional.gelu(y) if gelu else y
+        return y if add is None else y.add_(add)
+
+
+class OneDnnLinear:
+    """The weight in oneDNN's own layout, and what follows the product fused into it."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = torch.ops.mkldnn._reorder_linear_weight(weight), bias  # noqa: SLF001
+
+    def __call__(self, x: Tensor, *, gelu: bool = False, add: Tensor | None = None) -> Tensor:
+        """`(rows, inputs)` -> `(rows, outputs)`."""
+        run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
+        if add is not None:
+            return run.binary(x, add, self.weight, self.bias, "add")  # type: ignore[no-any-return]
+        return run(x, self.weight, self.bias, "gelu" if gelu else "none", [], "none" if gelu else "")  # type: ignore[no-any-return]
+
+
+_KINDS: dict[Kernels, Callable[[Tensor, Tensor | None], Linear]] = {
+    "public": PublicLinear,
+    "onednn": OneDnnLinear,
+}
+
+
+def linear(weight: Tensor, bias: Tensor | None) -> Linear:
+    """A linear layer on the fastest kernel that this machine has."""
+    return _KINDS[choice()](weight, bias)
+
+
+def choice() -> Kernels:
+    """Which kernels are used: those of `BEATS_KERNELS`, or the faster."""
+    said = os.environ.get(VARIABLE, "auto")
+    if said == "auto":
+        return _probed()
+    for kind in _KINDS:
+        if said == kind:
+            return kind
+    message = f"{VARIABLE} is {said!r}; expected auto, {' or '.join(_KINDS)}."
+    raise ValueError(message)
+
+
+@lru_cache(maxsize=1)
+def _probed() -> Kernels:
+    """oneDNN, if it is there, right, and no slower."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return "public"
+    try:
+        fast, error = _race()
+    except (AttributeError, RuntimeError, TypeError) as failure:
+        _log.info("oneDNN's linear is not usable with this torch: %s", failure)
+        return "public"
+    chosen: Kernels = "onednn" if fast and error < _PROBE_TOLERANCE else "public"
+    _log.debug("kernels: %s (oneDNN faster: %s, difference %.1e)", chosen, fast, error)
+    return chosen
+
+
+def _race() -> tuple[bool, float]:
+    rows, inputs, outputs = _PROBE_SHAPE
+    generator = torch.Generator().manual_seed(0)
+    x, weight = (torch.randn(n, inputs, generator=generator) for n in (rows, outputs))
+    public, onednn = (kind(weight, weight[:, 0].contiguous()) for kind in (PublicLinear, OneDnnLinear))
+    error = max(
+        float((onednn(x, **extra) - public(x, **extra)).abs().max())
+        for extra in ({}, {"gelu": True}, {"add": x})
+    )
+    return _best_of(lambda: onednn(x)) <= _best_of(lambda: public(x)), error
+
+
+def _best_of(run: Callable[[], Any], n: int = 5) -> float:
+    times = []
+    for _ in range(n):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
