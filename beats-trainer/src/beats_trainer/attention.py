@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -61,17 +60,14 @@ def toeplitz(table: Tensor, patches: int, max_distance: int) -> Tensor:
 
 def diagonals(table: Tensor, patches: int, max_distance: int) -> Tensor:
     """The bias by distance, key minus query, from -(patches - 1) up: `(heads, 2 * patches - 1)`."""
-    index = buckets(patches, table.shape[0], max_distance).to(table.device)
-    return functional.embedding(index, table).T.contiguous()
+    distance = torch.arange(1 - patches, patches, device=table.device)
+    return functional.embedding(buckets(distance, table.shape[0], max_distance), table).T.contiguous()
 
 
-@lru_cache(maxsize=64)
-def buckets(patches: int, n_buckets: int, max_distance: int) -> Tensor:
-    """T5's buckets: half for each sign, exact when near, logarithmic when far; `(2 * patches - 1,)`."""
-    with torch.inference_mode(mode=False), torch.no_grad():
-        distance = torch.arange(1 - patches, patches, device="cpu")
-        half, exact = n_buckets // 2, n_buckets // 4
-        far = (distance.abs().float() / exact).log() / math.log(max_distance / exact) * (half - exact)
-        far = (exact + far.clamp(min=0).long()).clamp(max=half - 1)
-        near = distance.abs()
-        return torch.where(near < exact, near, far) + half * (distance > 0)
+def buckets(distance: Tensor, n_buckets: int, max_distance: int) -> Tensor:
+    """T5's buckets: half for each sign, exact when near, logarithmic when far; the shape of `distance`."""
+    half, exact = n_buckets // 2, n_buckets // 4
+    near = distance.abs()
+    far = (near.clamp(min=1).float() / exact).log() / math.log(max_distance / exact) * (half - exact)
+    far = (exact + far.clamp(min=0).long()).clamp(max=half - 1)
+    return torch.where(near < exact, near, far) + half * (distance > 0)

@@ -8,7 +8,7 @@ the positional convolution through the FFT; the relative bias read along its dia
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
@@ -99,18 +99,19 @@ class FastEncoder:
         self.table = encoder.table
         self.layers = [FastLayer(cast("Layer", layer), self.config) for layer in encoder.layers]
 
-    def __call__(self, energies: Tensor, last: int) -> Iterator[Tensor]:
-        """`(batch, frames, 128)` -> layers 0 to `last`, each `(batch, patches, dim)`."""
+    def __call__(self, energies: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+        """`(batch, frames, 128)` -> the layers wanted, in ascending order, each `(batch, patches, dim)`."""
         batch = len(energies)
         x = self.project(self.embed_norm(self.embed(self._patches(energies))))
         x = x.view(batch, -1, x.shape[-1])
         x = self.norm(x + functional.gelu(self.convolution(x)))
-        yield x
+        kept = [x] if 0 in wanted else []
         shape, bias = x.shape, self._bias(x.shape[1])
         x = x.view(-1, shape[-1])
-        for layer in self.layers[:last]:
+        for number, layer in enumerate(self.layers[: max(wanted)], 1):
             x = layer(x, bias, batch)
-            yield x.view(shape)
+            kept += [x.view(shape)] if number in wanted else []
+        return kept
 
     def _patches(self, energies: Tensor) -> Tensor:
         """`(batch, frames, 128)` -> `(batch * patches, 256)`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from beats_trainer.attention import Attention, toeplitz
 from beats_trainer.config import BEATsConfig
@@ -67,25 +68,45 @@ class Layer(nn.Module):
         return functional.dropout(x, p, self.training)
 
 
+def scale_gradient(x: Tensor, ratio: float) -> Tensor:
+    """The same numbers; the gradient that flows back is multiplied with the ratio."""
+    return x if ratio == 1.0 else x.detach() + ratio * (x - x.detach())
+
+
 class Encoder(nn.Module):
     """Positional convolution and the stack of layers, which share one table of relative biases."""
 
     def __init__(self, config: BEATsConfig) -> None:
         super().__init__()
         self.config = config
+        self.checkpointing = False
         self.pos_conv = nn.Sequential(PositionalConvolution(config))
         self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
         self.layers = nn.ModuleList(Layer(config, first=i == 0) for i in range(config.encoder_layers))
 
-    def forward(self, hidden: Tensor, last: int) -> Iterator[Tensor]:
-        """`(batch, patches, dim)` -> the input of layer 1, then the output of each layer up to `last`."""
+    def forward(self, hidden: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+        """`(batch, patches, dim)` -> the layers wanted, in ascending order: 0 is the input of the first."""
         hidden = self.layer_norm(hidden + self.pos_conv(hidden))
         hidden = functional.dropout(hidden, self.config.dropout, self.training)
-        yield hidden
+        kept = [hidden] if 0 in wanted else []
         bias = toeplitz(self.table, hidden.shape[1], self.config.max_distance)
-        for layer in self.layers[:last]:
-            hidden = layer(hidden, bias)
-            yield hidden
+        for number, layer in enumerate(self.layers[: max(wanted)], 1):
+            hidden = self._run(layer, hidden, bias)
+            kept += [hidden] if number in wanted else []
+        return kept
+
+    def _run(self, layer: nn.Module, hidden: Tensor, bias: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            hidden = scale_gradient(hidden, self.config.layer_wise_gradient_decay_ratio)
+        if self.training and self._dropped():
+            return hidden
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(layer, hidden, bias, use_reentrant=False)  # type: ignore[no-any-return]
+        return layer(hidden, bias)  # type: ignore[no-any-return]
+
+    def _dropped(self) -> bool:
+        p = self.config.encoder_layerdrop
+        return p > 0 and float(torch.rand(())) < p
 
     @property
     def position(self) -> PositionalConvolution:
@@ -143,7 +164,27 @@ class BEATs(nn.Module):
         self, waveform: Any, layers: Sequence[int] | None = None, *, short: Short = "error"
     ) -> list[Tensor]:
         """Patch embeddings of several layers in one pass, in the order asked for; of all without `layers`."""
-        return self._collect(layers, lambda last: self._encode(self._fbank(waveform, short), last))
+        return self.encode(self.fbank(waveform, short=short), layers)
+
+    def fbank(self, waveform: Any, *, short: Short = "error") -> Tensor:
+        """The filter bank that this encoder was trained on, `(batch, frames, 128)`, on its device."""
+        batch = as_batch(waveform, short=short, patch=self.config.input_patch_size)
+        if self.device.type == "cuda" and batch.device.type == "cpu":
+            batch = batch.pin_memory()
+        batch = batch.to(self.device, non_blocking=True)
+        return fbank(batch, self.config.fbank_mean, self.config.fbank_std)
+
+    def encode(self, energies: Tensor, layers: Sequence[int] | None = None) -> list[Tensor]:
+        """What `hidden` does, from the filter bank on: the part to train, to compile or to export."""
+        asked = range(self.n_layers + 1) if layers is None else [self.layer_index(i) for i in layers]
+        wanted = sorted(set(asked))
+        fast = fast_encoder(self)
+        found = fast(energies, wanted) if fast else self.encoder(self._patches(energies), wanted)
+        return [found[wanted.index(i)] for i in asked]
+
+    def checkpoint_gradients(self, on: bool = True) -> None:
+        """While training, keep only the inputs of the layers and compute the rest again, to save memory."""
+        self.encoder.checkpointing = on
 
     @torch.inference_mode()
     def logits(self, waveform: Any, *, head: str | None = None, short: Short = "error") -> Tensor:
@@ -197,23 +238,6 @@ class BEATs(nn.Module):
             )
             raise ValueError(message)
         return layer % count
-
-    def _collect(
-        self, layers: Sequence[int] | None, encode: Callable[[int], Iterator[Tensor]]
-    ) -> list[Tensor]:
-        wanted = range(self.n_layers + 1) if layers is None else [self.layer_index(i) for i in layers]
-        kept = {i: hidden for i, hidden in enumerate(encode(max(wanted))) if i in wanted}
-        return [kept[i] for i in wanted]
-
-    def _fbank(self, waveform: Any, short: Short) -> Tensor:
-        batch = as_batch(waveform, short=short, patch=self.config.input_patch_size)
-        return fbank(batch.to(self.device), self.config.fbank_mean, self.config.fbank_std)
-
-    def _encode(self, energies: Tensor, last: int) -> Iterator[Tensor]:
-        fast = fast_encoder(self)
-        if fast is not None:
-            return fast(energies, last)
-        return self.encoder(self._patches(energies), last)  # type: ignore[no-any-return]
 
     def _patches(self, energies: Tensor) -> Tensor:
         """`(batch, frames, 128)` -> `(batch, patches, dim)`."""
