@@ -73,6 +73,7 @@ def person(name: str, stage: Path, folder: Path, **extra: str) -> Person:
         "PATH": os.pathsep.join([sysconfig.get_path("scripts"), inherited.get("PATH", "")]),
         "NO_PROXY": "127.0.0.1,localhost",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",
         "DVC_NO_ANALYTICS": "1",
         "CI": "1",  # DVC would otherwise leave a process behind that looks for a newer DVC
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -55,7 +55,7 @@ setting() { # SECTION.OPTION VALUE
 }
 
 set_remote() {
-    if ! dvc config "remote.$REMOTE.url" >/dev/null 2>&1; then
+    if [ -z "$(dvc config "remote.$REMOTE.url" 2>/dev/null || true)" ]; then
         dvc remote add --quiet "$REMOTE" "$url"
     fi
     setting "remote.$REMOTE.url" "$url"
@@ -63,7 +63,8 @@ set_remote() {
     if [ -n "$endpoint" ]; then
         setting "remote.$REMOTE.endpointurl" "$endpoint"
     fi
-    dvc config core.remote >/dev/null 2>&1 || dvc config core.remote "$REMOTE"
+    # Somebody else's default remote stays; DVC answers an option that is not set with an empty line.
+    [ -n "$(dvc config core.remote 2>/dev/null || true)" ] || dvc config core.remote "$REMOTE"
 }
 
 holds_files() {
