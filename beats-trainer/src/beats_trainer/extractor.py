@@ -16,6 +16,7 @@ from beats_trainer.embed import embed
 from beats_trainer.errors import WaveformError
 from beats_trainer.fbank import SAMPLE_RATE
 from beats_trainer.load import DEFAULT_CHECKPOINT, load_model
+from beats_trainer.model import Precision
 from beats_trainer.pooling import known_pooling
 from beats_trainer.waveform import Short
 
@@ -33,6 +34,7 @@ class BEATsFeatureExtractor:
         layer: Which layer, 0 to the number of layers; -1 is the last.
         pooling: "mean", "max", "first", "last", "time" (mean over time alone) or "none".
         short: What to do with less than one patch (175 ms) of audio: "error", or "pad" with silence.
+        precision: "fp32", or "bf16", which is faster and less exact: see `BEATs`.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class BEATsFeatureExtractor:
         pooling: str = "mean",
         *,
         short: Short = "error",
+        precision: Precision = "fp32",
     ) -> None:
         self.pooling = known_pooling(pooling)
         self.model_path = DEFAULT_CHECKPOINT if model_path is None else model_path
-        self.model = load_model(self.model_path, device=device)
+        self.model = load_model(self.model_path, device=device, precision=precision)
         self.layer = self.model.layer_index(layer)
         self.short = short
 

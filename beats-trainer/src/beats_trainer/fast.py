@@ -24,6 +24,7 @@ from beats_trainer.kernels import choice, linear
 if TYPE_CHECKING:
     from beats_trainer.model import BEATs, Layer
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SCORES = 2**20  # attention scores in memory at a time: 4 MB stay in the cache
 
 
@@ -42,13 +43,13 @@ class FastNorm:
 class FastAttention:
     """Queries, keys, values and gates in one product; scores a few heads at a time."""
 
-    def __init__(self, attention: Attention, config: BEATsConfig) -> None:
+    def __init__(self, attention: Attention, config: BEATsConfig, dtype: torch.dtype) -> None:
         self.heads, self.head_dim = attention.heads, config.head_dim
         self.max_distance = config.max_distance
         self.grep_a = attention.grep_a.view(1, 1, -1)
-        self.project = linear(*_fused(attention, config))
+        self.project = linear(*_fused(attention, config), dtype)
         scale = config.residual_scale
-        self.out = linear(attention.out_proj.weight / scale, attention.out_proj.bias / scale)
+        self.out = linear(attention.out_proj.weight / scale, attention.out_proj.bias / scale, dtype)
 
     def __call__(self, x: Tensor, bias: Tensor, batch: int) -> Tensor:
         """`(batch * patches, dim)` and `(heads, patches, patches)` -> input plus attended, over the scale."""
@@ -56,7 +57,7 @@ class FastAttention:
         projected = self.project(x).view(batch, -1, 3 * dim + 2 * self.heads)
         query, key, value = (self._by_head(projected[..., i * dim : (i + 1) * dim]) for i in range(3))
         gate = self._gate(projected[..., 3 * dim :])
-        mixed = mix(query, key.flip(2), value.flip(2), gate, bias)
+        mixed = mix(query.float(), key.flip(2).float(), value.flip(2), gate, bias)
         return self.out(mixed.view(x.shape), add=x)
 
     def _by_head(self, x: Tensor) -> Tensor:
@@ -64,19 +65,19 @@ class FastAttention:
 
     def _gate(self, units: Tensor) -> Tensor:
         """`(batch, patches, 2 * heads)` -> `(batch, heads, patches, 1)`."""
-        update, reset = units.sigmoid().chunk(2, dim=-1)
+        update, reset = units.float().sigmoid().chunk(2, dim=-1)
         return (update * (reset * self.grep_a - 1.0) + 2.0).transpose(1, 2).unsqueeze(-1)
 
 
 class FastLayer:
     """One transformer layer."""
 
-    def __init__(self, layer: Layer, config: BEATsConfig) -> None:
+    def __init__(self, layer: Layer, config: BEATsConfig, dtype: torch.dtype) -> None:
         scale = config.residual_scale
-        self.attention = FastAttention(layer.self_attn, config)
+        self.attention = FastAttention(layer.self_attn, config, dtype)
         self.attention_norm = FastNorm(layer.self_attn_layer_norm, scale)
-        self.fc1 = linear(layer.fc1.weight, layer.fc1.bias)
-        self.fc2 = linear(layer.fc2.weight / scale, layer.fc2.bias / scale)
+        self.fc1 = linear(layer.fc1.weight, layer.fc1.bias, dtype)
+        self.fc2 = linear(layer.fc2.weight / scale, layer.fc2.bias / scale, dtype)
         self.final_norm = FastNorm(layer.final_layer_norm, scale)
 
     def __call__(self, x: Tensor, bias: Tensor, batch: int) -> Tensor:
@@ -88,7 +89,7 @@ class FastLayer:
 class FastEncoder:
     """All of it, from filter bank to layers."""
 
-    def __init__(self, model: BEATs) -> None:
+    def __init__(self, model: BEATs, dtype: torch.dtype = torch.float32) -> None:
         self.config, encoder = model.config, model.encoder
         self.embed = linear(model.patch_embedding.weight.flatten(1), None)
         self.embed_norm = FastNorm(model.layer_norm)
@@ -97,7 +98,7 @@ class FastEncoder:
         self.convolution = BlockConvolution(position.weight(), position.bias)
         self.norm = FastNorm(encoder.layer_norm)
         self.table = encoder.table
-        self.layers = [FastLayer(cast("Layer", layer), self.config) for layer in encoder.layers]
+        self.layers = [FastLayer(cast("Layer", layer), self.config, dtype) for layer in encoder.layers]
 
     def __call__(self, energies: Tensor, wanted: Sequence[int]) -> list[Tensor]:
         """`(batch, frames, 128)` -> the layers wanted, in ascending order, each `(batch, patches, dim)`."""
@@ -132,7 +133,7 @@ def mix(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -
     Args:
         query: `(batch, heads, patches, head_dim)`, scaled.
         key: The same shape, patches in reverse.
-        value: The same shape, patches in reverse.
+        value: The same shape, patches in reverse, perhaps in less precision.
         gate: `(batch, heads, patches, 1)`.
         bias: `(heads, patches, patches)`, keys in reverse.
 
@@ -142,7 +143,7 @@ def mix(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -
     batch, heads, patches, head_dim = query.shape
     together = max(1, min(heads, SCORES // patches**2))
     rows = max(1, min(patches, SCORES // patches))
-    mixed = query.new_empty(batch, patches, heads, head_dim)
+    mixed = value.new_empty(batch, patches, heads, head_dim)
     buffer = query.new_empty(together * rows * patches)
     for clip in range(batch):
         for head in range(0, heads, together):
@@ -156,7 +157,7 @@ def mix(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -
                 torch.bmm(queries, keys, out=scores)
                 scores.addcmul_(gate[clip, of, at], bias[of, at])
                 torch.softmax(scores, -1, out=scores)
-                mixed[clip, at, of] = torch.bmm(scores, values).transpose(0, 1)
+                mixed[clip, at, of] = torch.bmm(scores.to(values.dtype), values).transpose(0, 1)
     return mixed
 
 
@@ -180,11 +181,12 @@ def fast_encoder(model: BEATs) -> FastEncoder | None:
     """The fast form of a model as it is now; nothing where only the plain form is right."""
     if not _may_be_fast(model):
         return None
-    key = (choice(), tuple((id(p), p.data_ptr(), _version(p)) for p in model.parameters()))
+    dtype = DTYPES[model.precision]
+    key = (dtype, choice(), tuple((id(p), p.data_ptr(), _version(p)) for p in model.parameters()))
     cached = _encoders.get(model)
     if cached is None or cached[0] != key:
         with torch.inference_mode(mode=False), torch.no_grad():
-            cached = key, FastEncoder(model) if _is_plain(model) else None
+            cached = key, FastEncoder(model, dtype) if _is_plain(model) else None
         _encoders[model] = cached
     return cached[1]
 

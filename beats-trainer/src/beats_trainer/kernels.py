@@ -39,13 +39,13 @@ class PublicLinear:
     """What every build of torch can do."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.weight, self.bias = weight, bias
+        self.weight, self.bias, self.dtype = weight, bias, weight.dtype
 
     def __call__(self, x: Tensor, *, gelu: bool = False, add: Tensor | None = None) -> Tensor:
         """`(rows, inputs)` -> `(rows, outputs)`."""
-        y = functional.linear(x, self.weight, self.bias)
+        y = functional.linear(x.to(self.dtype), self.weight, self.bias)
         y = functional.gelu(y) if gelu else y
-        return y if add is None else y.add_(add)
+        return y if add is None else add + y
 
 
 class OneDnnLinear:
@@ -53,13 +53,19 @@ class OneDnnLinear:
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight, self.bias = torch.ops.mkldnn._reorder_linear_weight(weight), bias  # noqa: SLF001
+        self.dtype = weight.dtype
 
     def __call__(self, x: Tensor, *, gelu: bool = False, add: Tensor | None = None) -> Tensor:
-        """`(rows, inputs)` -> `(rows, outputs)`."""
+        """`(rows, inputs)` -> `(rows, outputs)`; what is added keeps its precision."""
+        if add is None or add.dtype != self.dtype:
+            y = self._run(x.to(self.dtype), "gelu" if gelu else "none")
+            return y if add is None else add + y
+        fused = torch.ops.mkldnn._linear_pointwise.binary  # noqa: SLF001
+        return fused(x, add, self.weight, self.bias, "add")  # type: ignore[no-any-return]
+
+    def _run(self, x: Tensor, after: str) -> Tensor:
         run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
-        if add is not None:
-            return run.binary(x, add, self.weight, self.bias, "add")  # type: ignore[no-any-return]
-        return run(x, self.weight, self.bias, "gelu" if gelu else "none", [], "none" if gelu else "")  # type: ignore[no-any-return]
+        return run(x, self.weight, self.bias, after, [], "none" if after == "gelu" else "")  # type: ignore[no-any-return]
 
 
 _KINDS: dict[Kernels, Callable[[Tensor, Tensor | None], Linear]] = {
@@ -68,9 +74,9 @@ _KINDS: dict[Kernels, Callable[[Tensor, Tensor | None], Linear]] = {
 }
 
 
-def linear(weight: Tensor, bias: Tensor | None) -> Linear:
-    """A linear layer on the fastest kernel that this machine has."""
-    return _KINDS[choice()](weight, bias)
+def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype = torch.float32) -> Linear:
+    """A linear layer on the fastest kernel that this machine has, in float32 or bfloat16."""
+    return _KINDS[choice()](weight.to(dtype), None if bias is None else bias.to(dtype))
 
 
 def choice() -> Kernels:

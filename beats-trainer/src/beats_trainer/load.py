@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import torch
 
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
-from beats_trainer.model import BEATs
+from beats_trainer.model import BEATs, Precision
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -18,15 +18,33 @@ _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
 def load_model(
-    name_or_path: str | PathLike[str] = DEFAULT_CHECKPOINT, *, device: str | torch.device | None = None
+    name_or_path: str | PathLike[str] = DEFAULT_CHECKPOINT,
+    *,
+    device: str | torch.device | None = None,
+    precision: Precision = "fp32",
 ) -> BEATs:
     """Load a checkpoint: fetched and verified if it is a name, read where it lies if it is a path.
 
     Args:
         name_or_path: A name from `list_checkpoints()`; or a path, which has a folder or a suffix in it.
         device: Where to put it; "auto" or nothing takes a GPU if there is one.
+        precision: "fp32" is exact. "bf16" multiplies in bfloat16 while inferring: see `BEATs.precision`.
+
+    Raises:
+        CheckpointError: the file does not hold together, or the encoder made of it does not pass its check.
     """
-    return build(read_checkpoint(find_checkpoint(name_or_path)), device)
+    known_precision(precision)
+    model = build(read_checkpoint(find_checkpoint(name_or_path)), device)
+    model.precision = precision
+    model.check()
+    return model
+
+
+def known_precision(precision: str) -> None:
+    """Refuse a precision that there is not."""
+    if precision not in get_args(Precision):
+        message = f"There is no precision {precision!r}; there are {', '.join(get_args(Precision))}."
+        raise ValueError(message)
 
 
 def find_checkpoint(name_or_path: str | PathLike[str]) -> Path:
