@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,15 @@ def remember_commit(place: Place, commit: str, cache_dir: Path | None) -> None:
     ref = repo_folder(place, cache_dir) / "refs" / place.revision
     ref.parent.mkdir(parents=True, exist_ok=True)
     ref.write_text(commit, encoding="utf-8")
+
+
+def link_blob(blob: Path, snapshot: Path) -> None:
+    """Files a blob under its name, as huggingface_hub does: a relative link, or the file itself."""
+    snapshot.unlink(missing_ok=True)
+    try:
+        snapshot.symlink_to(os.path.relpath(blob, snapshot.parent))
+    except OSError:
+        blob.replace(snapshot)
 
 
 def recorded_sha256(path: Path) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.file_download import HfFileMetadata
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
@@ -17,7 +17,7 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers
 from beats_trainer.answer import open_answer
 from beats_trainer.digest import mismatch, strongest
 from beats_trainer.errors import DigestMismatchError, FetchError
-from beats_trainer.hubcache import cache_root, remember_commit, repo_folder
+from beats_trainer.hubcache import cache_root, link_blob, remember_commit, repo_folder
 from beats_trainer.huberror import HUB_ERRORS, CutShortError, translate
 from beats_trainer.partial import Partial
 from beats_trainer.patience import patiently
@@ -54,8 +54,7 @@ class Transfer:
         try:
             metadata = patiently(self._metadata, self.pin.name)
             self._compare_announced(metadata)
-            self._bring(metadata)
-            return self._link(metadata)
+            return self._bring(metadata)
         except FetchError:
             raise
         except HUB_ERRORS as error:
@@ -90,16 +89,21 @@ class Transfer:
         if pin.size is not None and metadata.size is not None and metadata.size != pin.size:
             raise mismatch(pin.name, f"{pin.size:,} bytes", f"{metadata.size:,} bytes", str(self.place))
 
-    def _bring(self, metadata: HfFileMetadata) -> None:
+    def _bring(self, metadata: HfFileMetadata) -> Path:
         """Puts the bytes among the cache's blobs, under the lock that huggingface_hub itself takes."""
-        folder = repo_folder(self.place, self.cache_dir)
+        folder, commit = repo_folder(self.place, self.cache_dir), str(metadata.commit_hash)
+        snapshot = folder / "snapshots" / commit / self.place.path
         blob = folder / "blobs" / str(metadata.etag)
         lock = cache_root(self.cache_dir) / ".locks" / folder.name / f"{metadata.etag}.lock"
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        lock.parent.mkdir(parents=True, exist_ok=True)
+        for path in (snapshot, blob, lock):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with WeakFileLock(str(lock)):
-            if not blob.exists():
-                self._download(metadata, blob)
+            if not snapshot.exists():
+                if not blob.exists():
+                    self._download(metadata, blob)
+                link_blob(blob, snapshot)
+        remember_commit(self.place, commit, self.cache_dir)
+        return snapshot
 
     def _download(self, metadata: HfFileMetadata, blob: Path) -> None:
         algorithm, value = self._wanted(metadata)
@@ -161,20 +165,3 @@ class Transfer:
             logger.info("%s: going on at byte %d", self.pin.name, start)
             headers["Range"] = f"bytes={start}-"
         return headers
-
-    def _link(self, metadata: HfFileMetadata) -> Path:
-        """Lets huggingface_hub file the blob under its name; no byte of it is transferred again."""
-        pinned = replace(self.place, revision=str(metadata.commit_hash))
-        path = patiently(
-            lambda: hf_hub_download(
-                pinned.repo_id,
-                pinned.path,
-                repo_type=pinned.repo_type,
-                revision=pinned.revision,
-                cache_dir=cache_root(self.cache_dir),
-                endpoint=pinned.endpoint or None,
-            ),
-            self.pin.name,
-        )
-        remember_commit(self.place, pinned.revision, self.cache_dir)
-        return Path(path)

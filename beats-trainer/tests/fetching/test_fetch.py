@@ -27,13 +27,26 @@ def test_a_fetched_file_has_the_pinned_bytes_and_the_second_call_asks_nobody(pub
 
 
 def test_the_file_lies_where_hugging_face_hub_itself_finds_it(published: Published):
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import hf_hub_download, scan_cache_dir, try_to_load_from_cache
 
     path = fetch_checkpoint("small", cache_dir=published.cache)
     found = try_to_load_from_cache(
         "alice/beats", "small.pt", published.cache, published.commit, repo_type="dataset"
     )
     assert found == str(path)
+    published.hub.requests.clear()
+    theirs = hf_hub_download(
+        "alice/beats",
+        "small.pt",
+        repo_type="dataset",
+        revision=published.commit,
+        cache_dir=published.cache,
+        endpoint=published.hub.endpoint,
+    )
+    assert theirs == str(path)
+    assert published.hub.requests.count("GET", "*/resolve/*") == 0
+    (repo,) = scan_cache_dir(published.cache).repos
+    assert repo.size_on_disk == len(published.data)
 
 
 def test_names_resolve_with_and_without_suffix_in_any_case(published: Published):

@@ -1,0 +1,161 @@
+"""What only real processes show: killed ones, many at once, and the environment read at their start."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from published import Published, beats, import_pin, publish
+
+FETCH = "import sys; from beats_trainer import fetch_checkpoint; print(fetch_checkpoint(sys.argv[1]))"
+FETCH_AND_DIE = """
+import os, signal, sys
+from beats_trainer import fetch_checkpoint
+
+def watch(done, total):
+    if done >= int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fetch_checkpoint(sys.argv[1], progress=watch)
+"""
+KILLS = 100 if os.environ.get("BEATS_TEST_FULL") else 8
+posix = pytest.mark.skipif(os.name != "posix", reason="kill -9 is a signal of POSIX")
+
+
+def run(published: Published, code: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=published.env(**env),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@posix
+def test_after_kill_9_the_next_call_goes_on_and_never_loads_a_partial_file(hub, tmp_path: Path):
+    published = publish(hub, tmp_path, size=8_000_000)
+    killed = run(published, FETCH_AND_DIE, "small", "5000000")
+    assert killed.returncode == -signal.SIGKILL
+    assert not list(published.cache.rglob("small.pt"))
+    hub.requests.clear()
+    done = run(published, FETCH, "small")
+    assert Path(done.stdout.strip()).read_bytes() == published.data
+    sent = [record.sent for record in hub.requests if record.method == "GET" and "/resolve/" in record.path]
+    assert len(sent) == 1
+    assert sent[0] <= 3_100_000
+    assert published.leftovers() == []
+
+
+@posix
+def test_killed_at_random_again_and_again_it_ends_with_the_right_bytes(hub, tmp_path: Path):
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    published = publish(hub, tmp_path, size=4_000_000)
+    for _ in range(KILLS):
+        run(published, FETCH_AND_DIE, "small", str(chance.randrange(1, 4_000_000)))
+        whole = list(published.cache.rglob("small.pt"))
+        assert all(path.read_bytes() == published.data for path in whole), f"seed {seed}"
+        if whole:
+            whole[0].resolve().unlink()
+            whole[0].unlink()
+    done = run(published, FETCH, "small")
+    assert Path(done.stdout.strip()).read_bytes() == published.data, f"seed {seed}"
+    assert published.leftovers() == []
+
+
+def test_sixteen_processes_at_once_fetch_once(hub, tmp_path: Path):
+    published = publish(hub, tmp_path, size=3_000_000)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", FETCH, "small"],
+            env=published.env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(16)
+    ]
+    outputs = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [0] * 16, outputs
+    assert len({out for out, _ in outputs}) == 1
+    assert hub.requests.count("GET", "*/resolve/*") == 1
+
+
+def test_offline_and_not_cached_names_the_file_and_the_variable(published: Published):
+    result = beats(published, "fetch", "small", HF_HUB_OFFLINE="1")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert "small is not in the cache" in result.stderr
+    assert "HF_HUB_OFFLINE is set" in result.stderr
+    assert "beats bundle create" in result.stderr
+    assert len(list(published.hub.requests)) == 0
+
+
+def test_offline_and_cached_works(published: Published):
+    online = beats(published, "fetch", "small")
+    offline = beats(published, "fetch", "small", HF_HUB_OFFLINE="1")
+    assert offline.returncode == 0, offline.stderr
+    assert offline.stdout == online.stdout
+
+
+def test_without_a_network_the_message_names_the_endpoint(published: Published):
+    import_pin(published.pin, "hf://datasets/alice/beats/small.pt", published.data, published.commit)
+    result = beats(published, "fetch", "small", HF_ENDPOINT="http://127.0.0.1:9")
+    assert result.returncode == 1
+    assert "no connection to hf://datasets/alice/beats" in result.stderr
+    assert "http://127.0.0.1:9" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_private_file_needs_a_token_and_each_case_has_its_message(published: Published):
+    from huggingface_hub import HfApi
+
+    HfApi(endpoint=published.hub.endpoint, token=published.token).update_repo_settings(
+        published.repo_id, repo_type="dataset", visibility="private"
+    )
+    nobody = beats(published, "fetch", "small")
+    assert "it is private: set HF_TOKEN" in nobody.stderr
+    stranger = beats(published, "fetch", "small", HF_TOKEN=published.hub.user("bob"))
+    assert "the token that is set may not read it" in stranger.stderr
+    wrong = beats(published, "fetch", "small", HF_TOKEN="hf_wrong")
+    assert "does not accept the token" in wrong.stderr
+    owner = beats(published, "fetch", "small", HF_TOKEN=published.token)
+    assert owner.returncode == 0, owner.stderr
+    assert published.token not in nobody.stderr + stranger.stderr + wrong.stderr + owner.stderr
+
+
+def test_nothing_here_needs_torch(published: Published):
+    code = (
+        "import sys, beats_trainer, beats_trainer.cli\n"
+        "from beats_trainer import pins, fetch, card, audio, clips, table\n"
+        "beats_trainer.fetch_checkpoint('small')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    result = run(published, code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_verify_finds_a_damaged_file_and_says_so_in_its_exit_status(published: Published):
+    path = Path(beats(published, "fetch", "small").stdout.strip())
+    assert beats(published, "verify").returncode == 0
+    path.resolve().write_bytes(published.data[:-1] + b"?")
+    result = beats(published, "verify", "small")
+    assert result.returncode == 1
+    assert "damaged and is removed" in result.stderr
+
+
+def test_list_and_info_say_what_is_known_and_what_is_open(published: Published):
+    listed = beats(published, "list")
+    assert "BEATs_iter3_plus_AS2M " in listed.stdout
+    assert "361.5 MB" in listed.stdout
+    known = beats(published, "info", "beats_iter3_plus_as2m")
+    assert "d43cbfad4d7b56381c061d7a24774f908d4d94c72961f6eb1d9090ff18cd8d34" in known.stdout
+    assert "unknown: none" in known.stdout
+    assert "unknown: place" in beats(published, "info", "BEATs_iter1").stdout
