@@ -5,7 +5,7 @@ import hmac
 import json
 import secrets
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from minihub.clock import now
 from minihub.database import Database
@@ -72,6 +72,10 @@ class Accounts:
         """Make an organisation."""
         self._add("org", name, "", "", private_by_default=private_by_default)
 
+    def rename_in_full(self, name: str, fullname: str) -> None:
+        """Change the name that people read."""
+        self._db.write("UPDATE accounts SET fullname = ? WHERE name = ?", fullname, name)
+
     def add_member(self, org: str, user: str, *, role: str = "write") -> None:
         """Let a user act for an organisation; role is read, write or admin."""
         self._db.write("INSERT OR REPLACE INTO members (org, user, role) VALUES (?, ?, ?)", org, user, role)
@@ -110,14 +114,17 @@ class Accounts:
         if row is None or not self._proves(token, body[SELECTOR_LENGTH:], row["salt"], row["hash"]):
             message = "Invalid credentials in Authorization header"
             raise UnauthorizedError(message)
-        members = self._db.rows("SELECT org, role FROM members WHERE user = ?", row["user"])
-        return Viewer(
-            name=row["user"],
+        return replace(
+            self.member(row["user"]),
             role=row["role"],
             token_name=row["name"],
-            orgs={member["org"].lower(): member["role"] for member in members},
             scopes=json.loads(row["scopes"]),
         )
+
+    def member(self, user: str) -> Viewer:
+        """A user and the organisations they act for, whatever token they hold."""
+        rows = self._db.rows("SELECT org, role FROM members WHERE user = ?", user)
+        return Viewer(name=user, orgs={row["org"].lower(): row["role"] for row in rows})
 
     def exists(self, name: str) -> bool:
         """Whether a user or an organisation has this name."""

@@ -195,27 +195,33 @@ class Call:
         self.body = b"".join(pieces)
 
 
-def route(handler: Callable[[Call], Any]) -> Route:
-    """A handler that reads its body whole and runs in a thread; it returns JSON or a response."""
+def route(handler: Callable[[Call], Any], *, identify: bool = True) -> Route:
+    """A handler that reads its body whole and runs in a thread; it returns JSON or a response.
+
+    Args:
+        handler: what answers.
+        identify: whether the request's token is one of an account; the handler looks at others itself.
+    """
 
     @wraps(handler)
     async def endpoint(request: Request) -> Response:
         call = Call(request, request.app.state.hub)
         if request.method not in {"GET", "HEAD"}:
             await call.read_body()
-        return await run_in_threadpool(_answer, handler, call)
+        return await run_in_threadpool(_answer, handler, call, identify)
 
     return endpoint
 
 
-def streaming(handler: Callable[[Call], Awaitable[Any]]) -> Route:
-    """A handler that takes the body as it arrives."""
+def streaming(handler: Callable[[Call], Awaitable[Any]], *, identify: bool = True) -> Route:
+    """A handler that takes the body as it arrives; `identify` as for `route`."""
 
     @wraps(handler)
     async def endpoint(request: Request) -> Response:
         call = Call(request, request.app.state.hub)
-        await to_thread.run_sync(call.identify)
         try:
+            if identify:
+                await to_thread.run_sync(call.identify)
             return _response(await handler(call))
         except ClientDisconnect:
             return Response(status_code=400)
@@ -223,8 +229,9 @@ def streaming(handler: Callable[[Call], Awaitable[Any]]) -> Route:
     return endpoint
 
 
-def _answer(handler: Callable[[Call], Any], call: Call) -> Response:
-    call.identify()
+def _answer(handler: Callable[[Call], Any], call: Call, identify: bool) -> Response:
+    if identify:
+        call.identify()
     return _response(handler(call))
 
 

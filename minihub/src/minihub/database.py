@@ -53,6 +53,11 @@ class Database:
         with self._lock:
             self._connection.close()
 
+    def script(self, sql: str) -> None:
+        """Make tables."""
+        with self._lock:
+            self._connection.executescript(sql)
+
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self._lock:

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from minihub.blobs import Blobs
 from minihub.clock import now
 from minihub.database import Database
 from minihub.errors import ForbiddenError
@@ -27,9 +26,8 @@ class LfsObject:
 class LfsObjects:
     """The large files of the repositories: a repository sees only what was pushed to it."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
-        self._blobs = blobs
 
     def size(self, repo: Repo, oid: str) -> int | None:
         """The size of a large file that the repository holds, or None."""

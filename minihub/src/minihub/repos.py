@@ -75,6 +75,14 @@ class Repos:
             raise not_found(name)
         return repo
 
+    def at(self, key: int) -> Repo:
+        """The repository of this key."""
+        row = self._db.row("SELECT * FROM repos WHERE id = ?", key)
+        if row is None:
+            message = "The repository is gone: it was deleted meanwhile."
+            raise RepoNotFoundError(message)
+        return self._repo(row)
+
     def delete(self, repo: Repo) -> None:
         """Remove a repository; what only it used is collected later."""
         with repo.lock:

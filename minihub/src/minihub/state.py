@@ -1,15 +1,19 @@
 """All that one Hub knows: a folder, opened by one server at a time."""
 
 import secrets
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from minihub.accounts import Accounts
+from minihub.accounts import ANYONE, Accounts
 from minihub.blobs import Blobs
+from minihub.cas import Cas, MayRead
+from minihub.contents import Contents
 from minihub.database import Database
 from minihub.lfs import LfsObjects
 from minihub.repos import Repos
+from minihub.tickets import Ticket
 
 
 class State:
@@ -31,7 +35,9 @@ class State:
         self.accounts = Accounts(self.database)
         self.repos = Repos(self.database, folder / "repos")
         self.blobs = Blobs(folder / "blobs", self.drafts)
-        self.lfs = LfsObjects(self.database, self.blobs)
+        self.cas = Cas(self.database, folder / "xorbs")
+        self.contents = Contents(self.blobs, self.cas)
+        self.lfs = LfsObjects(self.database)
         self.key = self._secret("signing key")
         if exclusive:
             self._sweep()
@@ -41,6 +47,19 @@ class State:
         self.database.close()
         if self._lock is not None:
             self._lock.release()
+
+    def reader(self, ticket: Ticket) -> MayRead:
+        """Which repositories the bearer of a Xet access token may read; each is looked up once."""
+        viewer = self.accounts.member(ticket.user) if ticket.user else ANYONE
+
+        @cache
+        def may_read(key: int) -> bool:
+            if key == ticket.repo:
+                return True
+            repo = self.repos.at(key)
+            return not (repo.private or repo.gated) or viewer.belongs_to(repo.name.namespace)
+
+        return may_read
 
     def _take(self, lock: FileLock) -> None:
         try:

@@ -56,7 +56,7 @@ def _file(entry: Entry, *, blobs: bool) -> dict[str, Any]:
     return facts
 
 
-def entry_json(entry: Entry) -> dict[str, Any]:
+def entry_json(entry: Entry, xet_hash: str = "") -> dict[str, Any]:
     """An element of a tree."""
     if entry.is_folder:
         return {"type": "directory", "oid": entry.oid, "size": 0, "path": entry.path}
@@ -72,6 +72,8 @@ def entry_json(entry: Entry) -> dict[str, Any]:
             "size": entry.pointer.size,
             "pointerSize": entry.size,
         }
+    if xet_hash:
+        facts["xetHash"] = xet_hash
     return facts
 
 

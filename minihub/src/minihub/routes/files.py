@@ -1,14 +1,15 @@
 """Files of a revision: `resolve`."""
 
-from typing import Any
-
+import pygit2
 from starlette.responses import Response
 from starlette.routing import Route
 
 from minihub.call import Call, route
-from minihub.names import repo_path
+from minihub.contents import Content
+from minihub.names import PLURALS, repo_path
+from minihub.repos import Repo
 from minihub.routes.revision import revision_of
-from minihub.routes.sending import attachment, send_bytes, send_file
+from minihub.routes.sending import attachment, send_bytes, send_content
 from minihub.trees import file_at
 
 
@@ -26,14 +27,27 @@ def resolve(call: Call) -> Response:
             "Cache-Control": "no-cache",
         }
         if entry.pointer is None:
-            return send_bytes(call, _content(git, entry.oid), headers)
+            return send_bytes(call, _bytes_of(git, entry.oid), headers)
+    content = call.state.contents.find(entry.pointer.oid)
     headers["X-Linked-Etag"] = headers["ETag"]
-    headers["X-Linked-Size"] = str(entry.pointer.size)
-    return send_file(call, call.state.blobs.path(entry.pointer.oid), entry.pointer.size, headers)
+    headers["X-Linked-Size"] = str(content.size)
+    return send_content(call, content, {**headers, **_xet_headers(call, repo, content, str(commit.id))})
 
 
-def _content(git: Any, oid: str) -> bytes:
-    return bytes(git[oid].data)
+def _bytes_of(git: pygit2.Repository, oid: str) -> bytes:
+    blob = git[oid]
+    return blob.data if isinstance(blob, pygit2.Blob) else b""
+
+
+def _xet_headers(call: Call, repo: Repo, content: Content, commit: str) -> dict[str, str]:
+    if not content.xet_hash:
+        return {}
+    address = f"{call.endpoint}/api/{PLURALS[repo.name.type]}/{repo.name.id}/xet-read-token/{commit}"
+    return {
+        "X-Xet-Hash": content.xet_hash,
+        "X-Xet-Refresh-Route": address,
+        "Link": f'<{address}>; rel="xet-auth"',
+    }
 
 
 _FILE = "/{ns:segment}/{name:segment}/resolve/{rev:revision}/{path:rest}"

@@ -13,7 +13,7 @@ from minihub.lfs import check_signature, signed_query
 from minihub.names import RepoName
 from minihub.pointers import is_sha256
 from minihub.repos import Repo
-from minihub.routes.sending import send_file
+from minihub.routes.sending import send_content
 
 LFS_JSON = "application/vnd.git-lfs+json"
 MAX_FILE_SIZE = 500 << 30  # bytes; the Hub's own bound for one file
@@ -128,7 +128,7 @@ def fetch(call: Call) -> Response:
     if size is None:
         message = f"The large file {oid[:64]} is not in {repo.name}."
         raise ForbiddenError(message)
-    return send_file(call, call.state.blobs.path(oid), size, {"ETag": f'"{oid}"'})
+    return send_content(call, call.state.contents.find(oid), {"ETag": f'"{oid}"'})
 
 
 def _routes(repo: str) -> list[Route]:

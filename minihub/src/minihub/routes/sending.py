@@ -1,59 +1,51 @@
 """Files in answers: whole or in part, read in pieces, never whole in memory."""
 
-import io
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
-from anyio import to_thread
+from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from minihub.blobs import READ_SIZE
 from minihub.call import Call
-from minihub.errors import EntryNotFoundError, HubError
-
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+from minihub.contents import Content
+from minihub.errors import HubError
 
 SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
 }
 
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
-def send_file(call: Call, path: Path, size: int, headers: dict[str, str]) -> Response:
-    """A file on disk, or the part that the request asks for."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        message = f"The content of {path.name} is not on this Hub. Upload the file again."
-        raise EntryNotFoundError(message) from error
-    return send(call, file, size, headers)
+
+def send_content(call: Call, content: Content, headers: dict[str, str]) -> Response:
+    """A large file, or the part that the request asks for."""
+
+    def pieces(start: int, end: int) -> Iterator[bytes]:
+        return call.state.contents.pieces(content, start, end)
+
+    return send(call, pieces, content.size, headers)
 
 
 def send_bytes(call: Call, content: bytes, headers: dict[str, str]) -> Response:
     """Bytes in memory, or the part that the request asks for."""
-    return send(call, io.BytesIO(content), len(content), headers)
+    return send(call, lambda start, end: iter([content[start:end]]), len(content), headers)
 
 
-def send(call: Call, file: BinaryIO, size: int, headers: dict[str, str]) -> Response:
-    """An open file of known size, which is closed at the end."""
-    headers = {**SAFE_HEADERS, **headers, "Accept-Ranges": "bytes"}
-    try:
-        span = asked_range(call.request.headers.get("range", ""), size)
-    except HubError:
-        file.close()
-        raise
+def send(
+    call: Call, pieces: Callable[[int, int], Iterator[bytes]], size: int, headers: dict[str, str]
+) -> Response:
+    """Bytes that come in pieces, all or the part that the request asks for."""
+    span = asked_range(call.request.headers.get("range", ""), size)
     start, end = span or (0, size)
-    headers["Content-Length"] = str(end - start)
+    headers = {**SAFE_HEADERS, **headers, "Accept-Ranges": "bytes", "Content-Length": str(end - start)}
+    if call.request.method == "HEAD":
+        return Response(headers={**headers, "Content-Length": str(size)})
     if span is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    if call.request.method == "HEAD":
-        file.close()
-        return Response(status_code=200, headers={**headers, "Content-Length": str(size)})
     return StreamingResponse(
-        _pieces(file, start, end),
+        iterate_in_threadpool(pieces(start, end)),
         status_code=200 if span is None else 206,
         headers=headers,
         media_type="application/octet-stream",
@@ -81,14 +73,3 @@ def attachment(path: str) -> str:
     name = path.rpartition("/")[2]
     plain = re.sub(r"[^\x20-\x7e]|[\"\\%]", "_", name)
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
-
-
-async def _pieces(file: BinaryIO, start: int, end: int) -> AsyncIterator[bytes]:
-    with file:
-        file.seek(start)
-        while start < end:
-            piece = await to_thread.run_sync(file.read, min(READ_SIZE, end - start))
-            if not piece:
-                return
-            start += len(piece)
-            yield piece

@@ -32,7 +32,7 @@ def tree(call: Call) -> Any:
         prefix = f"{folder}/" if folder else ""
         entries = walk(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
         page = list(islice(entries, limit + 1))
-        response = JSONResponse(_entries(git, commit, page[:limit], expand=expand))
+        response = JSONResponse(_entries(call, git, commit, page[:limit], expand=expand))
     if len(page) > limit:
         cursor = page[limit - 1].path.removeprefix(prefix)
         query = [(k, v) for k, v in call.request.query_params.multi_items() if k != "cursor"]
@@ -51,13 +51,13 @@ def paths_info(call: Call) -> Any:
     with call.git(call.repo()) as git:
         commit = revision_of(call, git)
         found = [entry_at(commit.tree, repo_path(path.strip("/"))) for path in paths if path.strip("/")]
-        return _entries(git, commit, [entry for entry in found if entry], expand=expand)
+        return _entries(call, git, commit, [entry for entry in found if entry], expand=expand)
 
 
 def _entries(
-    git: pygit2.Repository, commit: pygit2.Commit, entries: list[Entry], *, expand: bool
+    call: Call, git: pygit2.Repository, commit: pygit2.Commit, entries: list[Entry], *, expand: bool
 ) -> list[dict[str, Any]]:
-    answers = [entry_json(entry) for entry in entries]
+    answers = [entry_json(entry, _xet_hash(call, entry)) for entry in entries]
     if expand:
         changed = last_commits(git, commit, [entry.path for entry in entries])
         for answer in answers:
@@ -69,6 +69,10 @@ def _entries(
                     "pickleImportScan": None,
                 }
     return answers
+
+
+def _xet_hash(call: Call, entry: Entry) -> str:
+    return call.state.contents.xet_hash(entry.pointer.oid) if entry.pointer else ""
 
 
 _REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
