@@ -35,7 +35,7 @@ class Batch:
         self.most_changes = MOST_CHANGES
         self.added: dict[str, Uploaded] = {}
         self.removed: set[str] = set()
-        self.commits: dict[str, str] = {}  # path -> hash of our commit that wrote it
+        self.commits: dict[str, tuple[str, str]] = {}  # path -> the commit of ours that wrote it, the etag
         self._lock = threading.RLock()
 
     def __bool__(self) -> bool:
@@ -149,7 +149,7 @@ class Batch:
         return head
 
     def _note(self, chunk: list[Uploaded], removed: set[str], head: str, seconds: float) -> None:
-        self.commits.update((item.path, head) for item in chunk)
+        self.commits.update((item.path, (head, item.etag)) for item in chunk)
         for path in removed:
             self.commits.pop(path, None)
         if seconds > TARGET_S:

@@ -4,6 +4,7 @@
 
 import functools
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from dvc_hf.storage import HubStorage
 
 Info = dict[str, Any]
 OnError = Callable[[str, str, BaseException], None]
+_VERSION = re.compile(r"((?:hf://)?(?:[a-z]+/)?[^/@:]+/[^/@]+)(@([0-9a-f]{40}))(?=/|$)")
 
 
 class HfFileSystem(ObjectFileSystem):
@@ -75,12 +77,11 @@ class HfFileSystem(ObjectFileSystem):
 
     @classmethod
     def split_version(cls, path: str) -> tuple[str, str | None]:
-        """Take the version out of a path."""
-        place = parse_path(cls._strip_protocol(path))
-        if not place.version:
+        """Take the version out of a path; ``remote://`` paths have none."""
+        match = _VERSION.match(path)
+        if not match:
             return path, None
-        bare = place.at(None)
-        return (bare.url if path.startswith(PROTOCOL) else str(bare)), place.version
+        return path[: match.start(2)] + path[match.end(2) :], match[3]
 
     @classmethod
     def join_version(cls, path: str, version_id: str | None) -> str:
@@ -89,7 +90,7 @@ class HfFileSystem(ObjectFileSystem):
         Raises:
             ValueError: the path has one already.
         """
-        if parse_path(cls._strip_protocol(path)).version:
+        if cls.split_version(path)[1]:
             message = f"'{path}' names a version already"
             raise ValueError(message)
         return cls._versioned(path, version_id, None)

@@ -52,6 +52,24 @@ HOOKS = (
     Hook("dvc_data.index.checkout", "transfer", "copying.transfer", "as above, bound there by name"),
     Hook("dvc_objects.fs.generic", "_put", "copying.put", "uploads in groups of hundreds, not one by one"),
     Hook("dvc_objects.fs.generic", "_get", "copying.get", "one listing for all downloads, not one for each"),
+    Hook("dvc_data.index.push", "build", "versions.build", "a push compares etags: no request for versions"),
+    Hook("dvc_data.index.push", "_filter_missing", "versions.filter_missing", "a cold cache deletes nothing"),
+    Hook("dvc_data.index.push", "compare", "versions.compare", "an overwrite is no deletion; prune is"),
+    Hook(
+        "dvc_data.index.push",
+        "_prune_existing_versions",
+        "versions.prune_existing",
+        "exact, and few requests",
+    ),
+    Hook("dvc_data.index.checkout", "_check_versioning", "versions.check_versioning", "no commit per output"),
+    Hook(
+        "dvc.repo.push", "_rebuild", "versions.rebuild", "versions in a few requests, not one for each file"
+    ),
+    Hook("dvc.repo.worktree", "_merge_push_meta", "versions.merge_push_meta", "no .dvc file loses entries"),
+    Hook("dvc_data.index.fetch", "md5", "versions.md5", "a pull reads each file once, not twice"),
+    Hook(
+        "dvc_data.index.fetch", "_filter_changed", "versions.filter_changed", "one request for many imports"
+    ),
 )
 
 _armed = False

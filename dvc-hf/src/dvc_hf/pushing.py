@@ -21,7 +21,9 @@ def held(original: Original, *args: Any, **kwargs: Any) -> Any:
 
 def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
     """Run ``dvc push``: everything that it writes goes into one commit."""
-    with transaction.held(), publish.during(repo, kwargs.get("remote")):
+    from dvc.repo import lock_repo
+
+    with lock_repo(repo), transaction.held(), publish.during(repo, kwargs.get("remote")):
         return original(repo, *args, **kwargs)
 
 

@@ -40,8 +40,8 @@ class Repository:
     ) -> dict[str, Entry]:
         """Those of the paths that exist, files that are staged included."""
         wanted = set(paths)
-        found = {} if revision else self._staged(wanted, last_commit)
-        removed = set() if revision else self.batch.removed
+        found = {} if revision else self._staged(wanted)
+        removed: set[str] = set() if revision else self.batch.removed
         unknown = wanted - found.keys() - removed
         if is_commit(revision):
             found.update(self._remembered(unknown, str(revision), last_commit))
@@ -58,9 +58,7 @@ class Repository:
             known.update(self.client.entries(unknown, revision, last_commit=last_commit))
         return {path: entry for path in paths if (entry := known[path]) is not None}
 
-    def _staged(self, paths: set[str], last_commit: bool) -> dict[str, Entry]:
-        if last_commit and paths & self.batch.added.keys():
-            raise_first(self.batch.commit())  # only a commit gives a version
+    def _staged(self, paths: set[str]) -> dict[str, Entry]:
         added = self.batch.added
         return {path: _entry(added[path]) for path in paths & added.keys()}
 

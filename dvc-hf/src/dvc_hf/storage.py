@@ -2,13 +2,17 @@
 
 # ruff: noqa: ARG002 - the signatures are fsspec's
 
+import errno
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.spec import AbstractFileSystem
+from fsspec.utils import tokenize
 from huggingface_hub import hf_hub_url
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
@@ -44,6 +48,8 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
         self.branch = branch
         self.version_aware = version_aware
         self._fresh: dict[str, Entry] = {}
+        self._remembered: dict[str, Info | None] = {}
+        self._without_versions = False
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -53,8 +59,8 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
 
     @property
     def fsid(self) -> str:
-        """What tells this Hub from another."""
-        return f"hf:{self.account.endpoint or ''}"
+        """What tells this Hub from another; DVC makes it part of a key in which a slash separates."""
+        return f"hf-{tokenize(self.account.endpoint)}"
 
     def open_repository(self, path: str) -> tuple[Repository, str, str | None]:
         """The repository that a path is in, the path in it, and the commit that the path names, if any."""
@@ -69,11 +75,31 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
         """What is at each path, None where nothing is; a thousand paths a request."""
         found: dict[str, Info] = {}
         for (repo, version), members in self._by_repository(paths).items():
-            entries = repo.entries(members.values(), version, last_commit=self.version_aware and not version)
+            entries = repo.entries(members.values(), version)
+            if self._shows_versions and not version:
+                entries |= self._with_commits(repo, entries)
             for path, name in members.items():
                 if name in entries:
                     found[path] = self._info(entries[name], path, version)
         return [found.get(path) for path in paths]
+
+    @property
+    def _shows_versions(self) -> bool:
+        return self.version_aware and not self._without_versions
+
+    @staticmethod
+    def _with_commits(repo: Repository, entries: dict[str, Entry]) -> dict[str, Entry]:
+        """The same files with the commit that wrote each: our own are known, the others are asked for."""
+        files = {path for path, entry in entries.items() if not entry.is_folder}
+        if files & repo.batch.added.keys():
+            raise_first(repo.batch.commit())  # only a commit gives a version
+        own = repo.batch.commits
+        known = {
+            path: replace(entries[path], last_commit=own[path][0])
+            for path in files & own.keys()
+            if entries[path].etag == own[path][1]
+        }
+        return known | repo.entries(files - known.keys(), last_commit=True)
 
     def _by_repository(self, paths: Iterable[str]) -> dict[tuple[Repository, str | None], dict[str, str]]:
         groups: dict[tuple[Repository, str | None], dict[str, str]] = {}
@@ -86,9 +112,8 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
         if entry.is_folder:
             return {"name": path, "type": "directory", "size": 0}
         info: Info = {"name": path, "type": "file", "size": entry.size, "etag": entry.etag}
-        if self.version_aware:
-            repo, name, _ = self.open_repository(path)
-            info["version_id"] = version or entry.last_commit or repo.batch.commits.get(name)
+        if self._shows_versions:
+            info["version_id"] = version or entry.last_commit
         return info
 
     def prefetch(self, paths: Sequence[str]) -> None:
@@ -100,6 +125,8 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
     def info(self, path: str, **kwargs: Any) -> Info:
         """Describe a file or folder."""
         path = self._strip_protocol(path)
+        if path in self._remembered:
+            return self._existing(self._remembered[path], path)
         repo, name, _ = self.open_repository(path)
         if not name:
             repo.client.head()
@@ -107,9 +134,31 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
         (info,) = self.infos([path])
         if info is None and self._has_staged_below(repo, name):
             info = {"name": path, "type": "directory", "size": 0}
+        return self._existing(info, path)
+
+    @staticmethod
+    def _existing(info: Info | None, path: str) -> Info:
         if info is None:
-            raise FileNotFoundError(2, "no such file on the Hub", parse_path(path).url)
+            raise FileNotFoundError(errno.ENOENT, "no such file on the Hub", parse_path(path).url)
         return info
+
+    @contextmanager
+    def remembering(self, paths: Sequence[str]) -> Iterator[None]:
+        """Ask for many files at once; until the end, asking for one of them is no request."""
+        self._remembered = dict(zip(paths, self.infos(paths), strict=True))
+        try:
+            yield
+        finally:
+            self._remembered = {}
+
+    @contextmanager
+    def without_versions(self) -> Iterator[None]:
+        """Until the end, describe files without the commit that wrote them: a listing then says it all."""
+        self._without_versions = True
+        try:
+            yield
+        finally:
+            self._without_versions = False
 
     @staticmethod
     def _has_staged_below(repo: Repository, name: str) -> bool:
@@ -148,6 +197,12 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
         repo, name, version = self.open_repository(path)
         root = str(parse_path(path).root)
         entries = repo.tree(name, version, recursive=recursive)
+        if self._shows_versions and not version:
+            entries = list(
+                (
+                    {e.path: e for e in entries} | self._with_commits(repo, {e.path: e for e in entries})
+                ).values()
+            )
         return [self._info(entry, f"{root}/{entry.path}", version) for entry in entries]
 
     def find(
@@ -187,12 +242,13 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
             parent, _, name = info["name"].rpartition("/")
             is_folder = info["type"] == "directory"
             folders.setdefault(parent, ({}, {}))[0 if is_folder else 1][name] = info
-        pending = [path]
+        pending = [(path, 1)]
         while pending:
-            folder = pending.pop(0)
+            folder, depth = pending.pop(0)
             dirs, files = folders.get(folder, ({}, {}))
             yield (folder, dirs, files) if detail else (folder, list(dirs), list(files))
-            pending += [f"{folder}/{name}" for name in dirs]
+            if maxdepth is None or depth < maxdepth:
+                pending += [(f"{folder}/{name}", depth + 1) for name in dirs]
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
         """Read a file, or the bytes from ``start`` up to ``end``."""

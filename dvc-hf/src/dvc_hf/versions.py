@@ -1,0 +1,165 @@
+"""Guards for DVC's version_aware and worktree modes, which lose data on any cloud without them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from dvc_hf.commits import transaction
+from dvc_hf.copying import is_hub
+from dvc_hf.log import logger
+
+Original = Callable[..., Any]
+Key = tuple[str, ...]
+
+
+def build(original: Original, path: str, fs: Any, *args: Any, **kwargs: Any) -> Any:
+    """List what is there; a push compares etags, so it asks for no versions."""
+    if not is_hub(fs):
+        return original(path, fs, *args, **kwargs)
+    with fs.fs.without_versions():
+        return original(path, fs, *args, **kwargs)
+
+
+def filter_missing(original: Original, index: Any) -> Any:
+    """Leave out what the cache lacks, and remember the whole: its absence is no deletion."""
+    filtered = original(index)
+    filtered.dvc_hf_whole = index
+    return filtered
+
+
+def compare(original: Original, old: Any, new: Any, *args: Any, **kwargs: Any) -> Any:
+    """Compare, and delete nothing that is overwritten or kept elsewhere."""
+    diff = original(old, new, *args, **kwargs)
+    data = old.storage_map[()].data
+    if not is_hub(data.fs):
+        return diff
+    written = {entry.key for entry in diff.files_create}
+    diff.files_delete = [entry for entry in diff.files_delete if entry.key not in written]
+    for entry in diff.dirs_delete:
+        if entry.key in written:  # a file takes the place of a folder
+            diff.files_delete += _files(old, entry.key).values()
+    if data.fs.config.get("prune") and data.fs.config.get("worktree"):
+        _prune(diff, old, getattr(new, "dvc_hf_whole", new))
+    return diff
+
+
+def _prune(diff: Any, old: Any, whole: Any) -> None:
+    """Delete what left a tracked folder, where the folder's listing is whole."""
+    doomed = {entry.key: entry for entry in diff.files_delete}
+    for key, entry in whole.iteritems():
+        if not (entry.meta and entry.meta.isdir and entry.meta.nfiles is not None):
+            continue
+        tracked = _files(whole, key)
+        if len(tracked) != entry.meta.nfiles:
+            logger.debug("%s: %d of %d files known, none deleted", key, len(tracked), entry.meta.nfiles)
+            continue
+        doomed.update({gone: there for gone, there in _files(old, key).items() if gone not in tracked})
+    diff.files_delete = list(doomed.values())
+
+
+def _files(index: Any, prefix: Key) -> dict[Key, Any]:
+    try:
+        below = list(index.iteritems(prefix))
+    except KeyError:
+        return {}
+    return {key: entry for key, entry in below if key != prefix and not (entry.meta and entry.meta.isdir)}
+
+
+def prune_existing(
+    original: Original, entries: Iterable[Any], fs: Any, path: str, *args: Any, **kwargs: Any
+) -> Iterator[Any]:
+    """Skip versions that are on the remote already; a worktree shows them again at its head."""
+    if not is_hub(fs):
+        yield from original(entries, fs, path, *args, **kwargs)
+        return
+    entries = list(entries)
+    known = [] if fs.config.get("worktree") else [entry for entry in entries if entry.meta.version_id]
+    paths = [fs.version_path(fs.join(path, *entry.key), entry.meta.version_id) for entry in known]
+    there = {entry.key for entry, found in zip(known, fs.exists(paths), strict=True) if found}
+    yield from (entry for entry in entries if entry.key not in there)
+
+
+def check_versioning(original: Original, paths: Iterable[str], fs: Any) -> None:
+    """Believe that the Hub has versions; while the commit is held back, it cannot say which."""
+    if not (is_hub(fs) and transaction.depth):
+        original(paths, fs)
+
+
+def rebuild(original: Original, idx: Any, path: str, fs: Any, cb: Any) -> Any:
+    """Read the versions of all pushed files in a few requests."""
+    if not is_hub(fs):
+        return original(idx, path, fs, cb)
+    keys = [key for key, entry in idx.items() if not (entry.meta and entry.meta.isdir)]
+    with fs.fs.remembering([fs.join(path, *key) for key in keys]):
+        return original(idx, path, fs, cb)
+
+
+def merge_push_meta(original: Original, out: Any, index: Any, remote: str | None = None) -> None:
+    """Merge versions into a ``.dvc`` file, and never drop a file that was not pushed this time."""
+    tree = out.get_obj() if out.isdir() and is_hub(out.repo.cloud.get_remote(remote).fs) else None
+    if tree is not None:
+        _restore(tree, out.index_key[1], index)
+    original(out, index, remote)
+
+
+def _restore(tree: Any, top: Key, index: Any) -> None:
+    from dvc_data.hashfile.meta import Meta
+    from dvc_data.index import DataIndexEntry
+
+    for key, meta, hash_info in tree:
+        whole = (*top, *key)
+        if index.get(whole) is None:
+            index.add(DataIndexEntry(key=whole, meta=meta or Meta(), hash_info=hash_info))
+    if index.get(top) is None:
+        index.add(DataIndexEntry(key=top, meta=Meta(isdir=True)))
+
+
+def md5(original: Original, index: Any, *args: Any, **kwargs: Any) -> Any:
+    """Believe a recorded md5 where the etag is the recorded one; read and hash only the rest."""
+    fs = index.storage_map[()].data.fs
+    if not is_hub(fs):
+        return original(index, *args, **kwargs)
+    from dvc_data.index.index import DataIndex
+
+    with fs.fs.remembering(_paths(index)):
+        trusted: Any = DataIndex()  # type: ignore[no-untyped-call]
+        rest: Any = DataIndex()  # type: ignore[no-untyped-call]
+        trusted.storage_map = rest.storage_map = index.storage_map
+        for _, entry in index.iteritems():
+            (trusted if _is_certain(entry, index) else rest).add(entry)
+        hashed = original(rest, *args, **kwargs)
+    for _, entry in hashed.iteritems():
+        trusted.add(entry)
+    return trusted
+
+
+def _paths(index: Any) -> list[str]:
+    """The remote paths of an index's files, each at its version."""
+    paths = []
+    for _, entry in index.iteritems():
+        if entry.meta and entry.meta.isdir:
+            continue
+        try:
+            paths.append(index.storage_map.get_storage(entry, "data")[1])
+        except ValueError:
+            continue
+    return paths
+
+
+def _is_certain(entry: Any, index: Any) -> bool:
+    """Whether the entry has an md5, and the Hub still shows the etag that was recorded with it."""
+    if not (entry.meta and entry.meta.etag and entry.hash_info and entry.hash_info.name.startswith("md5")):
+        return False
+    try:
+        fs, path = index.storage_map.get_storage(entry, "data")
+        return bool(fs.info(path).get("etag") == entry.meta.etag)
+    except (ValueError, FileNotFoundError):
+        return False
+
+
+def filter_changed(original: Original, index: Any) -> Any:
+    """Compare all files with the Hub in a few requests."""
+    fs = index.storage_map[()].data.fs
+    if not is_hub(fs):
+        return original(index)
+    with fs.fs.remembering(_paths(index)):
+        return original(index)
