@@ -9,6 +9,7 @@ and mean nothing else.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -49,12 +50,12 @@ class Person:
 
     def types(self, *command: str, show: str | None = None) -> str:
         """Run a command as this person, shown as it is typed; its output comes back and is shown too."""
-        print(f"  {self.name} $ {show or ' '.join(command)}", flush=True)
+        print(f"  {self.name} $ {show or shlex.join(command)}", flush=True)
         done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True)
         for line in (done.stdout + (done.stderr if done.returncode else "")).splitlines():
             print(f"      {line}", flush=True)
         if done.returncode:
-            msg = f"demo: `{' '.join(command)}` ended with exit status {done.returncode}"
+            msg = f"demo: `{show or shlex.join(command)}` ended with exit status {done.returncode}"
             raise SystemExit(msg)
         return done.stdout
 
@@ -73,7 +74,6 @@ def person(name: str, stage: Path, folder: Path, **extra: str) -> Person:
         "PATH": os.pathsep.join([sysconfig.get_path("scripts"), inherited.get("PATH", "")]),
         "NO_PROXY": "127.0.0.1,localhost",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_XET": "1",
         "DVC_NO_ANALYTICS": "1",
         "CI": "1",  # DVC would otherwise leave a process behind that looks for a newer DVC
         "GIT_CONFIG_NOSYSTEM": "1",

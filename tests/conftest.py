@@ -83,7 +83,6 @@ def arrive(place: Path, name: str = "somebody", **variables: str) -> Terminal:
         "PATH": os.pathsep.join([sysconfig.get_path("scripts"), inherited.get("PATH", "")]),
         "NO_PROXY": "127.0.0.1,localhost",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_XET": "1",
         "DVC_NO_ANALYTICS": "1",
         "CI": "1",
         "GIT_CONFIG_NOSYSTEM": "1",
