@@ -206,7 +206,7 @@ def _may_be_fast(model: BEATs) -> bool:
 
 def _is_plain(model: BEATs) -> bool:
     """Whether every part is what it was built as: adapters and parametrizations go through the plain form."""
-    known = {nn.Linear, nn.LayerNorm, nn.Embedding, nn.Conv2d, nn.Sequential, nn.ModuleList}
+    known = {nn.Linear, nn.LayerNorm, nn.Conv2d, nn.Sequential, nn.ModuleList}
     return all(type(m) in known or type(m).__module__.startswith("beats_trainer.") for m in model.modules())
 
 

@@ -29,7 +29,7 @@ class PositionalConvolution(nn.Module):
         super().__init__()
         dim, width, self.groups = config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups
         self.weight_g = nn.Parameter(torch.ones(1, 1, width))
-        self.weight_v = nn.Parameter(torch.empty(dim, dim // self.groups, width))
+        self.weight_v = nn.Parameter(torch.ones(dim, dim // self.groups, width))
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def weight(self) -> Tensor:
@@ -129,7 +129,7 @@ class BEATs(nn.Module):
     Layer 0 is the input of the first layer, `n_layers` the output of the last; negative numbers count from
     the end.
 
-    `precision` is "fp32", which equals the original to rounding, or "bf16", which multiplies in bfloat16 while
+    `precision` is "fp32", equal to the original to rounding, or "bf16", which multiplies in bfloat16 while
     inferring on a CPU (elsewhere, and while training, it is autocast). Measured with random weights on 7
     clips, patch embeddings differ by at most 0.05, relative 7e-3; their mean has cosine 0.99998 to fp32's.
     """
