@@ -63,10 +63,11 @@ class Attention(nn.Module):
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
-def toeplitz(table: Tensor, patches: int, max_distance: int) -> Tensor:
+def pairwise(table: Tensor, patches: int, max_distance: int) -> Tensor:
     """The relative bias of every pair of patches: `(buckets, heads)` -> `(heads, patches, patches)`."""
-    row = diagonals(table, patches, max_distance)
-    return row.unfold(-1, patches, 1).flip(1)
+    position = torch.arange(patches, device=table.device)
+    distance = position.unsqueeze(0) - position.unsqueeze(1)
+    return functional.embedding(buckets(distance, table.shape[0], max_distance), table).permute(2, 0, 1)
 
 
 def diagonals(table: Tensor, patches: int, max_distance: int) -> Tensor:

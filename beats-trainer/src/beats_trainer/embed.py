@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from beats_trainer.batches import PATCHES_PER_FORWARD, plan
+from beats_trainer.exported import ExportedEncoder
 from beats_trainer.model import BEATs
 from beats_trainer.pooling import pool
 from beats_trainer.waveform import Short, as_batch, n_columns
@@ -16,7 +17,7 @@ from beats_trainer.waveform import Short, as_batch, n_columns
 
 @torch.inference_mode()
 def embed(
-    model: BEATs,
+    model: BEATs | ExportedEncoder,
     waveforms: Sequence[Any],
     *,
     layers: Sequence[int] | None = (-1,),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,10 @@ from torch.nn import functional
 
 from beats_trainer.embed import embed
 from beats_trainer.errors import WaveformError
+from beats_trainer.exported import Backend, ExportedEncoder
 from beats_trainer.fbank import SAMPLE_RATE
 from beats_trainer.load import DEFAULT_CHECKPOINT, load_model
-from beats_trainer.model import Precision
+from beats_trainer.model import BEATs, Precision
 from beats_trainer.pooling import known_pooling
 from beats_trainer.waveform import Short
 
@@ -35,6 +37,7 @@ class BEATsFeatureExtractor:
         pooling: "mean", "max", "first", "last", "time" (mean over time alone) or "none".
         short: What to do with less than one patch (175 ms) of audio: "error", or "pad" with silence.
         precision: "fp32", or "bf16", which is faster and less exact: see `BEATs`.
+        backend: "torch"; or "onnxruntime" or "openvino" with the path of a file that `beats export` wrote.
     """
 
     def __init__(
@@ -46,10 +49,11 @@ class BEATsFeatureExtractor:
         *,
         short: Short = "error",
         precision: Precision = "fp32",
+        backend: Literal["torch", "onnxruntime", "openvino"] = "torch",
     ) -> None:
         self.pooling = known_pooling(pooling)
         self.model_path = DEFAULT_CHECKPOINT if model_path is None else model_path
-        self.model = load_model(self.model_path, device=device, precision=precision)
+        self.model = _load(self.model_path, device, precision, backend)
         self.layer = self.model.layer_index(layer)
         self.short = short
 
@@ -156,6 +160,17 @@ class BEATsFeatureExtractor:
         stacked = torch.stack([_stacked(clips) for clips in embedded], dim=1)
         vectors = stacked if return_all_layers else stacked.squeeze(1)
         return (functional.normalize(vectors, dim=-1) if normalize else vectors).float().numpy()
+
+
+def _load(
+    model_path: str | PathLike[str], device: str | torch.device | None, precision: Precision, backend: str
+) -> BEATs | ExportedEncoder:
+    if backend == "torch":
+        return load_model(model_path, device=device, precision=precision)
+    if backend not in get_args(Backend):
+        message = f"There is no backend {backend!r}; there are torch, {', '.join(get_args(Backend))}."
+        raise ValueError(message)
+    return ExportedEncoder(Path(model_path), cast(Backend, backend), precision)
 
 
 def _stacked(clips: list[Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from beats_trainer.attention import Attention, toeplitz
+from beats_trainer.attention import Attention, pairwise
 from beats_trainer.config import BEATsConfig
 from beats_trainer.errors import CheckpointError
 from beats_trainer.fast import fast_encoder
@@ -93,7 +93,7 @@ class Encoder(nn.Module):
         hidden = self.layer_norm(hidden + self.pos_conv(hidden))
         hidden = functional.dropout(hidden, self.config.dropout, self.training)
         kept = [hidden] if 0 in wanted else []
-        bias = toeplitz(self.table, hidden.shape[1], self.config.max_distance)
+        bias = pairwise(self.table, hidden.shape[1], self.config.max_distance)
         for number, layer in enumerate(self.layers[: max(wanted)], 1):
             hidden = self._run(layer, hidden, bias)
             kept += [hidden] if number in wanted else []
@@ -188,7 +188,7 @@ class BEATs(nn.Module):
         asked = range(self.n_layers + 1) if layers is None else [self.layer_index(i) for i in layers]
         wanted = sorted(set(asked))
         fast = fast_encoder(self)
-        found = fast(energies, wanted) if fast else self._plain(energies, wanted)
+        found = fast(energies, wanted) if fast else self.plain(energies, wanted)
         return [found[wanted.index(i)] for i in asked]
 
     def checkpoint_gradients(self, on: bool = True) -> None:
@@ -262,7 +262,8 @@ class BEATs(nn.Module):
             raise ValueError(message)
         return layer % count
 
-    def _plain(self, energies: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+    def plain(self, energies: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+        """What `encode` does with documented operators alone; the layers in ascending order."""
         if self.precision == "fp32":
             return self.encoder(self._patches(energies), wanted)  # type: ignore[no-any-return]
         with torch.autocast(self.device.type, torch.bfloat16):
