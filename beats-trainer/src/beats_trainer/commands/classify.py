@@ -1,0 +1,109 @@
+"""`beats classify`: the labels that a fine-tuned checkpoint gives to recordings."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from beats_trainer.commands.output import plainly, put, put_table, say
+from beats_trainer.errors import BeatsError
+
+if TYPE_CHECKING:
+    from beats_trainer.model import BEATs
+
+DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--model", default=DEFAULT, show_default=True, help="A fine-tuned checkpoint: a name or a path."
+)
+@click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="Labels for each clip.")
+@click.option("--clip-s", default=10.0, show_default=True, help="Seconds of a clip.")
+@click.option("--head", help="Which head, where the checkpoint has several  [default: the outermost]")
+@click.option(
+    "--activation", type=click.Choice(["sigmoid", "softmax"]), help="Where the checkpoint does not say."
+)
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV with the columns mid and display_name, such as AudioSet's class_labels_indices.csv.",
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plainly
+def classify(paths: tuple[Path, ...], model: str, names: Path | None, as_json: bool, **options: Any) -> None:
+    """Name what is heard in recordings, clip by clip, best label first.
+
+    Recordings that cannot be read are reported, the others are classified, and the exit status is 1.
+    """
+    from beats_trainer.load import load_model
+
+    encoder = load_model(model, device=options["device"])
+    known = _names(names) if names else {}
+    failed, rows = [], []
+    for path in paths:
+        try:
+            rows += _classified(encoder, path, known, options)
+        except (BeatsError, OSError) as error:
+            failed.append(path)
+            say(f"{path}: {error}")
+    _print(rows, as_json)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _classified(
+    encoder: BEATs, path: Path, names: dict[str, str], options: dict[str, Any]
+) -> list[dict[str, Any]]:
+    try:
+        return list(_rows(encoder, path, names, options))
+    except LookupError as error:  # no head, or none of this name: nothing can be classified
+        raise click.ClickException(str(error.args[0])) from error
+
+
+def _rows(
+    encoder: BEATs, path: Path, names: dict[str, str], options: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    from beats_trainer.audio import stream_waveform
+    from beats_trainer.clips import ClipPlan, cut
+
+    chosen = {key: options[key] for key in ("top", "head", "activation")}
+    for clip in cut(stream_waveform(path), ClipPlan(clip_s=options["clip_s"])):
+        for label, score in encoder.classify(clip.waveform, short="pad", **chosen)[0]:
+            yield {
+                "recording": str(path),
+                "start_s": clip.start_s,
+                "end_s": clip.end_s,
+                "label": label,
+                "name": names.get(label),
+                "score": round(score, 6),
+            }
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        put(rows)
+        return
+    head = ("recording", "start_s", "end_s", "score", "label", "name")
+    put_table(head, [tuple(_cell(row[key]) for key in head) for row in rows])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "" if value is None else str(value)
+
+
+def _names(path: Path) -> dict[str, str]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"mid", "display_name"} <= set(reader.fieldnames or ()):
+            message = f"{path} has the columns {reader.fieldnames}; expected mid and display_name."
+            raise click.ClickException(message)
+        return {row["mid"]: row["display_name"] for row in reader}

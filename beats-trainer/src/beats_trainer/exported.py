@@ -1,0 +1,105 @@
+"""An exported encoder, run by ONNX Runtime or OpenVINO; it stands where a `BEATs` does when embedding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from beats_trainer.config import BEATsConfig
+from beats_trainer.errors import CheckpointError
+from beats_trainer.export import KEY, SUFFIXES, requires
+from beats_trainer.fbank import fbank
+from beats_trainer.waveform import Short, as_batch
+
+Backend = Literal["onnxruntime", "openvino"]
+Array = npt.NDArray[np.float32]
+Run = Callable[[Array], Array]
+
+
+class ExportedEncoder:
+    """One layer of an encoder in another runtime, on the CPU.
+
+    Args:
+        path: What `export` wrote.
+        backend: "onnxruntime" for `.onnx`; "openvino" for either.
+        precision: "fp32", or "bf16", which OpenVINO alone offers.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, path: str | Path, backend: Backend, precision: str = "fp32") -> None:
+        self.path, self.backend = Path(path), backend
+        self._refuse_unfit(precision)
+        open_file = _onnxruntime if backend == "onnxruntime" else _openvino
+        self._run, description = open_file(self.path, precision)
+        if description is None:
+            message = f"{path} does not say which encoder it holds. Write it with `beats export`."
+            raise CheckpointError(message)
+        said = json.loads(description)
+        self.config, self.layer = BEATsConfig(**said["config"]), int(said["layer"])
+
+    @property
+    def n_layers(self) -> int:
+        """Number of transformer layers of the encoder that was exported."""
+        return self.config.encoder_layers
+
+    def layer_index(self, layer: int) -> int:
+        """The layer as a number; only the one that was exported is there."""
+        number = layer + self.n_layers + 1 if layer < 0 else layer
+        if number != self.layer:
+            message = (
+                f"{self.path} gives layer {self.layer}, not {layer}. "
+                f"Ask for layer={self.layer}, or export again with --layer {layer}."
+            )
+            raise ValueError(message)
+        return number
+
+    def hidden(
+        self, waveform: Any, layers: Sequence[int] | None = None, *, short: Short = "error"
+    ) -> list[Tensor]:
+        """Patch embeddings `(batch, patches, dim)`, once for each time that the layer is asked for."""
+        asked = [self.layer_index(i) for i in (range(self.n_layers + 1) if layers is None else layers)]
+        batch = as_batch(waveform, short=short, patch=self.config.input_patch_size)
+        energies = fbank(batch, self.config.fbank_mean, self.config.fbank_std)
+        return [torch.from_numpy(self._run(energies.numpy()))] * len(asked)
+
+    def _refuse_unfit(self, precision: str) -> None:
+        openvino = self.backend == "openvino"
+        if self.path.suffix not in SUFFIXES or (self.path.suffix == ".xml" and not openvino):
+            message = (
+                f"{self.path} is no file for {self.backend}. "
+                f"Write one with: beats export NAME -o NAME{'.xml' if openvino else '.onnx'}"
+            )
+            raise CheckpointError(message)
+        if not self.path.is_file():
+            message = f"There is no exported encoder at {self.path}. Write it with `beats export`."
+            raise FileNotFoundError(message)
+        if precision not in (("fp32", "bf16") if openvino else ("fp32",)):
+            message = f"{self.backend} does not run in {precision!r}; use fp32, or bf16 with openvino."
+            raise ValueError(message)
+
+
+def _onnxruntime(path: Path, _: str) -> tuple[Run, str | None]:
+    runtime = requires("onnxruntime", "onnx")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    description = session.get_modelmeta().custom_metadata_map.get(KEY)
+    return lambda energies: session.run(None, {"energies": energies})[0], description
+
+
+def _openvino(path: Path, precision: str) -> tuple[Run, str | None]:
+    openvino = requires("openvino", "openvino")
+    core = openvino.Core()
+    model = core.read_model(path)
+    compiled = core.compile_model(
+        model, "CPU", {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32"}
+    )
+    key = [KEY] if model.has_rt_info([KEY]) else ["framework", KEY]  # a key of ONNX's own becomes the second
+    description = str(model.get_rt_info(key).astype(str)) if model.has_rt_info(key) else None
+    return lambda energies: compiled(energies)[0].copy(), description
