@@ -50,7 +50,7 @@ class HubCloud(Cloud):
 
     @property
     def config(self) -> dict[str, str]:
-        return {"url": self.url, "endpointurl": self.endpoint, "token": self.token}
+        return {"url": self.url, "endpointurl": self.endpoint}
 
     @property
     def storage(self) -> HubStorage:
@@ -93,14 +93,16 @@ def shared_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, 
 
 
 @pytest.fixture(autouse=True)
-def apart(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, shared_hub: tuple[Hub, str]
+) -> None:
     """Nothing of the user's own DVC or Hub is read or written."""
     home = tmp_path_factory.mktemp("home")
     for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "HOME"):
         monkeypatch.setenv(name, str(home / name))
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(home / "token"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HF_TOKEN", shared_hub[1])
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Alice")
     monkeypatch.setenv("GIT_COMMITTER_NAME", "Alice")

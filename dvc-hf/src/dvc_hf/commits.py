@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -252,6 +252,12 @@ class Transaction:
     def deletable(self, path: str) -> bool:
         """Whether a path may be deleted now."""
         return not self.objects_only or _OBJECT.search(path) is not None
+
+    def drop(self, is_unwanted: Callable[[str], Any]) -> None:
+        """Take staged files back."""
+        for batch in self.batches:
+            for path in filter(is_unwanted, list(batch.added)):
+                del batch.added[path]
 
     def commit(self) -> dict[str, Exception]:
         """Commit every batch now; what failed is in the answer, not raised."""

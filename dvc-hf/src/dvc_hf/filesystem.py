@@ -36,6 +36,7 @@ class HfFileSystem(ObjectFileSystem):
     def fs(self) -> HubStorage:
         """The storage of this remote."""
         config = self._config
+        self._refuse_what_cannot_be()
         account = Account(
             endpoint=config.get("endpointurl"),
             token=config.get("token"),
@@ -44,6 +45,22 @@ class HfFileSystem(ObjectFileSystem):
         )
         branch = config.get("branch")
         return HubStorage(account, branch, self.version_aware, skip_instance_cache=True)
+
+    def _refuse_what_cannot_be(self) -> None:
+        """Stop at options that exclude one another.
+
+        Raises:
+            ConfigError: it says which, and what to do.
+        """
+        if self._config.get("publish") and self.version_aware:
+            message = (
+                "'publish' shows plain names beside DVC's objects; a version_aware or worktree remote has "
+                "plain names already. Remove one of them: 'dvc remote modify --unset NAME publish'."
+            )
+            raise ConfigError(message)
+        if self._config.get("prune") and not self._config.get("worktree"):
+            message = "'prune' deletes what left a worktree: it needs 'dvc remote modify NAME worktree true'."
+            raise ConfigError(message)
 
     @property
     def fsid(self) -> str:

@@ -5,7 +5,6 @@ and everything still works: with more commits or requests, never wrong.
 """
 
 import functools
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,52 +24,33 @@ class Hook:
     why: str
 
 
+# fmt: off
 HOOKS = (
     Hook("dvc.repo", "Repo.push", "pushing.push", "one commit for run-cache, objects and published names"),
     Hook("dvc.repo", "Repo.gc", "pushing.gc", "one commit; never a file that is no object of DVC's"),
-    Hook(
-        "dvc_data.index.push",
-        "push",
-        "pushing.push_indexes",
-        "the commit, before DVC counts and reads versions",
-    ),
-    Hook("dvc_data.index.push", "transfer", "pushing.transfer", "as the next, bound here by name"),
-    Hook(
-        "dvc_data.hashfile.transfer",
-        "transfer",
-        "pushing.transfer",
-        "one commit; its failure is the objects'",
-    ),
-    Hook("dvc.output", "otransfer", "pushing.transfer", "as above, bound there by name (--to-remote)"),
-    Hook(
-        "dvc.output",
-        "Output.transfer",
-        "pushing.held",
-        "one commit for --to-remote, without its temporary file",
-    ),
-    Hook("dvc_objects.fs.generic", "transfer", "copying.transfer", "no try to link a local file to the Hub"),
-    Hook("dvc_data.index.checkout", "transfer", "copying.transfer", "as above, bound there by name"),
-    Hook("dvc_objects.fs.generic", "_put", "copying.put", "uploads in groups of hundreds, not one by one"),
-    Hook("dvc_objects.fs.generic", "_get", "copying.get", "one listing for all downloads, not one for each"),
-    Hook("dvc_data.index.push", "build", "versions.build", "a push compares etags: no request for versions"),
+    Hook("dvc.repo", "Repo.fetch", "advice.fetch", "a web address is answered with the hf:// url"),
+    Hook("dvc.repo", "Repo.status", "advice.status", "as above"),
+    Hook("dvc.repo.push", "_rebuild", "versions.rebuild", "versions in few requests, not one a file"),
+    Hook("dvc.repo.worktree", "_merge_push_meta", "versions.merge_push_meta", "no .dvc file loses entries"),
+    Hook("dvc.config", "Config._save_config", "advice.save_config", "no token in .dvc/config"),
+    Hook("dvc.output", "Output.transfer", "pushing.to_remote", "one commit, without DVC's temporary file"),
+    Hook("dvc.output", "otransfer", "pushing.transfer", "as dvc_data.hashfile.transfer, bound here by name"),
+    Hook("dvc_data.hashfile.transfer", "transfer", "pushing.transfer", "a failed commit fails its objects"),
+    Hook("dvc_data.index.push", "push", "pushing.push_indexes", "commit before DVC counts and asks versions"),
+    Hook("dvc_data.index.push", "transfer", "pushing.transfer", "as dvc_data.hashfile.transfer, bound here"),
+    Hook("dvc_data.index.push", "build", "versions.build", "a push compares etags: it asks no versions"),
     Hook("dvc_data.index.push", "_filter_missing", "versions.filter_missing", "a cold cache deletes nothing"),
     Hook("dvc_data.index.push", "compare", "versions.compare", "an overwrite is no deletion; prune is"),
-    Hook(
-        "dvc_data.index.push",
-        "_prune_existing_versions",
-        "versions.prune_existing",
-        "exact, and few requests",
-    ),
+    Hook("dvc_data.index.push", "_prune_existing_versions", "versions.prune_existing", "exact, few requests"),
     Hook("dvc_data.index.checkout", "_check_versioning", "versions.check_versioning", "no commit per output"),
-    Hook(
-        "dvc.repo.push", "_rebuild", "versions.rebuild", "versions in a few requests, not one for each file"
-    ),
-    Hook("dvc.repo.worktree", "_merge_push_meta", "versions.merge_push_meta", "no .dvc file loses entries"),
+    Hook("dvc_data.index.checkout", "transfer", "copying.transfer", "as in dvc_objects.fs.generic"),
     Hook("dvc_data.index.fetch", "md5", "versions.md5", "a pull reads each file once, not twice"),
-    Hook(
-        "dvc_data.index.fetch", "_filter_changed", "versions.filter_changed", "one request for many imports"
-    ),
+    Hook("dvc_data.index.fetch", "_filter_changed", "versions.filter_changed", "few requests for imports"),
+    Hook("dvc_objects.fs.generic", "transfer", "copying.transfer", "no try to link a local file to the Hub"),
+    Hook("dvc_objects.fs.generic", "_put", "copying.put", "uploads in groups of hundreds, not singly"),
+    Hook("dvc_objects.fs.generic", "_get", "copying.get", "one listing for all downloads, not one each"),
 )
+# fmt: on
 
 _armed = False
 
@@ -113,8 +93,3 @@ def _wrapped(original: Callable[..., Any], hook: Hook) -> Callable[..., Any]:
 
     wrapper.__dvc_hf__ = hook  # type: ignore[attr-defined]
     return wrapper
-
-
-def is_armed() -> bool:
-    """Whether the hooks are in place."""
-    return _armed and "dvc_hf.hooks" in sys.modules

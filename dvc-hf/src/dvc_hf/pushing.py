@@ -1,28 +1,34 @@
 """A push of DVC as one commit of the Hub, and a failed commit as a failed push."""
 
+import re
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any
 
 from dvc_hf import publish
+from dvc_hf.advice import refuse_web_page
 from dvc_hf.commits import transaction
 from dvc_hf.copying import is_hub
 from dvc_hf.location import parse_path
 from dvc_hf.log import logger
 
 Original = Callable[..., Any]
+_TEMPORARY = re.compile(r"(^|/)files/md5/\.[^/]+\.tmp$")
 
 
-def held(original: Original, *args: Any, **kwargs: Any) -> Any:
-    """Run something of DVC's, and commit all that it wrote at its end."""
+def to_remote(original: Original, *args: Any, **kwargs: Any) -> Any:
+    """Run ``--to-remote``; what DVC leaves under a temporary name is not committed."""
     with transaction.held():
-        return original(*args, **kwargs)
+        result = original(*args, **kwargs)
+        transaction.drop(_TEMPORARY.search)
+        return result
 
 
 def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
     """Run ``dvc push``: everything that it writes goes into one commit."""
     from dvc.repo import lock_repo
 
+    refuse_web_page(repo, kwargs.get("remote"), is_read=False)
     with lock_repo(repo), transaction.held(), publish.during(repo, kwargs.get("remote")):
         return original(repo, *args, **kwargs)
 
