@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from beats_trainer import pins
+from beats_trainer.errors import PinError, UnknownCheckpointError
+from beats_trainer.pinfile import FolderPin, Pin, read_pin
+from beats_trainer.pins import Registry
+from beats_trainer.place import Place, parse_place
+
+COMMIT = "0" * 39 + "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("hf://alice/beats", Place("alice/beats")),
+        ("hf://models/alice/beats/a.pt", Place("alice/beats", "a.pt")),
+        ("hf://datasets/alice/beats", Place("alice/beats", "", "dataset")),
+        ("hf://datasets/alice/beats@dev/x/a.pt", Place("alice/beats", "x/a.pt", "dataset", "dev")),
+        (f"hf://alice/beats@{COMMIT}/a.pt", Place("alice/beats", "a.pt", "model", COMMIT)),
+        ("hf://alice/beats@refs/pr/3/a.pt", Place("alice/beats", "a.pt", "model", "refs/pr/3")),
+        ("hf://alice/beats@refs%2Fpr%2F3/a.pt", Place("alice/beats", "a.pt", "model", "refs/pr/3")),
+        ("hf://spaces/alice/demo/a.pt", Place("alice/demo", "a.pt", "space")),
+    ],
+)
+def test_an_address_on_the_hub_is_read_as_hugging_face_hub_reads_it(text: str, place: Place):
+    assert parse_place(text) == place
+    assert parse_place(str(place)) == place
+    huggingface_hub = pytest.importorskip("huggingface_hub", minversion="2")
+    theirs = huggingface_hub.parse_hf_uri(text)
+    assert (theirs.id, theirs.type, theirs.revision or "main", theirs.path_in_repo) == (
+        place.repo_id,
+        place.repo_type,
+        place.revision,
+        place.path,
+    )
+
+
+@pytest.mark.parametrize("text", ["https://x/y", "hf://", "hf://alice", "hf://datasets/alice", "alice/beats"])
+def test_what_is_no_address_on_the_hub_is_refused(text: str):
+    with pytest.raises(PinError, match="Expected hf://"):
+        parse_place(text)
+
+
+def repository(folder: Path, config: str, pin: str, name: str = "checkpoints.dvc") -> Path:
+    (folder / ".dvc").mkdir(parents=True)
+    (folder / ".dvc" / "config").write_text(config)
+    path = folder / name
+    path.write_text(pin)
+    return path
+
+
+CONFIG = """[core]
+    remote = huggingface
+['remote "huggingface"']
+    url = hf://datasets/ninanor/beats-checkpoints@weights
+    publish = checkpoints
+    endpointurl = http://127.0.0.1:1
+['remote "other"']
+    url = hf://alice/other
+['remote "s3"']
+    url = s3://bucket
+"""
+FOLDER = "outs:\n- md5: {md5}.dir\n  size: 10\n  nfiles: 2\n  hash: md5\n  path: checkpoints\n"
+
+
+def test_the_pin_of_a_folder_finds_its_place_in_the_dvc_config_above_it(tmp_path: Path):
+    md5 = "ab" + "c" * 30
+    pin = read_pin(repository(tmp_path, CONFIG, FOLDER.format(md5=md5)))
+    assert isinstance(pin, FolderPin)
+    place = pin.listing.sources[0]
+    assert str(place) == f"hf://datasets/ninanor/beats-checkpoints@weights/files/md5/ab/{'c' * 30}.dir"
+    assert place.endpoint == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(("remote", "place"), [("other", "hf://alice/other"), ("s3", None), ("none", None)])
+def test_an_output_may_name_another_remote(tmp_path: Path, remote: str, place: str | None):
+    text = FOLDER.format(md5="a" * 32) + f"  remote: {remote}\n"
+    pin = read_pin(repository(tmp_path, CONFIG, text))
+    assert isinstance(pin, FolderPin)
+    assert (str(pin.root) if pin.root else None) == place
+
+
+def test_a_local_config_overrides_the_shared_one(tmp_path: Path):
+    path = repository(tmp_path, CONFIG, FOLDER.format(md5="a" * 32))
+    local = "['remote \"huggingface\"']\n    endpointurl = http://127.0.0.1:2\n"
+    (tmp_path / ".dvc" / "config.local").write_text(local)
+    pin = read_pin(path)
+    assert isinstance(pin, FolderPin)
+    assert pin.root is not None
+    assert pin.root.endpoint == "http://127.0.0.1:2"
+
+
+def test_the_pin_of_a_single_file_is_an_object_of_the_remote(tmp_path: Path):
+    md5 = "ab" + "c" * 30
+    text = f"outs:\n- md5: {md5}\n  size: 10\n  hash: md5\n  path: mine.safetensors\n"
+    pin = read_pin(repository(tmp_path, CONFIG, text, "mine.safetensors.dvc"))
+    assert isinstance(pin, Pin)
+    assert (pin.name, pin.size, pin.digests) == ("mine", 10, {"md5": md5})
+    assert pin.sources[0].path == f"files/md5/ab/{'c' * 30}"
+
+
+def test_the_default_checkpoint_has_place_commit_size_and_digest():
+    pin = pins.find("BEATs_iter3_plus_AS2M")
+    assert pin.unknown == ()
+    assert pin.sources[0].is_pinned
+    assert pin.size == 361_499_833
+
+
+def test_every_pin_of_the_package_has_licence_origin_and_what_it_was_trained_on():
+    for pin in Registry(sorted((pins.PACKAGE / "checkpoints").glob("*.dvc"))).all():
+        assert pin.licence, pin.name
+        assert pin.meta["origin"], pin.name
+        assert pin.meta["trained_on"], pin.name
+        assert pin.description, pin.name
+
+
+def test_the_official_files_have_their_true_sizes_and_digests():
+    official = [pin for pin in pins.all() if pin.name.startswith("BEATs_iter")]
+    assert len(official) == 15
+    assert {pin.size for pin in official} == {361_499_833, 363_145_291}
+    assert len({pin.digests["sha256"] for pin in official}) == 15
+
+
+def test_dvc_itself_accepts_every_pin_of_the_package():
+    code = (
+        "import sys, yaml\n"
+        "from dvc.schema import COMPILED_SINGLE_STAGE_SCHEMA as schema\n"
+        "for path in sys.argv[1:]: schema(yaml.safe_load(open(path, encoding='utf-8').read()))\n"
+    )
+    paths = sorted(map(str, (pins.PACKAGE / "checkpoints").glob("*.dvc")))
+    assert len(paths) >= 15
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *paths], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def single(folder: Path, filename: str, **meta: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{filename}.dvc"
+    path.write_text(json.dumps({"outs": [{"path": filename}], "meta": meta}))
+    return path
+
+
+def test_beats_pins_comes_before_the_package_and_takes_files_and_folders(tmp_path: Path, monkeypatch):
+    file = single(tmp_path, "BEATs_iter3_plus_AS2M.pt", sha256="a" * 64)
+    folder = single(tmp_path / "more", "mine.pt").parent
+    monkeypatch.setenv("BEATS_PINS", f"{file}{__import__('os').pathsep}{folder}")
+    assert pins.find("beats_ITER3_plus_AS2M").digests == {"sha256": "a" * 64}
+    assert pins.find("mine").unknown == ("size", "digest", "place")
+    assert pins.find("BEATs_iter1").digests
+
+
+def test_a_place_of_pins_that_does_not_exist_is_named(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("BEATS_PINS", str(tmp_path / "nowhere"))
+    with pytest.raises(PinError, match=r"nowhere, which does not exist"):
+        pins.all()
+
+
+def test_an_alias_is_asked_after_all_names(tmp_path: Path):
+    first = single(tmp_path, "a.pt", aliases=["b"])
+    second = single(tmp_path, "b.pt")
+    assert Registry([first, second]).find("B").filename == "b.pt"
+    assert Registry([first]).find("B").filename == "a.pt"
+
+
+def test_a_name_that_fits_two_files_must_be_said_in_full():
+    rows = [{"md5": hashlib.md5(n.encode()).hexdigest(), "relpath": n} for n in ("a.pt", "a.safetensors")]
+    folder = FolderPin("0" * 32, None, origin="here")
+    registry = Registry([], lambda _: json.dumps(rows).encode())
+    registry.__dict__["_documents"] = [folder]
+    assert registry.find("a.pt").filename == "a.pt"
+    with pytest.raises(PinError, match=r"fits 2 checkpoints: a.pt, a.safetensors"):
+        registry.find("a")
+
+
+@pytest.mark.parametrize("text", ["", "outs: []", "[1]", "outs:\n- md5: x", "\0", "outs: {a: b}", "{"])
+def test_what_is_no_pin_is_named(tmp_path: Path, text: str):
+    path = tmp_path / "broken.dvc"
+    path.write_text(text)
+    with pytest.raises(PinError, match="cannot read the pin"):
+        read_pin(path)
+
+
+def test_a_listing_that_is_none_is_named():
+    with pytest.raises(PinError, match=r"listing of here is not one of DVC's"):
+        FolderPin("0" * 32, None, origin="here").entries(b"<html>")
+
+
+def test_an_unknown_name_with_nothing_near_lists_all():
+    with pytest.raises(UnknownCheckpointError, match=r"no checkpoint is called 'xyz'\. Known: BEATs_iter1,"):
+        pins.find("xyz")
