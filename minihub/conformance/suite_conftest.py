@@ -21,7 +21,7 @@ from huggingface_hub.utils import logging  # noqa: E402
 RepoFactory = Callable[..., Any]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def api() -> HfApi:
     """The client of the user whom most tests act for."""
     return HfApi(endpoint=testing_constants.ENDPOINT_STAGING, token=testing_constants.TOKEN)

@@ -61,7 +61,7 @@ for _name, _convertor in (
 ):
     register_url_convertor(_name, _convertor)
 
-from minihub.routes import commit, files, lfs, people, refs, repositories, tree, xet  # noqa: E402
+from minihub.routes import administration, buckets, commit, files, lfs, people, refs, repositories, tree, xet  # noqa: E402
 
 
 class RawPath:
@@ -90,7 +90,7 @@ def make_app(state: State) -> ASGIApp:
     """The application of one Hub."""
     routes = [
         *(*people.ROUTES, *repositories.ROUTES, *refs.ROUTES, *tree.ROUTES),
-        *(*commit.ROUTES, *lfs.ROUTES, *xet.ROUTES, *files.ROUTES),
+        *(*commit.ROUTES, *lfs.ROUTES, *administration.ROUTES, *xet.ROUTES, *buckets.ROUTES, *files.ROUTES),
     ]
     app = Starlette(
         routes=routes,

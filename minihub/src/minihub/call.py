@@ -120,7 +120,10 @@ class Call:
 
     def repo(self) -> Repo:
         """The repository in the path, if the viewer may know of it."""
-        name = self.name()
+        return self.readable(self.name())
+
+    def readable(self, name: RepoName) -> Repo:
+        """A repository, if the viewer may know of it."""
         repo = self.state.repos.named(name)
         if repo.private and not self.viewer.may_read(repo.name.namespace, repo.name.id):
             raise not_found(name)

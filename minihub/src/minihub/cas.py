@@ -30,6 +30,9 @@ CREATE TABLE IF NOT EXISTS shared_chunks (
 CREATE TABLE IF NOT EXISTS repo_xorbs (
     repo INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
     xorb BLOB NOT NULL REFERENCES xorbs(hash) ON DELETE CASCADE, PRIMARY KEY (repo, xorb)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS user_xorbs (
+    user TEXT NOT NULL, xorb BLOB NOT NULL REFERENCES xorbs(hash) ON DELETE CASCADE,
+    PRIMARY KEY (user, xorb)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS repo_xorbs_xorb ON repo_xorbs (xorb);
 CREATE TABLE IF NOT EXISTS repo_xet_files (
     repo INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
@@ -41,7 +44,13 @@ PIECE_SIZE = 1 << 20  # bytes that a reader gets at once
 _CHUNK = struct.Struct("<III32s")
 _TERM = struct.Struct("<32sIII")
 
-MayRead = Callable[[int], bool]  # whether who asks may read the repository of this key
+
+@dataclass(frozen=True)
+class Reader:
+    """Who asks the store: a user, and whether they may read the repository of a key."""
+
+    user: str
+    may_read: Callable[[int], bool]
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Cas:
 
     # ---- xorbs
 
-    def add_xorb(self, repo: int, xorb: bytes, draft: Path) -> bool:
+    def add_xorb(self, repo: int, user: str, xorb: bytes, draft: Path) -> bool:
         """Check an uploaded xorb and keep it; whether it is new."""
         with draft.open("rb") as file:
             chunks = read_chunks(file)
@@ -84,6 +93,7 @@ class Cas:
         with self._db.transaction() as connection:
             self._insert_xorb(connection, xorb, chunks)
             connection.execute("INSERT OR IGNORE INTO repo_xorbs VALUES (?, ?)", (repo, xorb))
+            connection.execute("INSERT OR IGNORE INTO user_xorbs VALUES (?, ?)", (user, xorb))
         return is_new
 
     def _insert_xorb(self, connection: Connection, xorb: bytes, chunks: list[Chunk]) -> None:
@@ -100,18 +110,20 @@ class Cas:
             raise BadRequestError(message)
         return Xorb(xorb, [Chunk(*fields) for fields in _CHUNK.iter_unpack(row["chunks"])])
 
-    def may_use(self, xorb: bytes, may_read: MayRead) -> bool:
-        """Whether a repository that holds the xorb is readable for who asks."""
+    def may_use(self, xorb: bytes, reader: Reader) -> bool:
+        """Whether who asks sent the xorb themselves once, or may read a repository that holds it."""
+        if self._db.row("SELECT 1 FROM user_xorbs WHERE user = ? AND xorb = ?", reader.user, xorb):
+            return True
         rows = self._db.rows("SELECT repo FROM repo_xorbs WHERE xorb = ?", xorb)
-        return any(may_read(row["repo"]) for row in rows)
+        return any(reader.may_read(row["repo"]) for row in rows)
 
     # ---- files
 
-    def add_file(self, repo: int, info: FileInfo, may_read: MayRead) -> None:
+    def add_file(self, repo: int, info: FileInfo, reader: Reader) -> None:
         """Check what a file is said to be made of, and keep it."""
         xorbs = {}
         for hash_ in dict.fromkeys(term.xorb for term in info.terms):
-            if not self.may_use(hash_, may_read):
+            if not self.may_use(hash_, reader):
                 message = f"The xorb {xethash.to_hex(hash_)} is not on this Hub. Upload it first."
                 raise BadRequestError(message)
             xorbs[hash_] = self.xorb(hash_)
@@ -226,7 +238,7 @@ class Cas:
 
     # ---- what clients need not send again
 
-    def known_chunks(self, chunk: bytes, may_read: MayRead) -> dict[bytes, list[Chunk]]:
+    def known_chunks(self, chunk: bytes, reader: Reader) -> dict[bytes, list[Chunk]]:
         """The chunks of every xorb of every file that holds this chunk, as far as who asks may know."""
         xorbs = {
             row["xorb"] for row in self._db.rows("SELECT xorb FROM shared_chunks WHERE chunk = ?", chunk)
@@ -238,7 +250,7 @@ class Cas:
                 xorb,
             )
             xorbs |= {row["xorb"] for row in rows}
-        return {xorb: self.xorb(xorb).chunks for xorb in sorted(xorbs) if self.may_use(xorb, may_read)}
+        return {xorb: self.xorb(xorb).chunks for xorb in sorted(xorbs) if self.may_use(xorb, reader)}
 
 
 def _file(row: Row | None) -> FileInfo | None:

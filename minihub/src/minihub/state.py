@@ -8,7 +8,8 @@ from filelock import FileLock, Timeout
 
 from minihub.accounts import ANYONE, Accounts
 from minihub.blobs import Blobs
-from minihub.cas import Cas, MayRead
+from minihub.buckets import Buckets
+from minihub.cas import Cas, Reader
 from minihub.contents import Contents
 from minihub.database import Database
 from minihub.lfs import LfsObjects
@@ -36,6 +37,7 @@ class State:
         self.repos = Repos(self.database, folder / "repos")
         self.blobs = Blobs(folder / "blobs", self.drafts)
         self.cas = Cas(self.database, folder / "xorbs")
+        self.buckets = Buckets(self.database, self.cas)
         self.contents = Contents(self.blobs, self.cas)
         self.lfs = LfsObjects(self.database)
         self.key = self._secret("signing key")
@@ -48,8 +50,8 @@ class State:
         if self._lock is not None:
             self._lock.release()
 
-    def reader(self, ticket: Ticket) -> MayRead:
-        """Which repositories the bearer of a Xet access token may read; each is looked up once."""
+    def reader(self, ticket: Ticket) -> Reader:
+        """What the bearer of a Xet access token may read; each repository is looked up once."""
         viewer = self.accounts.member(ticket.user) if ticket.user else ANYONE
 
         @cache
@@ -59,7 +61,7 @@ class State:
             repo = self.repos.at(key)
             return not (repo.private or repo.gated) or viewer.belongs_to(repo.name.namespace)
 
-        return may_read
+        return Reader(ticket.user, may_read)
 
     def _take(self, lock: FileLock) -> None:
         try:

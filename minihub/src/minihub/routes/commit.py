@@ -8,7 +8,7 @@ import pygit2
 from anyio import to_thread
 from starlette.routing import Route
 
-from minihub import globs, history
+from minihub import globs, history, pulls
 from minihub.call import Call, route, streaming
 from minihub.cards import front_matter_errors
 from minihub.commits import MAX_COMMIT_SIZE, MAX_REGULAR_SIZE, Draft, lines_of, require_steps
@@ -98,11 +98,16 @@ def _read_lines(draft: Draft, lines: list[bytes]) -> None:
 
 def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
     require_steps(draft)
-    branch = history.branch_ref(call.param("rev"))
+    branch, base, pull = history.branch_ref(call.param("rev")), None, {}
     with repo.lock:
-        head = draft.commit(branch, call.author)
+        if call.flag("create_pr"):
+            number = pulls.next_number(draft.git)
+            branch, base = f"refs/pr/{number}", call.param("rev")
+            pull["pullRequestUrl"] = f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"
+        head = draft.commit(branch, call.author, base=base)
         call.state.repos.touch(repo)
     return {
+        **pull,
         "success": True,
         "commitOid": head,
         "commitUrl": f"{call.endpoint}/{repo.name.url_path}/commit/{head}",

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from minihub.call import Call, route
-from minihub.errors import BadRequestError, ConflictError, ForbiddenError
+from minihub.errors import BadRequestError, ConflictError, ForbiddenError, RepoNotFoundError
 from minihub.names import PLURALS, REPO_TYPES, RepoName, repo_name
 from minihub.routes.description import describe, sibling
 from minihub.routes.revision import revision_of
@@ -33,7 +33,7 @@ def create(call: Call) -> Any:
     call.may_write(name)
     details = {key: body[key] for key in DETAILS if isinstance(body.get(key), str)}
     repo = call.state.repos.create(
-        name, private=_wants_private(call, body, name), author=call.author, **details
+        name, private=wants_private(call, body, name), author=call.author, **details
     )
     return {"url": url, "name": name.id, "id": str(repo.key)}
 
@@ -55,7 +55,7 @@ def move(call: Call) -> Any:
     repo = call.own_repo()
     call.may_write(new)
     if call.state.repos.find(new) not in (None, repo):
-        message = f"{repo.name} was not moved: {new.id} exists. Choose another name."
+        message = f"A {new.type} repository called {new.id} already exists. Choose another name."
         raise ConflictError(message)
     call.state.repos.move(repo, new)
     return {}
@@ -143,9 +143,16 @@ def _visibility(body: dict[str, Any]) -> bool | None:
     return body["private"] if isinstance(body.get("private"), bool) else None
 
 
-def _wants_private(call: Call, body: dict[str, Any], name: RepoName) -> bool:
+def wants_private(call: Call, body: dict[str, Any], name: RepoName) -> bool:
+    """Whether a new repository is private: as the request says, else as its owner does."""
     private = _visibility(body)
     return call.state.accounts.is_private_by_default(name.namespace) if private is None else private
+
+
+def nameless(call: Call) -> Any:
+    """A repository has an owner and a name."""
+    message = f"There is no repository {call.param('name')[:99]!r}: expected `owner/name`."
+    raise RepoNotFoundError(message)
 
 
 _REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
@@ -155,6 +162,9 @@ ROUTES = [
     Route("/api/repos/delete", route(delete), methods=["DELETE"]),
     Route("/api/repos/move", route(move), methods=["POST"]),
     Route("/api/{kind:kind}", route(listing), methods=["GET"]),
+    Route("/api/{kind:kind}/{name:segment}", route(nameless), methods=["GET"]),
+    Route("/api/{kind:kind}/{name:segment}/revision/{rev:revision}", route(nameless), methods=["GET"]),
+    Route("/{name:segment}/resolve/{rev:revision}/{path:rest}", route(nameless), methods=["GET", "HEAD"]),
     Route(_REPO, route(info), methods=["GET"]),
     Route(_REPO + "/revision/{rev:revision}", route(info), methods=["GET"]),
     Route(_REPO + "/settings", route(settings), methods=["PUT"]),

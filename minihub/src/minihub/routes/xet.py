@@ -23,15 +23,16 @@ from minihub.xorbs import MAX_STORED_SIZE
 
 def read_token(call: Call) -> Response:
     """A token that reads the repository's files from the store."""
-    return _token(call, call.open_repo(), write=False)
+    return token_response(call, call.open_repo(), write=False)
 
 
 def write_token(call: Call) -> Response:
     """A token that adds files of the repository to the store."""
-    return _token(call, call.own_repo(), write=True)
+    return token_response(call, call.own_repo(), write=True)
 
 
-def _token(call: Call, repo: Repo, *, write: bool) -> Response:
+def token_response(call: Call, repo: Repo, *, write: bool) -> Response:
+    """A token for the store, in headers and as JSON: some clients read these, some that."""
     ticket = tickets.issue(repo.key, call.viewer.name, write=write)
     token = ticket.sign(call.state.key)
     headers = {
@@ -73,7 +74,7 @@ async def put_xorb(call: Call) -> Any:
             file.write(piece)
         await to_thread.run_sync(sync, file)
         file.close()
-        is_new = await to_thread.run_sync(call.state.cas.add_xorb, ticket.repo, xorb, path)
+        is_new = await to_thread.run_sync(call.state.cas.add_xorb, ticket.repo, ticket.user, xorb, path)
     return {"was_inserted": is_new}
 
 
