@@ -79,6 +79,16 @@ def test_samples_after_the_last_whole_patch_change_nothing():
     assert not torch.equal(first, embed(tiny_model(FILE), [changed])[0][0])
 
 
+def test_a_very_long_clip_is_embedded_whole_and_said_to_be_slow(caplog):
+    clip = _noise(16_000 * 310)
+
+    ours = embed(tiny_model(FILE), [clip])[0][0]
+
+    assert torch.isfinite(ours).all()
+    assert "310 s" in caplog.text
+    assert "beats embed" in caplog.text
+
+
 @pytest.mark.parametrize("limit", [8, 100, 5000])
 def test_how_many_go_together_changes_nothing(limit):
     clips = [_noise(16_000, i) for i in range(5)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 # More do not run faster on a CPU, and their intermediate tensors leave its caches.
 PATCHES_PER_FORWARD = 768
+PATCHES_PER_GPU_FORWARD = 16_384  # 33 clips of 10 s: enough to fill a large GPU
 
 
 def plan(patches: Sequence[int], limit: int = PATCHES_PER_FORWARD) -> list[list[int]]:

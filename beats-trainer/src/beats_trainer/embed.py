@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from beats_trainer.batches import PATCHES_PER_FORWARD, plan
+from beats_trainer.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, plan
 from beats_trainer.exported import ExportedEncoder
+from beats_trainer.fbank import SAMPLE_RATE
 from beats_trainer.model import BEATs
 from beats_trainer.pooling import pool
 from beats_trainer.waveform import Short, as_batch, n_columns
+
+_log = logging.getLogger(__name__)
+LONG = 5 * 60 * 50  # patches in five minutes
+LONG_CLIP = (
+    "A clip of %.0f s is embedded in one piece, as was asked; the time that takes grows with its square. "
+    "`beats embed` cuts recordings into clips."
+)
 
 
 @torch.inference_mode()
@@ -23,7 +32,7 @@ def embed(
     layers: Sequence[int] | None = (-1,),
     pooling: str = "mean",
     short: Short = "error",
-    limit: int = PATCHES_PER_FORWARD,
+    limit: int | None = None,
 ) -> list[list[Tensor]]:
     """Embed each waveform; those with as many patches go through the encoder together, and nothing is padded.
 
@@ -33,14 +42,19 @@ def embed(
         layers: Which layers; all without it.
         pooling: See `pool`.
         short: What to do with less than one patch of audio.
-        limit: Patches that go through the encoder at once.
+        limit: Patches that go through the encoder at once; what the device runs fastest without it.
 
     Returns:
         For each layer one tensor for each waveform, in the order given.
     """
     patch, rows = model.config.input_patch_size, model.config.rows
     clips = [_single(waveform, short, patch) for waveform in waveforms]
-    groups = plan([n_columns(len(clip), patch) * rows for clip in clips], limit)
+    if limit is None:
+        limit = PATCHES_PER_FORWARD if model.device.type == "cpu" else PATCHES_PER_GPU_FORWARD
+    counts = [n_columns(len(clip), patch) * rows for clip in clips]
+    if max(counts, default=0) > LONG:
+        _log.warning(LONG_CLIP, max(map(len, clips)) / SAMPLE_RATE)
+    groups = plan(counts, limit)
     results: list[dict[int, Tensor]] = []
     for positions in groups:
         hidden = model.hidden(torch.stack([clips[i] for i in positions]), layers)
@@ -52,11 +66,3 @@ def embed(
 
 def _single(waveform: Any, short: Short, patch: int) -> Tensor:
     return as_batch(waveform, short=short, patch=patch).squeeze(0)
-
-
-def rows_of(batch: Any) -> Iterator[Any]:
-    """The waveforms of a list, or of a `(batch, samples)` array."""
-    if getattr(batch, "ndim", 2) == 1:
-        yield batch
-    else:
-        yield from batch

@@ -57,10 +57,14 @@ def find_checkpoint(name_or_path: str | PathLike[str]) -> Path:
 
 
 def is_path(name_or_path: str | PathLike[str]) -> bool:
-    """Whether this is written as a path: a `Path`, a separator, or the suffix of a file of weights."""
+    """Whether this is written as a path: a `Path`, `./`, more than one separator, or a suffix of weights."""
     if not isinstance(name_or_path, str):
         return True
-    return name_or_path.endswith(_SUFFIXES) or any(separator in name_or_path for separator in "/\\")
+    if name_or_path.startswith("hf://"):
+        return False
+    if name_or_path.endswith(_SUFFIXES) or name_or_path.startswith((".", "/", "~")) or "\\" in name_or_path:
+        return True
+    return name_or_path.partition("@")[0].count("/") > 1  # OWNER/REPO@REVISION is a name on the Hub
 
 
 @torch.inference_mode(mode=False)
