@@ -13,6 +13,7 @@ from beats_trainer.digest import check_file, is_file_of
 from beats_trainer.errors import AccessError, DigestMismatchError, FetchError
 from beats_trainer.hubcache import cached_copies, discard, recorded_sha256
 from beats_trainer.huberror import not_cached
+from beats_trainer.hubpin import is_hub_name, resolve
 from beats_trainer.pinfile import FolderPin, Pin
 from beats_trainer.pins import Registry
 from beats_trainer.place import Place
@@ -52,6 +53,8 @@ def fetch_checkpoint(
         AccessError: The Hub, or the licence, does not let you.
     """
     cache = Path(cache_dir).expanduser() if cache_dir is not None else None
+    if trust == "pinned" and isinstance(name, str) and is_hub_name(name):
+        raise _unpinned(name)
     pin = name if isinstance(name, Pin) else find_checkpoint(name, cache, local_files_only=local_files_only)
     _may_use(pin, trust, allow_noncommercial)
     found = local_copy(pin, cache)
@@ -66,7 +69,12 @@ def fetch_checkpoint(
 
 
 def find_checkpoint(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
-    """The pin of a name; reads the listings of folder pins, from the network where it must."""
+    """The pin of a name; reads the listings of folder pins, from the network where it must.
+
+    `OWNER/REPO[@REVISION]` is looked up on the Hub.
+    """
+    if is_hub_name(name):
+        return resolve(name, cache_dir, local_files_only=local_files_only)
 
     def read_listing(folder: FolderPin) -> bytes:
         path = fetch_checkpoint(folder.listing, cache_dir=cache_dir, local_files_only=local_files_only)
@@ -140,12 +148,16 @@ def _may_use(pin: Pin, trust: Trust, allow_noncommercial: bool) -> None:
         raise AccessError(message)
     if not pin.digests:
         if trust == "pinned":
-            message = (
-                f"no digest is known for {pin.name}, and only pinned files are trusted. Write a pin with "
-                f"`beats pin`, or take the Hub's word with trust='hub'. See `beats info {pin.name}`."
-            )
-            raise FetchError(message)
+            raise _unpinned(pin.name)
         logger.warning("%s: no digest is pinned; the Hub's word is taken for it", pin.name)
+
+
+def _unpinned(name: str) -> FetchError:
+    message = (
+        f"no digest is pinned for {name}, and only pinned files are trusted. Write a pin with `beats pin`, "
+        "or take the Hub's word with trust='hub'."
+    )
+    return FetchError(message)
 
 
 def _from_sources(pin: Pin, cache_dir: Path | None, progress: Progress | None) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
 from beats_trainer.pinfile import WEIGHTS, FolderPin, Pin, read_pin
+from beats_trainer.shelf import shelf_pins
 
 __all__ = ["FolderPin", "Pin", "Registry", "all", "find", "pin_paths"]
 
@@ -98,7 +99,7 @@ def pin_paths() -> list[Path]:
     """The `.dvc` files that make up the registry, by order of precedence."""
     named = [entry for entry in os.environ.get(VARIABLE, "").split(os.pathsep) if entry]
     paths = [path for entry in named for path in _expand(Path(entry).expanduser())]
-    return paths + _expand(PACKAGE / "checkpoints") + _published()
+    return paths + _expand(PACKAGE / "checkpoints") + _published() + shelf_pins()
 
 
 def _expand(path: Path) -> list[Path]:

@@ -28,6 +28,11 @@ def default_shelf() -> Path:
     return Path(os.path.expandvars(home)).expanduser() / "beats"
 
 
+def shelf_pins() -> list[Path]:
+    """The pins that lie on the shelves beside their files."""
+    return [path for shelf in shelves() for path in sorted(shelf.glob("*.dvc"))]
+
+
 def shelf_copy(pin: Pin) -> Path | None:
     """A file on a shelf, or in the DVC cache beside the pin, whose bytes are those of the pin."""
     if not pin.digests:

@@ -195,5 +195,7 @@ def test_a_listing_that_is_none_is_named():
 
 
 def test_an_unknown_name_with_nothing_near_lists_all():
-    with pytest.raises(UnknownCheckpointError, match=r"no checkpoint is called 'xyz'\. Known: BEATs_iter1,"):
+    with pytest.raises(
+        UnknownCheckpointError, match=r"no checkpoint is called 'xyz'\. Known: .*BEATs_iter1,"
+    ):
         pins.find("xyz")

@@ -1,0 +1,138 @@
+"""`OWNER/REPO[@REVISION][/FILE]` in, a pin out: commit, size and digest as the Hub gives them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import OfflineModeIsEnabled
+
+from beats_trainer.errors import FetchError, PinError
+from beats_trainer.hubcache import cached_commit, recorded_sha256, repo_folder
+from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
+from beats_trainer.patience import patiently
+from beats_trainer.pinfile import WEIGHTS, Pin
+from beats_trainer.place import SCHEME, Place, parse_place
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file of weights in a repository."""
+
+    path: str
+    size: int | None
+    sha256: str
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether this is written as `OWNER/REPO[@REVISION]`, or as an `hf://` address."""
+    if name.startswith(SCHEME):
+        return True
+    head = name.partition("@")[0]
+    return head.count("/") == 1 and not name.startswith((".", "/", "~")) and "\\" not in name
+
+
+def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
+    """The pin of a file on the Hub that nobody has pinned; the Hub's word is taken for its digest.
+
+    Raises:
+        PinError: The repository holds none or several files of weights, and none is named.
+        FetchError: The Hub cannot be asked.
+    """
+    place = parse_place(name if name.startswith(SCHEME) else SCHEME + name)
+    if local_files_only or constants.HF_HUB_OFFLINE:
+        return _cached(place, name, cache_dir)
+    try:
+        commit, files, card = patiently(lambda: _ask(place), name)
+    except HUB_ERRORS as error:
+        raise translate(error, place, name) from error
+    found = _one(place, files)
+    pinned = Place(place.repo_id, found.path, place.repo_type, commit, place.endpoint)
+    logger.info("%s is %s, sha256 %s", name, pinned, found.sha256 or "unknown")
+    return _pin(pinned, found, card)
+
+
+def _ask(place: Place) -> tuple[str, list[Found], dict[str, Any]]:
+    if constants.HF_HUB_OFFLINE:
+        message = "HF_HUB_OFFLINE is set"
+        raise OfflineModeIsEnabled(message)
+    api = HfApi(endpoint=place.endpoint or None)
+    info: Any = api.repo_info(
+        place.repo_id, repo_type=place.repo_type, revision=place.revision, files_metadata=True
+    )
+    files = [
+        Found(entry.rfilename, entry.size, entry.lfs.sha256 if entry.lfs else "")
+        for entry in info.siblings or []
+        if entry.rfilename.endswith(WEIGHTS)
+    ]
+    card = getattr(info, "card_data", None)
+    return str(info.sha), files, dict(card.to_dict()) if card else {}
+
+
+def _one(place: Place, files: list[Found]) -> Found:
+    """The file that is named; else the only one at the top, safetensors before pickles."""
+    if place.path:
+        named = [file for file in files if file.path == place.path]
+        if named:
+            return named[0]
+    else:
+        top = [file for file in files if "/" not in file.path]
+        safe = [file for file in top if file.path.endswith(".safetensors")]
+        for group in (safe, top):
+            if len(group) == 1:
+                return group[0]
+    held = ", ".join(file.path for file in files) or "none"
+    message = (
+        f"{place} does not say which file: expected one checkpoint, the repository holds {held}. "
+        f"Name it: {SCHEME}OWNER/REPO@REVISION/FILE."
+    )
+    raise PinError(message)
+
+
+def _pin(place: Place, found: Found, card: dict[str, Any]) -> Pin:
+    path = PurePosixPath(place.path)
+    digests = {"sha256": found.sha256} if found.sha256 else {}
+    meta = {"licence": str(card.get("license") or ""), "origin": str(place)}
+    return Pin(place.repo_id, path.name, found.size, digests, (place,), "", meta, "the Hub")
+
+
+def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
+    """What an earlier fetch left: its commit, and the digest under which the cache filed the file."""
+    commit = cached_commit(place, cache_dir)
+    snapshot = repo_folder(place, cache_dir) / "snapshots" / (commit or "none")
+    paths = [path for path in sorted(snapshot.rglob("*")) if path.suffix in WEIGHTS and path.is_file()]
+    files = [
+        Found(path.relative_to(snapshot).as_posix(), path.stat().st_size, recorded_sha256(path) or "")
+        for path in paths
+    ]
+    if commit is None or not files:
+        raise not_cached(place, name, "the network may not be used")
+    found = _one(place, files)
+    return _pin(Place(place.repo_id, found.path, place.repo_type, commit, place.endpoint), found, {})
+
+
+def pin_document(pin: Pin) -> str:
+    """The `.dvc` file of a resolved pin, in the form that `dvc import-url --no-download` writes.
+
+    Raises:
+        FetchError: The Hub gave no SHA-256, so that nothing could be verified.
+    """
+    place, sha256 = pin.sources[0], pin.digests.get("sha256")
+    if sha256 is None:
+        message = f"the Hub has no sha256 for {place}: it is no LFS file. Publish it anew as a large file."
+        raise FetchError(message)
+    source = Place(place.repo_id, place.path, place.repo_type)
+    meta = {key: value for key, value in pin.meta.items() if value}
+    document = {
+        "deps": [{"path": str(source), "etag": sha256, "version_id": place.revision, "size": pin.size}],
+        "frozen": True,
+        "outs": [{"path": pin.filename}],
+        "meta": meta | ({"endpoint": place.endpoint} if place.endpoint else {}),
+    }
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
