@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from minihub import globs, history, pulls
 from minihub.call import Call, route, streaming
-from minihub.cards import front_matter_errors
+from minihub.cards import front_matter_errors, front_matter_warnings
 from minihub.commits import MAX_COMMIT_SIZE, MAX_REGULAR_SIZE, Draft, lines_of, require_steps
 from minihub.errors import BadRequestError, TooLargeError
 from minihub.names import repo_path
@@ -21,15 +21,15 @@ from minihub.trees import entry_at
 
 def preupload(call: Call) -> Any:
     """For each file: whether it goes through LFS, whether it is ignored, and what is there now."""
-    repo, body = call.own_repo(), call.json()
+    repo, body = call.changing_repo(), call.json()
     files = body.get("files")
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
         message = "The request has no list `files`."
         raise BadRequestError(message)
-    ignored = globs.ignore_rules(str(body.get("gitIgnore") or ""))
     with call.git(repo) as git:
         tree = revision_of(call, git).tree
-        large = globs.lfs_rules(_attributes(tree))
+        ignored = globs.ignore_rules(str(body.get("gitIgnore") or _text(tree, ".gitignore")))
+        large = globs.lfs_rules(_text(tree, ".gitattributes"))
         return {"files": [_advice(tree, large, ignored, file) for file in files]}
 
 
@@ -56,16 +56,16 @@ def _is_large(file: dict[str, Any]) -> bool:
         return False
 
 
-def _attributes(tree: pygit2.Tree) -> str:
-    if ".gitattributes" not in tree:
+def _text(tree: pygit2.Tree, name: str) -> str:
+    if name not in tree:
         return ""
-    found = tree[".gitattributes"]
+    found = tree[name]
     return found.data.decode(errors="replace") if isinstance(found, pygit2.Blob) else ""
 
 
 async def commit(call: Call) -> Any:
     """Carry out the operations that arrive, one a line, as one commit."""
-    repo = await to_thread.run_sync(call.own_repo)
+    repo = await to_thread.run_sync(call.changing_repo)
     git = pygit2.Repository(str(repo.folder))
     try:
         draft = Draft(git, lambda oid: call.state.lfs.size(repo, oid))
@@ -102,7 +102,8 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
     with repo.lock:
         if call.flag("create_pr"):
             number = pulls.next_number(draft.git)
-            branch, base = f"refs/pr/{number}", call.param("rev")
+            base = history.named(draft.git, branch)
+            branch = f"refs/pr/{number}"
             pull["pullRequestUrl"] = f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"
         head = draft.commit(branch, call.author, base=base)
         call.state.repos.touch(repo)
@@ -117,7 +118,8 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
 
 def check_yaml(call: Call) -> Any:
     """Whether the front matter of a card can be read."""
-    return {"errors": front_matter_errors(str(call.json().get("content") or "")), "warnings": []}
+    text = str(call.json().get("content") or "")
+    return {"errors": front_matter_errors(text), "warnings": front_matter_warnings(text)}
 
 
 _REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
