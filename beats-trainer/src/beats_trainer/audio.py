@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
 from beats_trainer.errors import RecordingError
+from beats_trainer.sound import FFMPEG_SUFFIXES, Sound, open_sound
 from beats_trainer.truncation import missing_bytes
 
 __all__ = ["Channels", "RecordingError", "probe", "read_waveform", "resample", "stream_waveform"]
@@ -22,7 +22,6 @@ __all__ = ["Channels", "RecordingError", "probe", "read_waveform", "resample", "
 SAMPLE_RATE = 16_000  # Hz
 QUALITY = "HQ"
 RESAMPLER = f"soxr {QUALITY}"
-BLOCK_S = 10
 MARGIN_S = 1  # more than the resampler's filter reaches to either side
 
 Waveform = npt.NDArray[np.float32]
@@ -50,8 +49,9 @@ def probe(path: str | PathLike[str]) -> Probe:
         RecordingError: It is no recording, or an empty one.
         FileNotFoundError: It is not there.
     """
-    with _open(Path(path)) as file:
-        return Probe(file.samplerate, file.channels, file.frames)
+    with open_sound(path) as sound:
+        _refuse_empty(Path(path), sound)
+        return Probe(sound.sample_rate, sound.channels, sound.frames)
 
 
 def read_waveform(
@@ -110,20 +110,21 @@ def stream_waveform(
     grids of both rates meet.
     """
     recording = Path(path)
-    with _open(recording) as file:
+    with open_sound(recording, start_s) as sound:
+        _refuse_empty(recording, sound)
         _refuse_truncated(recording, truncated)
-        file.seek(min(start_s * file.samplerate, file.frames))
-        resampler = soxr.ResampleStream(file.samplerate, SAMPLE_RATE, 1, dtype="float32", quality=QUALITY)
-        position = file.tell()
-        for block in _blocks(file, recording):
+        rate = sound.sample_rate
+        resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality=QUALITY)
+        position = min(start_s * rate, sound.frames or start_s * rate)
+        for block in sound.blocks:
             mono = _mono(block, channels, recording)
-            _refuse_not_finite(mono, position / file.samplerate, recording)
+            _refuse_not_finite(mono, position / rate, recording)
             position += len(mono)
-            yield from _some(resampler.resample_chunk(mono) if file.samplerate != SAMPLE_RATE else mono)
-        if file.samplerate != SAMPLE_RATE:
+            yield from _some(resampler.resample_chunk(mono) if rate != SAMPLE_RATE else mono)
+        if rate != SAMPLE_RATE:
             yield from _some(resampler.resample_chunk(np.empty(0, np.float32), last=True))
-        if position < file.frames and truncated == "error":
-            raise _truncated(recording, f"{file.frames:,} frames", f"{position:,}")
+        if position < sound.frames and truncated == "error":
+            raise _truncated(recording, f"{sound.frames:,} frames", f"{position:,}")
 
 
 def resample(waveform: npt.ArrayLike, sample_rate: int) -> Waveform:
@@ -135,42 +136,10 @@ def resample(waveform: npt.ArrayLike, sample_rate: int) -> Waveform:
     return resampled
 
 
-def _open(path: Path) -> soundfile.SoundFile:
-    if not path.is_file():
-        message = f"there is no recording {path}. Expected the path of an audio file."
-        raise FileNotFoundError(message)
-    if not path.stat().st_size:
-        message = f"{path} is empty: the file has 0 bytes. Nothing can be read from it."
-        raise RecordingError(message)
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        raise _undecodable(path, error) from error
-    if file.frames == 0:
-        file.close()
+def _refuse_empty(path: Path, sound: Sound) -> None:
+    if sound.frames == 0 and path.suffix.lower() not in FFMPEG_SUFFIXES:
         message = f"{path} is empty: its header says 0 samples. Nothing can be read from it."
         raise RecordingError(message)
-    return file
-
-
-def _undecodable(path: Path, error: Exception) -> RecordingError:
-    message = (
-        f"{path} cannot be decoded ({str(error).rstrip('. ')}). Expected wav, flac, ogg, opus, mp3, aiff or "
-        "another format of libsndfile; convert others first, for example with `ffmpeg -i INPUT OUTPUT.flac`."
-    )
-    return RecordingError(message)
-
-
-def _blocks(file: soundfile.SoundFile, path: Path) -> Iterator[Waveform]:
-    """Blocks `(frames, channels)`."""
-    while True:
-        try:
-            block: Waveform = file.read(BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise _undecodable(path, error) from error
-        if not len(block):
-            return
-        yield block
 
 
 def _mono(block: Waveform, channels: Channels, path: Path) -> Waveform:
@@ -188,7 +157,7 @@ def _refuse_not_finite(mono: Waveform, start_s: float, path: Path) -> None:
     if not np.isfinite(mono).all():
         bad = int(np.flatnonzero(~np.isfinite(mono))[0])
         message = (
-            f"{path} holds samples that are no numbers ({mono[bad]}), the first in the {BLOCK_S} seconds "
+            f"{path} holds samples that are no numbers ({mono[bad]}), the first in the ten seconds "
             f"from {start_s:.0f} s on. Repair the recording, or cut that stretch out."
         )
         raise RecordingError(message)

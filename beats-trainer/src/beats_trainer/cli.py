@@ -6,7 +6,8 @@ import logging
 
 import click
 
-from beats_trainer.commands import card, embed, registry
+from beats_trainer.commands import card, demo, registry
+from beats_trainer.scale import command as scale
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,8 +25,8 @@ for command in (
     registry.info,
     registry.fetch,
     registry.verify,
-    embed.embed,
-    embed.demo,
+    scale.embed,
+    demo.demo,
     card.card,
 ):
     main.add_command(command)

@@ -77,7 +77,7 @@ class ClipPlan:
 
 @dataclass(frozen=True)
 class Cut:
-    """One clip with its waveform `(samples,)`."""
+    """One clip with its waveform, `(samples,)` or `(samples, tracks)`."""
 
     start: int
     end: int
@@ -95,11 +95,14 @@ class Cut:
 
 
 def cut(blocks: Iterable[Waveform], plan: ClipPlan) -> Iterator[Cut]:
-    """Cuts a recording that arrives in blocks; holds little more than one clip and one block."""
+    """Cuts a recording that arrives in blocks, `(samples,)` or `(samples, tracks)`.
+
+    Holds little more than one clip and one block.
+    """
     held, offset, start = np.empty(0, np.float32), 0, 0
     pending: Cut | None = None
     for block in blocks:
-        held = np.concatenate([held, block])
+        held = np.concatenate([held, block]) if len(held) else block
         while start + plan.clip <= offset + len(held):
             if pending is not None:
                 yield pending
@@ -117,4 +120,5 @@ def _tail(plan: ClipPlan, pending: Cut | None, held: Waveform, offset: int) -> I
     for start, end in plan.spans(length):
         if start >= first:
             piece = held[max(0, start - offset) : max(0, end - offset)]
-            yield Cut(start, end, np.pad(piece, (0, end - start - len(piece))))
+            silence = np.zeros((end - start - len(piece), *piece.shape[1:]), np.float32)
+            yield Cut(start, end, np.concatenate([piece, silence]))

@@ -1,15 +1,12 @@
-"""Clips and embeddings in, a Parquet table on disk out, with its provenance in the metadata."""
+"""A table of embeddings, a file or a folder of parts, read into memory."""
 
 from __future__ import annotations
 
 import json
-import os
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,131 +14,102 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["Row", "Table", "TableWriter", "read", "write"]
+__all__ = ["Table", "read", "read_metadata", "table_files"]
 
 METADATA_KEY = b"beats"
-ROWS_PER_GROUP = 1024
 Embeddings = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One clip: where it lies, in seconds from the start of the recording, and its embedding `(dim,)`."""
-
-    recording: str
-    start_s: float
-    end_s: float
-    embedding: Embeddings
-
-
-@dataclass(frozen=True)
 class Table:
-    """What `read` returns; `embeddings` `(rows, dim)` lies in the memory that Arrow filled."""
+    """What `read` returns: `embeddings` `(rows, dim)`, the other `columns`, and what made the rows."""
 
-    recordings: list[str]
-    start_s: npt.NDArray[np.float64]
-    end_s: npt.NDArray[np.float64]
+    columns: pa.Table
     embeddings: Embeddings
     metadata: dict[str, Any]
 
+    def __len__(self) -> int:
+        return len(self.columns)
 
-def schema_of(dim: int, metadata: Mapping[str, Any]) -> pa.Schema:
-    """The columns of a table of embeddings with `dim` numbers."""
-    fields = [
-        pa.field("recording", pa.string(), nullable=False),
-        pa.field("start_s", pa.float64(), nullable=False),
-        pa.field("end_s", pa.float64(), nullable=False),
-        pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False),
-    ]
-    return pa.schema(fields, metadata={METADATA_KEY: json.dumps(dict(metadata), sort_keys=True).encode()})
+    @property
+    def recordings(self) -> list[str]:
+        """The recording of each row."""
+        names: list[str] = self.columns.column("recording").to_pylist()
+        return names
+
+    @property
+    def start_s(self) -> npt.NDArray[np.float64]:
+        """Seconds from the start of the recording, of each row."""
+        return self.columns.column("start_s").to_numpy()  # type: ignore[no-any-return]
+
+    @property
+    def end_s(self) -> npt.NDArray[np.float64]:
+        """Seconds from the start of the recording, of each row."""
+        return self.columns.column("end_s").to_numpy()  # type: ignore[no-any-return]
 
 
-class TableWriter:
-    """Writes a table row by row; the file has its name only once it is whole.
+def table_files(path: str | PathLike[str]) -> list[Path]:
+    """The Parquet files of a table.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    path = Path(path)
+    files = sorted(path.glob("shard=*/*.parquet"), key=lambda part: part.name) if path.is_dir() else [path]
+    if not files or not files[0].is_file():
+        message = (
+            f"there is no table at {path}. Expected a Parquet file, or the folder that `beats embed` wrote."
+        )
+        raise FileNotFoundError(message)
+    return files
+
+
+def read_metadata(path: str | PathLike[str]) -> dict[str, Any]:
+    """What made the rows of a file; empty if it does not say."""
+    written = pq.read_metadata(path).metadata or {}
+    return dict(json.loads(written.get(METADATA_KEY, b"{}")))
+
+
+def read(path: str | PathLike[str], *, column: str = "embedding") -> Table:
+    """Reads a table.
+
+    The embeddings of one file lie in the memory that Arrow filled; those of several are put together in one
+    array, part by part.
 
     Args:
-        path: The Parquet file.
-        dim: Numbers in an embedding.
-        metadata: What made the rows; anything that JSON can hold.
+        path: A file or a folder.
+        column: Which embeddings, if it holds several layers: `embedding_12`.
     """
-
-    def __init__(self, path: str | PathLike[str], dim: int, metadata: Mapping[str, Any]) -> None:
-        self.path = Path(path)
-        self._schema = schema_of(dim, metadata)
-        self._temporary = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex[:8]}.incomplete")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
-        self._held: list[Row] = []
-        self.rows = 0
-
-    def __enter__(self) -> TableWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
-
-    def add(self, rows: Sequence[Row]) -> None:
-        """Appends rows."""
-        self._held += rows
-        self.rows += len(rows)
-        if len(self._held) >= ROWS_PER_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._held:
-            self._writer.write_table(_arrow(self._held, self._schema))
-            self._held = []
-
-    def close(self) -> None:
-        """Writes what is left and gives the file its name."""
-        self._flush()
-        self._writer.close()
-        with self._temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        self._temporary.replace(self.path)
-
-    def abandon(self) -> None:
-        """Leaves no file behind."""
-        self._writer.close()
-        self._temporary.unlink(missing_ok=True)
+    files = table_files(path)
+    schema = pq.read_schema(files[0])
+    _refuse_unknown(column, schema, files[0])
+    others = [name for name in schema.names if not pa.types.is_fixed_size_list(schema.field(name).type)]
+    columns = pa.concat_tables([pq.ParquetFile(file).read(others) for file in files])
+    width = schema.field(column).type.list_size
+    return Table(columns, _embeddings(files, column, width, len(columns)), read_metadata(files[0]))
 
 
-def write(
-    path: str | PathLike[str], rows: Sequence[Row], metadata: Mapping[str, Any], dim: int | None = None
-) -> None:
-    """Writes a whole table at once."""
-    width = len(rows[0].embedding) if dim is None else dim
-    with TableWriter(path, width, metadata) as writer:
-        writer.add(rows)
+def _embeddings(files: Sequence[Path], column: str, width: int, rows: int) -> Embeddings:
+    if len(files) == 1:
+        return _view(pq.ParquetFile(files[0]).read([column]).column(column), width)
+    whole, position = np.empty((0, width), np.float32), 0
+    for file in files:
+        part = _view(pq.ParquetFile(file).read([column]).column(column), width)
+        whole = np.empty((rows, width), part.dtype) if not position else whole
+        whole[position : position + len(part)] = part
+        position += len(part)
+    return whole
 
 
-def read(path: str | PathLike[str]) -> Table:
-    """Reads a table; the embeddings are not copied once more."""
-    table = pq.read_table(path).combine_chunks()
-    metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
-    column = table.column("embedding").combine_chunks()
-    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-    flat = column.flatten().to_numpy(zero_copy_only=True)
-    return Table(
-        table.column("recording").to_pylist(),
-        table.column("start_s").to_numpy(),
-        table.column("end_s").to_numpy(),
-        flat.reshape(len(table), column.type.list_size),
-        metadata,
-    )
+def _view(column: pa.ChunkedArray, width: int) -> Embeddings:
+    whole = column.combine_chunks()
+    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
+    flat: Embeddings = whole.flatten().to_numpy(zero_copy_only=True)
+    return flat.reshape(-1, width)
 
 
-def _arrow(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
-    flat = np.concatenate([np.asarray(row.embedding, np.float32) for row in rows])
-    columns = [
-        pa.array([row.recording for row in rows], pa.string()),
-        pa.array([row.start_s for row in rows], pa.float64()),
-        pa.array([row.end_s for row in rows], pa.float64()),
-        pa.FixedSizeListArray.from_arrays(pa.array(flat), schema.field("embedding").type.list_size),
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+def _refuse_unknown(column: str, schema: pa.Schema, path: Path) -> None:
+    if column not in schema.names:
+        there = [name for name in schema.names if pa.types.is_fixed_size_list(schema.field(name).type)]
+        message = f"{path} has no column {column!r}; it has {', '.join(there) or 'no embeddings'}."
+        raise KeyError(message)

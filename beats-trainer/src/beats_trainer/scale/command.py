@@ -1,0 +1,233 @@
+"""`beats embed`: recordings in, a table out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from beats_trainer.commands.output import Bar, plainly, put, say
+from beats_trainer.digest import file_digest
+
+if TYPE_CHECKING:
+    from beats_trainer.scale.encoding import Encoding
+    from beats_trainer.scale.progress import Progress
+    from beats_trainer.scale.run import Outcome
+
+DEFAULT_MODEL = "BEATs_iter3_plus_AS2M"
+NAMED_FAILURES = 20  # on stderr; all of them are in the report
+DTYPES = ("float32", "float16")
+PRECISIONS = ("fp32", "bf16")
+
+
+def choice(*names: str) -> click.Choice[str]:
+    """One of these."""
+    return click.Choice(list(names))
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path),
+    help="One file if it ends in .parquet, a folder of parts otherwise.",
+)  # fmt: skip
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="A name, OWNER/REPO, or a path.")
+@click.option("--clip-s", default=10.0, show_default=True, help="Seconds of a clip.")
+@click.option("--hop-s", type=float, help="Seconds between the starts of clips  [default: clip-s]")
+@click.option(
+    "--last", default="full", show_default=True, type=choice("full", "pad", "drop", "extend"),
+    help="The rest: a whole clip that ends there, silence behind it, nothing, or a longer last clip.",
+)  # fmt: skip
+@click.option("--layer", "layers", multiple=True, type=int, help="0 to 12, once or more  [default: the last]")
+@click.option("--pooling", default="mean", show_default=True, type=choice("mean", "max", "first", "last"))
+@click.option("--normalize/--no-normalize", default=True, show_default=True, help="Vectors of length 1.")
+@click.option("--channels", default="mix", show_default=True, type=choice("mix", "first", "each"))
+@click.option(
+    "--dtype", default="float32", show_default=True, type=choice("float32", "float16"), help="In the table."
+)
+@click.option(
+    "--precision", default="fp32", show_default=True, type=choice(*PRECISIONS), help="Of the computation."
+)
+@click.option(
+    "--batch-size", default="auto", show_default=True, help="Clips that go through the model at once."
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, ...")
+@click.option("--workers", type=click.IntRange(1), help="Threads that read recordings  [default: 2]")
+@click.option(
+    "--resume/--no-resume", default=True, show_default=True, help="Go on with a table; or replace it."
+)
+@click.option("--relative-to", type=click.Path(path_type=Path), help="Name recordings by their path from it.")
+@click.option("--shard", default="1/1", show_default=True, help="Only part K of N of the recordings: K/N.")
+@click.option("--strict", is_flag=True, help="Stop at the first recording of which something is missing.")
+@click.option("--cache-dir", type=click.Path(path_type=Path), help="For recordings behind URLs.")
+@click.option("--cache-gb", default=10.0, show_default=True, help="What they may take there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@plainly
+def embed(paths: tuple[str, ...], output: Path, **options: Any) -> None:
+    """Embed recordings: files, folders, globs, .txt or .csv lists, URLs.
+
+    Recordings that cannot be read are reported, the others are embedded, and the exit status is 1. Run the
+    same command again to go on where it stopped.
+    """
+    from beats_trainer.scale.shards import parse_shard
+    from beats_trainer.scale.sources import find_sources
+
+    shard = parse_shard(options["shard"])
+    sources = find_sources(paths, relative_to=options["relative_to"], shard=shard)
+    encoding = load_encoding(options["model"], options)
+    conclude(run(sources, encoding, output, options), options)
+
+
+def run(sources: Any, encoding: Encoding, output: Path, options: dict[str, Any]) -> Outcome:
+    """Embed on this machine, with the progress on stderr."""
+    from beats_trainer.scale.run import embed_recordings
+    from beats_trainer.scale.shards import parse_shard
+
+    show = Display()
+    try:
+        return embed_recordings(
+            sources,
+            encoding,
+            output,
+            callback=show,
+            shard=parse_shard(options.get("shard", "1/1")),
+            workers=options.get("workers") or min(2, os.cpu_count() or 1),
+            resume=options.get("resume", True),
+            strict=options.get("strict", False),
+            cache_dir=options.get("cache_dir"),
+            cache_bytes=int(options.get("cache_gb", 10.0) * 1e9),
+        )
+    finally:
+        show.close()
+
+
+def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
+    """The model and the settings that are asked for; `checkpoint` is its name in the table, if not `name`."""
+    from beats_trainer.load import is_path, load_model
+    from beats_trainer.scale.encoding import Encoding
+    from beats_trainer.scale.settings import Settings
+
+    path = Path(name) if is_path(name) else _fetched(name)
+    device = None if options["device"] == "auto" else options["device"]
+    model = load_model(path, device=device, precision=options["precision"])
+    settings = Settings(
+        checkpoint=checkpoint or (Path(name).name if is_path(name) else name),
+        sha256=file_digest(path, "sha256"),
+        dim=model.config.encoder_embed_dim,
+        clip_s=options["clip_s"],
+        hop_s=options["clip_s"] if options["hop_s"] is None else options["hop_s"],
+        last=options["last"],
+        layers=tuple(model.layer_index(n) for n in options["layers"] or [-1]),
+        pooling=options["pooling"],
+        normalize=options["normalize"],
+        channels=options["channels"],
+        dtype=options["dtype"],
+        precision=options["precision"],
+    )
+    size = options["batch_size"]
+    return Encoding(model, settings, None if size == "auto" else _positive(size))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        message = f"--batch-size {text}: expected auto, or a number from 1."
+        raise ValueError(message)
+    return int(text)
+
+
+def _fetched(name: str) -> Path:
+    from beats_trainer.fetch import fetch_checkpoint
+
+    bar = Bar(name)
+    try:
+        return fetch_checkpoint(name, progress=bar)
+    finally:
+        bar.close()
+
+
+class Display:
+    """The progress, on stderr: a line that changes on a terminal, a line every half minute elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._pause_s = 0.5 if self._terminal else 30.0
+        self._last = time.monotonic()
+        self._width = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it, unless it has just been shown."""
+        if time.monotonic() - self._last < self._pause_s:
+            return
+        self._last = time.monotonic()
+        text = str(progress)
+        click.echo(
+            f"\r{text.ljust(self._width)}" if self._terminal else text, err=True, nl=not self._terminal
+        )
+        self._width = len(text)
+
+    def close(self) -> None:
+        """End the line."""
+        if self._width and self._terminal:
+            click.echo(err=True)
+
+
+def conclude(outcome: Outcome, options: dict[str, Any]) -> None:
+    """The summary; exit status 1 when something of a recording is missing from the table."""
+    if options.get("as_json"):
+        put(summary(outcome))
+    else:
+        click.echo(outcome.output.path)
+    progress, failed = outcome.progress, outcome.failed
+    for line in failed[:NAMED_FAILURES]:
+        what = "embedded in part" if line.embedded == "partly" else "not embedded"
+        say(f"{what}: {line.recording}: {_detail(line)}")
+    if len(failed) > NAMED_FAILURES:
+        say(f"... and {len(failed) - NAMED_FAILURES} more")
+    say(_counted(outcome))
+    say(
+        f"{progress.clips:,} clips in {progress.elapsed_s:.1f} s, {progress.x_real_time:.0f} x real time; "
+        f"the model waited for recordings {100 * progress.waited_share:.1f} % of the time"
+    )
+    say(f"report: {outcome.output.report}")
+    if outcome.stopped_at is not None:
+        say(f"stopped at {outcome.stopped_at}, because of --strict")
+    if failed or outcome.stopped_at is not None:
+        raise SystemExit(1)
+
+
+def _counted(outcome: Outcome) -> str:
+    from beats_trainer.scale.report import counts
+
+    found = ", ".join(f"{number:,} {kind}" for kind, number in counts(outcome.lines).items())
+    return f"{len(outcome.lines):,} recordings: {found}"
+
+
+def _detail(line: Any) -> str:
+    from beats_trainer.scale.findings import FAILURES
+
+    return "; ".join(str(f) for f in line.facts.findings if f.kind in FAILURES)
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """What `--json` prints."""
+    from beats_trainer.scale.report import counts
+
+    progress = outcome.progress
+    return {
+        "table": str(outcome.output.path),
+        "report": str(outcome.output.report),
+        "recordings": len(outcome.lines),
+        "embedded": sum(line.embedded != "no" for line in outcome.lines),
+        "counts": counts(outcome.lines),
+        "clips": progress.clips,
+        "audio_s": round(progress.audio_s, 3),
+        "took_s": round(progress.elapsed_s, 3),
+        "x_real_time": round(progress.x_real_time, 2),
+        "waited_share": round(progress.waited_share, 4),
+        "stopped_at": outcome.stopped_at,
+        "failures": [{"recording": line.recording, "reason": _detail(line)} for line in outcome.failed],
+    }

@@ -1,0 +1,69 @@
+"""Clips in, rows out: the only file of this folder that computes with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from beats_trainer.batches import PATCHES_PER_FORWARD
+from beats_trainer.embed import embed
+from beats_trainer.scale.reading import Clip
+from beats_trainer.scale.rows import Row
+from beats_trainer.scale.settings import Settings
+
+if TYPE_CHECKING:
+    from beats_trainer.model import BEATs
+
+PATCHES_PER_FORWARD_GPU = 32 * PATCHES_PER_FORWARD
+PATCHES_PER_SECOND = 49.6
+
+
+class Encoding:
+    """Turns clips into rows.
+
+    Args:
+        model: The encoder.
+        settings: Which layers, which pooling, which channels.
+        batch_size: Clips of full length that go through the encoder at once; what runs fastest without it.
+    """
+
+    def __init__(self, model: BEATs, settings: Settings, batch_size: int | None = None) -> None:
+        self.model, self.settings = model, settings
+        gpu = model.device.type != "cpu"
+        limit = PATCHES_PER_FORWARD_GPU if gpu else PATCHES_PER_FORWARD
+        self.limit = int(batch_size * settings.clip_s * PATCHES_PER_SECOND) + 8 if batch_size else limit
+        self.gather_s = max(160.0, 2 * self.limit / PATCHES_PER_SECOND)
+
+    def __call__(self, clips: Sequence[Clip]) -> Iterator[tuple[Clip, list[Row]]]:
+        """Each clip with its rows, one a track; in the order given."""
+        waveforms = [w for clip in clips for w in _tracks(clip)]
+        vectors = iter(self._vectors(waveforms) if waveforms else ())
+        for clip in clips:
+            count = len(_tracks(clip))
+            channels = range(count) if self.settings.channels == "each" else [self._channel] * count
+            yield clip, [Row(clip, channel, next(vectors)) for channel in channels]
+
+    @property
+    def _channel(self) -> int | None:
+        return 0 if self.settings.channels == "first" else None
+
+    def _vectors(self, waveforms: list[np.ndarray]) -> np.ndarray:
+        """`(waveforms, layers, dim)`."""
+        layers = embed(
+            self.model,
+            waveforms,
+            layers=self.settings.layers,
+            pooling=self.settings.pooling,
+            short="pad",
+            limit=self.limit,
+        )
+        stacked = torch.stack([torch.stack(clips) for clips in layers], dim=1).float()
+        return (functional.normalize(stacked, dim=-1) if self.settings.normalize else stacked).numpy()
+
+
+def _tracks(clip: Clip) -> list[np.ndarray]:
+    return [] if clip.waveform is None else [np.ascontiguousarray(track) for track in clip.waveform.T]

@@ -1,0 +1,79 @@
+"""What is done: of each recording which clips, and what is known of it.
+
+It travels in the footers of the parts, so that rows and the note that they are there become visible in one
+and the same moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from beats_trainer.scale.facts import Facts, read_facts
+from beats_trainer.scale.spans import Spans
+
+KEY = b"beats.journal"
+
+
+@dataclass
+class Entry:
+    """One recording: the clips that are done, and the facts once it has been read to its end."""
+
+    done: Spans = field(default_factory=Spans)
+    facts: Facts | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it is left to do."""
+        return self.facts is not None and len(self.done) >= self.facts.clips
+
+
+class Journal:
+    """The entries of all recordings."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    def __getitem__(self, recording: str) -> Entry:
+        return self.entries.setdefault(recording, Entry())
+
+    def __contains__(self, recording: str) -> bool:
+        return recording in self.entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        return iter(sorted(self.entries.items()))
+
+    def add(self, other: Journal) -> None:
+        """Take in what another knows."""
+        for recording, entry in other:
+            ours = self[recording]
+            for start, stop in entry.done.ranges:
+                ours.done.add(start, stop)
+            ours.facts = entry.facts or ours.facts
+
+    def dumps(self) -> bytes:
+        """As it is kept in a footer."""
+        written = [
+            [name, entry.done.ranges, entry.facts.as_dict() if entry.facts else None] for name, entry in self
+        ]
+        return json.dumps(written, separators=(",", ":")).encode()
+
+
+def loads(text: bytes) -> Journal:
+    """The inverse of `dumps`."""
+    journal = Journal()
+    for name, ranges, facts in json.loads(text):
+        journal.entries[name] = Entry(Spans(tuple(r) for r in ranges), read_facts(facts) if facts else None)
+    return journal
+
+
+def joined(journals: Iterable[Journal]) -> Journal:
+    """All of them as one."""
+    whole = Journal()
+    for journal in journals:
+        whole.add(journal)
+    return whole

@@ -1,0 +1,150 @@
+"""One recording in; its clips, and at the end what is known of it and what is wrong with it, out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from beats_trainer.clips import cut
+from beats_trainer.errors import MissingExtraError, RecordingError
+from beats_trainer.scale.deployment import Deployment, read_deployment
+from beats_trainer.scale.facts import Facts
+from beats_trainer.scale.findings import Finding
+from beats_trainer.scale.health import Health
+from beats_trainer.scale.settings import Settings
+from beats_trainer.scale.sources import Source
+from beats_trainer.scale.spans import Spans
+from beats_trainer.scale.tracks import track_blocks
+from beats_trainer.scale.wholeness import MPEG_SUFFIXES, header_findings
+from beats_trainer.sound import Sound, open_sound
+
+Waveform = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip; `waveform` is `(samples, tracks)` at 16 kHz, None if it cannot be embedded.
+
+    `share` is how much of the recording lies before its end, as far as the header knows.
+    """
+
+    recording: str
+    index: int
+    start_s: float
+    end_s: float
+    deployment: Deployment
+    waveform: Waveform | None
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A recording has been read to its end."""
+
+    recording: str
+    facts: Facts
+
+
+def read_clips(
+    source: Source, path: Path, settings: Settings, done: Spans | None = None
+) -> Iterator[Clip | Ended]:
+    """The clips of a recording that are not done yet, in order, and then what is known of it.
+
+    Args:
+        source: The recording.
+        path: Where it lies on this machine.
+        settings: How it is cut.
+        done: Clips to leave out. The file is decoded from its start all the same: a resampler that starts in
+            the middle would not give exactly the same samples.
+    """
+    reading = Reading(source, path, settings)
+    try:
+        with open_sound(path) as sound:
+            yield from reading.clips(sound, done or Spans())
+    except RecordingError as error:
+        reading.found("empty" if reading.size == 0 else "undecodable", str(error))
+    yield Ended(source.name, reading.facts())
+
+
+def unread(source: Source, error: Exception) -> Ended:
+    """For a recording that could not be read for a reason that may pass."""
+    return Ended(source.name, Facts(size=-1, findings=(Finding("unreadable", str(error)),)))
+
+
+UNREADABLE = (OSError, MissingExtraError)
+
+
+class Reading:
+    """The state of reading one recording."""
+
+    def __init__(self, source: Source, path: Path, settings: Settings) -> None:
+        self.source, self.path, self.settings = source, path, settings
+        self.size = path.stat().st_size
+        self.findings = header_findings(path)
+        self.deployment = source.deployment.filled(read_deployment(path, source.name))
+        self.health = Health()
+        self.digest = hashlib.blake2b(digest_size=16)
+        self.sound: Sound | None = None
+        self.count = self.left_out = self.samples = 0
+
+    def found(self, kind: str, detail: str) -> None:
+        """Note what is wrong; once is enough for each kind."""
+        if all(finding.kind != kind for finding in self.findings):
+            self.findings.append(Finding(kind, detail))  # type: ignore[arg-type]
+
+    def clips(self, sound: Sound, done: Spans) -> Iterator[Clip]:
+        """Cut, and leave out what is done or broken."""
+        self.sound = sound
+        for index, piece in enumerate(cut(self._blocks(sound), self.settings.plan)):
+            self.count = index + 1
+            if index in done:
+                continue
+            broken = self.health.broken_within(piece.start_s, piece.end_s, sound.sample_rate)
+            self.left_out += broken
+            end_s = min(piece.end_s, self.samples / 16_000)
+            share = min(1.0, end_s * sound.sample_rate / sound.frames) if sound.frames else 0.0
+            waveform = None if broken else piece.waveform
+            yield Clip(self.source.name, index, piece.start_s, end_s, self.deployment, waveform, share)
+        self._compare(sound)
+
+    def _blocks(self, sound: Sound) -> Iterator[Waveform]:
+        """Blocks of waveforms; where decoding fails, the recording ends."""
+        try:
+            for block in track_blocks(sound, self.settings.channels, self.health):
+                self.digest.update(np.ascontiguousarray(block).data)
+                self.samples += len(block)
+                yield block
+        except RecordingError as error:
+            if not self.samples:
+                raise
+            self.found("undecodable", f"from {self.samples / 16_000:.1f} s on: {error}")
+
+    def _compare(self, sound: Sound) -> None:
+        if not self.count:
+            kind = "empty" if not self.samples else "short"
+            self.found(kind, f"{self.samples / 16_000:.3f} s of sound, of which no clip was cut")
+        if self.health.frames < sound.frames and self.path.suffix.lower() not in MPEG_SUFFIXES:
+            self.found(
+                "truncated",
+                f"the header promises {sound.frames:,} frames, {self.health.frames:,} were decoded",
+            )
+
+    def facts(self) -> Facts:
+        """What is known now."""
+        rate = self.sound.sample_rate if self.sound else 0
+        return Facts(
+            size=self.size,
+            clips=self.count,
+            left_out=self.left_out,
+            duration_s=self.samples / 16_000,
+            sample_rate=rate,
+            channels=self.sound.channels if self.sound else 0,
+            format=self.sound.format if self.sound else "",
+            digest=self.digest.hexdigest() if self.samples else "",
+            findings=(*self.findings, *self.health.findings()),
+        )

@@ -1,0 +1,138 @@
+"""Recordings behind a URL: listed, and brought one by one into a local folder of bounded size."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from beats_trainer.errors import MissingExtraError, RecordingError
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://")
+_EXTRAS = {
+    "s3": "s3",
+    "s3a": "s3",
+    "http": "http",
+    "https": "http",
+    "ssh": "ssh",
+    "sftp": "ssh",
+    "gs": "gs",
+    "gcs": "gs",
+}
+
+
+def is_url(location: str) -> bool:
+    """Whether this names a place that is not on this machine."""
+    return _URL.match(location) is not None
+
+
+def list_remote(url: str, suffixes: Collection[str]) -> list[str]:
+    """The recordings behind a URL: itself, those that its `*` match, or all below it."""
+    files, path = _filesystem(url)
+    if "*" in url:
+        found = files.glob(path)
+    elif PurePosixPath(path).suffix.lower() in suffixes:
+        return [url]
+    else:
+        found = files.find(path)
+    scheme = url.partition("://")[0]
+    return sorted(
+        files.unstrip_protocol(p) if scheme not in {"http", "https"} else p
+        for p in found
+        if PurePosixPath(p).suffix.lower() in suffixes
+    )
+
+
+class RemoteCache:
+    """A local folder of fetched recordings, at most `limit` bytes; what was used longest ago goes first.
+
+    Args:
+        folder: Where the files are.
+        limit: Bytes that all of them may take together.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder, self.limit = folder, limit
+        self._change = threading.Condition()
+        self._used: dict[Path, int] = {}  # how many readers a file has
+        self._reserved: dict[Path, int] = {}
+
+    @contextmanager
+    def local(self, url: str) -> Iterator[Path]:
+        """The recording as a local file, which stays at least until the block ends."""
+        files, path = _filesystem(url)
+        size = int(files.info(path).get("size") or 0)
+        target = self.folder / f"{hashlib.sha256(f'{url} {size}'.encode()).hexdigest()[:24]}{_suffix(path)}"
+        self._reserve(target, size, url)
+        try:
+            if not target.is_file():
+                self._fetch(files, path, target)
+            yield target
+        finally:
+            with self._change:
+                self._used[target] -= 1
+                self._reserved.pop(target, None)
+                self._change.notify_all()
+
+    def _fetch(self, files: Any, path: str, target: Path) -> None:
+        temporary = target.with_name(f"{target.name}.{threading.get_ident()}.incomplete")
+        try:
+            files.get_file(path, str(temporary))
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _reserve(self, target: Path, size: int, url: str) -> None:
+        """Wait until there is room, which there is when others have been read."""
+        if size > self.limit:
+            message = (
+                f"{url} has {size:,} bytes, more than the {self.limit:,} that the local cache may take. "
+                "Allow more with --cache-gb."
+            )
+            raise RecordingError(message)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._change:
+            while not target.is_file() and not self._room(size):
+                self._change.wait(timeout=1)
+            self._used[target] = self._used.get(target, 0) + 1
+            if not target.is_file():
+                self._reserved[target] = size
+            else:
+                target.touch()
+
+    def _room(self, size: int) -> bool:
+        held = sorted(
+            (p for p in self.folder.iterdir() if p.suffix != ".incomplete"), key=lambda p: p.stat().st_mtime
+        )
+        total = sum(p.stat().st_size for p in held) + sum(
+            n for p, n in self._reserved.items() if p not in held
+        )
+        for path in held:
+            if total + size <= self.limit:
+                break
+            if not self._used.get(path):
+                total -= path.stat().st_size
+                path.unlink()
+        return total + size <= self.limit
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    scheme = url.partition("://")[0]
+    try:
+        files, path = url_to_fs(url)
+    except ImportError as error:
+        extra = _EXTRAS.get(scheme)
+        advice = f"pip install 'beats-trainer[{extra}]'" if extra else "install the fsspec package for it"
+        message = f"{url}: no package here can read {scheme}:// ({error}). Install it: {advice}"
+        raise MissingExtraError(message) from error
+    return files, path
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()

@@ -1,0 +1,255 @@
+"""Recordings in, a table on disk out: begun, interrupted and gone on with as often as need be."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beats_trainer.scale.ahead import Ahead, Item
+from beats_trainer.scale.facts import Facts
+from beats_trainer.scale.findings import LOSSES, Finding
+from beats_trainer.scale.journal import Journal
+from beats_trainer.scale.lock import locked
+from beats_trainer.scale.output import Output
+from beats_trainer.scale.parts import (
+    ROWS_PER_PART,
+    SECONDS_PER_PART,
+    Parts,
+    read_journal,
+    refuse_other_settings,
+)
+from beats_trainer.scale.progress import Callback, Progress
+from beats_trainer.scale.reading import UNREADABLE, Clip, Ended, read_clips, unread
+from beats_trainer.scale.remote import RemoteCache
+from beats_trainer.scale.report import Line, lines_of, write_report
+from beats_trainer.scale.rows import schema_of
+from beats_trainer.scale.settings import Settings
+from beats_trainer.scale.shards import Shard
+from beats_trainer.scale.sources import Source
+
+if TYPE_CHECKING:
+    from beats_trainer.scale.encoding import Encoding
+
+logger = logging.getLogger(__name__)
+CACHE_BYTES = 10_000_000_000
+CLIPS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run goes about its work; nothing here changes a number in the table."""
+
+    shard: Shard = field(default=Shard())
+    workers: int = 2
+    resume: bool = True
+    strict: bool = False
+    rows_per_part: int = ROWS_PER_PART
+    seconds_per_part: float = SECONDS_PER_PART
+    cache_dir: Path | None = None
+    cache_bytes: int = CACHE_BYTES
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has done, and what became of every recording of the table."""
+
+    output: Output
+    progress: Progress
+    lines: Sequence[Line]
+    stopped_at: str | None = None
+
+    @property
+    def failed(self) -> list[Line]:
+        """Recordings of which something is missing."""
+        return [line for line in self.lines if line.facts.failed]
+
+
+class Run:
+    """One process at work on one table.
+
+    Args:
+        sources: The recordings, of this shard alone.
+        encoding: Clips in, rows out.
+        output: Where the table is.
+        options: How to go about it.
+        callback: Told of every step.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        encoding: Encoding,
+        output: str | Path,
+        options: Options | None = None,
+        callback: Callback | None = None,
+    ) -> None:
+        self.sources, self.encoding, self.options = sources, encoding, options or Options()
+        self.output, self.callback = Output(Path(output)), callback
+        if self.output.single and self.options.shard.count > 1:
+            message = (
+                f"{output} is one file: shards write to a folder. Give a name that does not end in .parquet."
+            )
+            raise ValueError(message)
+        self.settings: Settings = encoding.settings
+        self.journal = Journal()
+        self.passing: dict[str, Facts] = {}
+        self.sizes = {source.name: _size(source) for source in sources}
+        self.progress = Progress(len(sources), sum(self.sizes.values()))
+        self.stopped_at: str | None = None
+        cache = self.options.cache_dir or self.output.book / "cache"
+        self.cache = RemoteCache(cache, self.options.cache_bytes)
+
+    def __call__(self) -> Outcome:
+        """Do what is left to do.
+
+        Raises:
+            BlockingIOError: Another process is at work on the same recordings.
+            ValueError: The table was begun with other settings.
+        """
+        with locked(self.output.book / "locks", self.options.shard):
+            if not self.options.resume:
+                self.output.clear()
+            files = self.output.files()
+            refuse_other_settings(files, self.settings, self.output.path)
+            self.journal = read_journal(files)
+            self._work()
+            lines = lines_of(read_journal(self.output.files()), self.passing)
+            write_report(lines, self.output.report)
+            if self.stopped_at is None:
+                self.output.finish(schema_of(self.settings))
+        self.output.tidy()
+        return Outcome(self.output, self.progress, lines, self.stopped_at)
+
+    def _work(self) -> None:
+        parts = Parts(
+            self.output.shard(self.options.shard),
+            self.output.book / "open",
+            self.settings,
+            rows_per_part=self.options.rows_per_part,
+            seconds_per_part=self.options.seconds_per_part,
+        )
+        try:
+            with Ahead(list(self._left()), self._read, self.options.workers) as ahead:
+                for items in self._batches(ahead):
+                    self._embed(items, parts)
+                    self.progress.waited_s = ahead.waited_s
+                    self._tell()
+                    if parts.due():
+                        parts.flush()
+                    if self.stopped_at is not None:
+                        break
+        except KeyboardInterrupt:
+            parts.flush()
+            raise
+        parts.flush()
+
+    def _left(self) -> Iterator[Source]:
+        """The recordings that are not finished."""
+        for source in self.sources:
+            if source.name in self.journal and self._known(source):
+                continue
+            yield source
+
+    def _known(self, source: Source) -> bool:
+        """Whether the table has all of a recording; one that has changed since stays as it was."""
+        entry, size = self.journal[source.name], self.sizes[source.name]
+        if entry.facts is not None and not source.remote and entry.facts.size != size:
+            detail = (
+                f"{entry.facts.size:,} bytes when it was embedded, {size:,} now; its rows are the old ones"
+            )
+            self.passing[source.name] = Facts(size=size, findings=(Finding("changed", detail),))
+        elif not entry.finished:
+            return False
+        self.progress.recordings_done += 1
+        self.progress.bytes -= size
+        return True
+
+    def _read(self, source: Source) -> Iterator[Item]:
+        done = self.journal[source.name].done if source.name in self.journal else None
+        try:
+            if source.remote:
+                with self.cache.local(source.location) as path:
+                    yield from read_clips(source, path, self.settings, done)
+            else:
+                yield from read_clips(source, Path(source.location), self.settings, done)
+        except UNREADABLE as error:
+            yield unread(source, error)
+        except Exception as error:
+            logger.warning("%s: %s", source.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
+            yield unread(source, error)
+
+    def _batches(self, ahead: Ahead) -> Iterator[list[Item]]:
+        """As much as is worth a call of the model, in order; less at the end, or when a part is due."""
+        items: list[Item] = []
+        seconds = 0.0
+        for item in ahead:
+            items.append(item)
+            seconds += _seconds(item)
+            if seconds >= self.encoding.gather_s or len(items) >= CLIPS_AT_ONCE or self._strict_about(item):
+                yield items
+                items, seconds = [], 0.0
+        if items:
+            yield items
+
+    def _embed(self, items: Sequence[Item], parts: Parts) -> None:
+        clips = [item for item in items if isinstance(item, Clip)]
+        rows = dict(zip(map(id, clips), self.encoding(clips), strict=True))
+        for item in items:
+            if isinstance(item, Clip):
+                parts.add(*rows[id(item)])
+                self._count(item)
+            else:
+                self._end(item, parts)
+
+    def _count(self, clip: Clip) -> None:
+        self.progress.clips += clip.waveform is not None
+        self.progress.audio_s += _seconds(clip)
+        self.progress.bytes_begun = self.sizes.get(clip.recording, 0) * clip.share
+
+    def _end(self, ended: Ended, parts: Parts) -> None:
+        if ended.facts.passing:
+            self.passing[ended.recording] = ended.facts
+        else:
+            parts.end(ended)
+        self.progress.recordings_done += 1
+        self.progress.bytes_begun = 0.0
+        self.progress.bytes_done += self.sizes.get(ended.recording, 0)
+        if self._strict_about(ended):
+            self.stopped_at = ended.recording
+
+    def _strict_about(self, item: Item) -> bool:
+        return (
+            self.options.strict
+            and isinstance(item, Ended)
+            and any(finding.kind in LOSSES for finding in item.facts.findings)
+        )
+
+    def _tell(self) -> None:
+        if self.callback is not None:
+            self.callback(self.progress)
+
+
+def embed_recordings(
+    sources: Iterable[Source],
+    encoding: Encoding,
+    output: str | Path,
+    *,
+    callback: Callback | None = None,
+    **options: Any,
+) -> Outcome:
+    """Embed recordings into a table; see `Options` for how."""
+    return Run(list(sources), encoding, output, Options(**options), callback)()
+
+
+def _seconds(item: Item) -> float:
+    return item.end_s - item.start_s if isinstance(item, Clip) and item.waveform is not None else 0.0
+
+
+def _size(source: Source) -> int:
+    try:
+        return 0 if source.remote else Path(source.location).stat().st_size
+    except OSError:
+        return 0

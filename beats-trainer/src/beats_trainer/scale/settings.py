@@ -1,0 +1,70 @@
+"""What decides which numbers stand in a table: written into each file, compared before more is added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from typing import Any, Literal
+
+from beats_trainer.audio import RESAMPLER
+from beats_trainer.clips import ClipPlan, Last
+
+Tracks = Literal["mix", "first", "each"]
+POOLINGS = ("mean", "max", "first", "last")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How recordings become rows. `layers` are counted from 0; `dim` is the width of an embedding."""
+
+    checkpoint: str
+    sha256: str
+    revision: str = ""
+    dim: int = 768
+    clip_s: float = 10.0
+    hop_s: float = 10.0
+    last: Last = "full"
+    layers: tuple[int, ...] = (12,)
+    pooling: str = "mean"
+    normalize: bool = True
+    channels: Tracks = "mix"
+    dtype: Literal["float32", "float16"] = "float32"
+    precision: str = "fp32"
+    resampler: str = RESAMPLER
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if self.pooling not in POOLINGS:
+            message = (
+                f"a row has one vector: pooling is {self.pooling!r}, expected one of {', '.join(POOLINGS)}."
+            )
+            raise ValueError(message)
+
+    @property
+    def plan(self) -> ClipPlan:
+        """How recordings are cut."""
+        return ClipPlan(self.clip_s, self.hop_s, self.last)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns with embeddings, one a layer."""
+        return ("embedding",) if len(self.layers) == 1 else tuple(f"embedding_{n}" for n in self.layers)
+
+    def metadata(self) -> dict[str, Any]:
+        """As it is written into a file; the package's version is told and not compared."""
+        return asdict(self) | {"layers": list(self.layers), "version": version("beats-trainer")}
+
+    def differences(self, metadata: Mapping[str, Any]) -> list[str]:
+        """What a file was written with, where that is something else."""
+        ours = self.metadata()
+        return [
+            f"{field.name}: {metadata.get(field.name)!r} there, {ours[field.name]!r} now"
+            for field in fields(self)
+            if metadata.get(field.name) != ours[field.name]
+        ]
+
+
+def read_settings(metadata: Mapping[str, Any]) -> Settings:
+    """The settings that a file was written with."""
+    return Settings(**{field.name: metadata[field.name] for field in fields(Settings)})

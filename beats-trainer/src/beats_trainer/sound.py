@@ -1,0 +1,194 @@
+"""A recording as it lies in its file: its rate, its channels, its samples block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from beats_trainer.errors import MissingExtraError, RecordingError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+BLOCK_S = 10
+SOUNDFILE_SUFFIXES = frozenset(
+    [
+        ".wav",
+        ".w64",
+        ".rf64",
+        ".bwf",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".mp2",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".caf",
+        ".au",
+        ".snd",
+    ]
+)
+FFMPEG_SUFFIXES = frozenset(
+    [
+        ".m4a",
+        ".aac",
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".mka",
+        ".webm",
+        ".avi",
+        ".wma",
+        ".wmv",
+        ".amr",
+        ".3gp",
+        ".ac3",
+        ".ts",
+    ]
+)
+
+Block = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """An open recording: `frames` as its header says, `blocks` of `(frames, channels)`, about 10 s each."""
+
+    format: str
+    sample_rate: int
+    channels: int
+    frames: int
+    blocks: Iterator[Block]
+
+
+@contextmanager
+def open_sound(path: str | PathLike[str], start_s: int = 0) -> Iterator[Sound]:
+    """Opens a recording: by libsndfile, or by FFmpeg if its suffix is one of the extra `ffmpeg`.
+
+    Its `blocks` begin `start_s` seconds in.
+
+    Raises:
+        RecordingError: It is no recording, or an empty one; from `blocks`: it cannot be decoded further.
+        FileNotFoundError: It is not there.
+        MissingExtraError: Its format needs PyAV, which is not installed.
+    """
+    path = Path(path)
+    _refuse_absent(path)
+    opener = _ffmpeg if path.suffix.lower() in FFMPEG_SUFFIXES else _libsndfile
+    with opener(path, start_s) as sound:
+        yield sound
+
+
+def _refuse_absent(path: Path) -> None:
+    if not path.is_file():
+        message = f"there is no recording {path}. Expected the path of an audio file."
+        raise FileNotFoundError(message)
+    if not path.stat().st_size:
+        message = f"{path} is empty: the file has 0 bytes. Nothing can be read from it."
+        raise RecordingError(message)
+
+
+def undecodable(path: Path, error: Exception) -> RecordingError:
+    """The error for a file, or the rest of one, that no decoder takes."""
+    message = (
+        f"{path} cannot be decoded ({str(error).rstrip('. ')}). Expected wav, flac, ogg, opus, mp3, aiff or "
+        "another format of libsndfile; convert others first, for example with `ffmpeg -i INPUT OUTPUT.flac`."
+    )
+    return RecordingError(message)
+
+
+@contextmanager
+def _libsndfile(path: Path, start_s: int) -> Iterator[Sound]:
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise undecodable(path, error) from error
+    with file:
+        if start_s:
+            file.seek(min(start_s * file.samplerate, file.frames))
+        yield Sound(file.format, file.samplerate, file.channels, file.frames, _read(file, path))
+
+
+def _read(file: soundfile.SoundFile, path: Path) -> Iterator[Block]:
+    while True:
+        try:
+            block: Block = file.read(BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise undecodable(path, error) from error
+        if not len(block):
+            return
+        yield block
+
+
+@contextmanager
+def _ffmpeg(path: Path, start_s: int) -> Iterator[Sound]:
+    av = _pyav(path)
+    try:
+        container = av.open(str(path))
+    except av.FFmpegError as error:
+        raise undecodable(path, error) from error
+    with container:
+        if not container.streams.audio:
+            raise undecodable(path, ValueError("it has no sound"))
+        stream = container.streams.audio[0]
+        blocks = _from(_joined(_decode(av, container, path), stream), start_s * stream.rate)
+        yield Sound(container.format.name, stream.rate, stream.channels, 0, blocks)
+
+
+def _pyav(path: Path) -> ModuleType:
+    try:
+        import av
+    except ImportError as error:
+        message = f"{path} needs FFmpeg's decoders. Install them: pip install 'beats-trainer[ffmpeg]'"
+        raise MissingExtraError(message) from error
+    return av
+
+
+def _decode(av: Any, container: Any, path: Path) -> Iterator[Block]:
+    """Frames of whatever size the codec has, each `(samples, channels)`."""
+    planar = av.AudioResampler(format="fltp")
+    try:
+        for frame in container.decode(audio=0):
+            for converted in planar.resample(frame):
+                yield converted.to_ndarray().T
+    except av.FFmpegError as error:
+        raise undecodable(path, error) from error
+
+
+def _from(blocks: Iterator[Block], first: int) -> Iterator[Block]:
+    """Blocks without the frames before the first: FFmpeg's seeking is not exact, so it is not used."""
+    for block in blocks:
+        if first < len(block):
+            yield block[first:]
+        first = max(0, first - len(block))
+
+
+def _joined(frames: Iterator[Block], stream: Any) -> Iterator[Block]:
+    """Codec frames hold some milliseconds: join them to blocks; before an error comes what there is."""
+    held: list[Block] = []
+    length = 0
+    try:
+        for frame in frames:
+            held.append(frame)
+            length += len(frame)
+            if length >= BLOCK_S * stream.rate:
+                yield np.ascontiguousarray(np.concatenate(held))
+                held, length = [], 0
+    except RecordingError:
+        if held:
+            yield np.ascontiguousarray(np.concatenate(held))
+        raise
+    if held:
+        yield np.ascontiguousarray(np.concatenate(held))
