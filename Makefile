@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo test check format bench clean hub-conformance hub-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -24,6 +24,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+hub-conformance: setup
+	$(BIN)/python minihub/conformance/run.py --at-least 500 -- -n auto
+
+hub-crash: setup
+	$(BIN)/python minihub/tests/crash.py --rounds 200
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -55,9 +55,15 @@ class Prefix(Segment):
     regex = "datasets|spaces"
 
 
+class Verb(Segment):
+    """What is asked of a revision."""
+
+    regex = "commits|commit|tree|preupload|paths-info|refs"
+
+
 for _name, _convertor in (
     *(("segment", Segment()), ("revision", Revision()), ("rest", Rest())),
-    *(("kind", Kind()), ("prefix", Prefix())),
+    *(("kind", Kind()), ("prefix", Prefix()), ("verb", Verb())),
 ):
     register_url_convertor(_name, _convertor)
 
@@ -90,7 +96,15 @@ def make_app(state: State) -> ASGIApp:
     """The application of one Hub."""
     routes = [
         *(*people.ROUTES, *repositories.ROUTES, *refs.ROUTES, *tree.ROUTES),
-        *(*commit.ROUTES, *lfs.ROUTES, *administration.ROUTES, *xet.ROUTES, *buckets.ROUTES, *files.ROUTES),
+        *(
+            *commit.ROUTES,
+            *lfs.ROUTES,
+            *administration.ROUTES,
+            *xet.ROUTES,
+            *buckets.ROUTES,
+            *files.ROUTES,
+            *repositories.NAMELESS,
+        ),
     ]
     app = Starlette(
         routes=routes,

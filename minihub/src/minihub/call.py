@@ -134,8 +134,8 @@ class Call:
         repo = self.repo()
         if repo.gated and not self._is_granted(repo):
             message = (
-                f"Access to {repo.name} is restricted. You must have access to it and be authenticated "
-                "to access it. Ask its owner."
+                f"Access to {repo.name} is restricted and you are not in the authorized list. "
+                "Ask its owner for access."
             )
             raise GatedRepoError(message, status=403 if self.viewer.name else 401)
         return repo
@@ -145,6 +145,15 @@ class Call:
         repo = self.repo()
         self.may_write(repo.name)
         return repo
+
+    def changing_repo(self) -> Repo:
+        """The repository in the path, if the viewer may change it or propose a change to it."""
+        if not self.flag("create_pr"):
+            return self.own_repo()
+        if self.signed_in().role == "read":
+            message = f"The token {self.viewer.token_name!r} only reads. Use one that writes."
+            raise ForbiddenError(message)
+        return self.open_repo()
 
     def may_write(self, name: RepoName) -> None:
         """Refuse unless the viewer may change this repository."""

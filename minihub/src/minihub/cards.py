@@ -30,7 +30,14 @@ def front_matter_errors(text: str) -> list[dict[str, str]]:
         return [{"message": f"The YAML at the top of the card cannot be read: {error}"}]
     if facts is not None and not isinstance(facts, dict):
         return [{"message": "The YAML at the top of the card is not a mapping of names to values."}]
+    if facts and not isinstance(facts.get("model-index", []), list):
+        return [{"message": '"model-index" must be an array'}]
     return []
+
+
+def front_matter_warnings(text: str) -> list[dict[str, str]]:
+    """What is missing from the facts at the top of a card."""
+    return [] if _FRONT_MATTER.match(text) else [{"message": "empty or missing yaml metadata in repo card"}]
 
 
 def _load(text: str) -> Any:

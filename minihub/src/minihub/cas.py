@@ -37,6 +37,7 @@ CREATE INDEX IF NOT EXISTS repo_xorbs_xorb ON repo_xorbs (xorb);
 CREATE TABLE IF NOT EXISTS repo_xet_files (
     repo INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
     file BLOB NOT NULL REFERENCES xet_files(hash) ON DELETE CASCADE, PRIMARY KEY (repo, file)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS repo_xet_files_file ON repo_xet_files (file);
 """
 
 PIECE_SIZE = 1 << 20  # bytes that a reader gets at once
@@ -184,6 +185,11 @@ class Cas:
     def file_of(self, sha256: str) -> FileInfo | None:
         """A file by the sha256 of its content."""
         return _file(self._db.row("SELECT * FROM xet_files WHERE sha256 = ?", sha256)) if sha256 else None
+
+    def may_read(self, hash_: bytes, reader: Reader) -> bool:
+        """Whether a repository that holds the file is readable for who asks."""
+        rows = self._db.rows("SELECT repo FROM repo_xet_files WHERE file = ?", hash_)
+        return any(reader.may_read(row["repo"]) for row in rows)
 
     def holds(self, repo: int, hash_: bytes) -> bool:
         """Whether the file was uploaded to this repository, or copied there."""

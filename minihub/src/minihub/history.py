@@ -26,7 +26,7 @@ INITIAL_ATTRIBUTES = "".join(
     )
 )
 
-_HEX40 = re.compile(r"[0-9a-f]{40}")
+_HEX = re.compile(r"[0-9a-f]{7,40}")
 _PULL = re.compile(r"refs/pr/\d{1,9}")
 
 
@@ -79,12 +79,30 @@ def resolve(git: pygit2.Repository, revision: str) -> pygit2.Commit:
         ref = find_ref(git, name)
         if ref is not None:
             return ref.peel(pygit2.Commit)
-    if _HEX40.fullmatch(revision):
-        found: object = git.get(revision)
-        if isinstance(found, pygit2.Commit):
+    if _HEX.fullmatch(revision):
+        found = _commit(git, revision)
+        if found is not None:
             return found
     message = f"Invalid rev id: {revision[:200]}"
     raise RevisionNotFoundError(message)
+
+
+def _commit(git: pygit2.Repository, digits: str) -> pygit2.Commit | None:
+    """The commit whose hash begins so; None when there is none, or more than one."""
+    try:
+        found: object = git.get(digits)
+    except ValueError:
+        return None
+    return found if isinstance(found, pygit2.Commit) else None
+
+
+def named(git: pygit2.Repository, ref: str) -> str:
+    """The commit of a branch or pull request, which must exist."""
+    found = find_ref(git, ref)
+    if found is None:
+        message = f"Invalid rev id: {ref.removeprefix('refs/heads/')[:200]}"
+        raise RevisionNotFoundError(message)
+    return str(found.peel(pygit2.Commit).id)
 
 
 def find_ref(git: pygit2.Repository, name: str) -> pygit2.Reference | None:

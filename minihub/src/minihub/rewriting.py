@@ -19,8 +19,7 @@ def forget(git: pygit2.Repository, oids: set[str]) -> None:
     """Take large files out of every commit of every branch, tag and pull request."""
     rewritten: dict[pygit2.Oid, pygit2.Oid] = {}
     for ref in history.refs(git, "refs/"):
-        head = git.get(ref.commit)
-        assert isinstance(head, pygit2.Commit)  # noqa: S101 - references were peeled to commits
+        head = history.resolve(git, ref.commit)
         for commit in git.walk(head.id, SortMode.TOPOLOGICAL | SortMode.REVERSE):
             if commit.id not in rewritten:
                 rewritten[commit.id] = _without(git, commit, oids, rewritten)

@@ -27,7 +27,7 @@ def lfs_files(call: Call) -> Any:
     """Every large file of the repository, with a name that it has or had."""
     repo = call.own_repo()
     with call.git(repo) as git:
-        names = {}
+        names: dict[str, tuple[str, str | None]] = {}
         for ref in history.refs(git, "refs/"):
             for entry in walk(history.resolve(git, ref.ref).tree, recursive=True):
                 if entry.pointer:
@@ -50,8 +50,9 @@ def lfs_files(call: Call) -> Any:
 
 def remove_lfs_files(call: Call) -> Any:
     """Take large files out of the repository, and out of its history if asked."""
-    repo, deletions = call.own_repo(), call.json().get("deletions")
-    oids = deletions.get("sha") if isinstance(deletions, dict) else None
+    repo, asked = call.own_repo(), call.json().get("deletions")
+    deletions = asked if isinstance(asked, dict) else {}
+    oids = deletions.get("sha")
     if not isinstance(oids, list) or len(oids) > MAX_FILES:
         message = f"The request has no list `deletions.sha` of at most {MAX_FILES}."
         raise BadRequestError(message)

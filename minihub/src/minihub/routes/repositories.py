@@ -164,10 +164,17 @@ ROUTES = [
     Route("/api/{kind:kind}", route(listing), methods=["GET"]),
     Route("/api/{kind:kind}/{name:segment}", route(nameless), methods=["GET"]),
     Route("/api/{kind:kind}/{name:segment}/revision/{rev:revision}", route(nameless), methods=["GET"]),
-    Route("/{name:segment}/resolve/{rev:revision}/{path:rest}", route(nameless), methods=["GET", "HEAD"]),
     Route(_REPO, route(info), methods=["GET"]),
     Route(_REPO + "/revision/{rev:revision}", route(info), methods=["GET"]),
     Route(_REPO + "/settings", route(settings), methods=["PUT"]),
     Route(_REPO + "/auth-check", route(auth_check), methods=["GET"]),
     Route(_REPO + "/auth-check/write", route(auth_check_write), methods=["GET"]),
+]
+
+# After all others: what is left has no owner in it.
+NAMELESS = [
+    Route(
+        "/api/{kind:kind}/{name:segment}/{verb:verb}/{rest:rest}", route(nameless), methods=["GET", "POST"]
+    ),
+    Route("/{name:segment}/resolve/{rev:revision}/{path:rest}", route(nameless), methods=["GET", "HEAD"]),
 ]

@@ -28,7 +28,7 @@ def read_token(call: Call) -> Response:
 
 def write_token(call: Call) -> Response:
     """A token that adds files of the repository to the store."""
-    return token_response(call, call.own_repo(), write=True)
+    return token_response(call, call.changing_repo(), write=True)
 
 
 def token_response(call: Call, repo: Repo, *, write: bool) -> Response:
@@ -97,9 +97,10 @@ def _add_files(call: Call, ticket: tickets.Ticket) -> None:
 def reconstruct(call: Call) -> Any:
     """How to put a file together."""
     ticket, hash_ = _ticket(call), _hash(call)
-    info = call.state.cas.file(hash_) if call.state.cas.holds(ticket.repo, hash_) else None
+    may_read = call.state.cas.may_read(hash_, call.state.reader(ticket))
+    info = call.state.cas.file(hash_) if may_read else None
     if info is None:
-        message = f"There is no file {to_hex(hash_)} in this repository."
+        message = f"There is no file {to_hex(hash_)} in a repository that you may read."
         raise EntryNotFoundError(message)
     span = asked_range(call.request.headers.get("range", ""), info.size) or (0, info.size)
 
