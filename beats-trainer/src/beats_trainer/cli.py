@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from beats_trainer.commands import card, demo, registry
+from beats_trainer.commands import bundle, card, classify, demo, doctor, export, pin, publish, registry
 from beats_trainer.scale import command as scale
 
 
@@ -28,5 +28,11 @@ for command in (
     scale.embed,
     demo.demo,
     card.card,
+    pin.pin,
+    bundle.bundle,
+    publish.publish,
+    doctor.doctor,
+    classify.classify,
+    export.export,
 ):
     main.add_command(command)
