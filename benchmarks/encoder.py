@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from beats_trainer.load import load_model
 from beats_trainer.untrained import LARGE, write_untrained
 
 RATE = 16_000
+ONE_CLIP = "10 s, one at a time (s)"
 RAGGED_S = (1, 2, 3.3, 5, 7.5, 10, 15.5, 30)  # 74.3 s
 GFLOP_10_S = 98.6  # linears 84.3, attention 9.1, positional convolution 4.7, patches 0.5
 Run = Callable[[], object]
@@ -65,27 +66,33 @@ def _options() -> argparse.Namespace:
 
 
 def measure(base: Path, large: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Every case: names of contenders to medians, in seconds or bytes."""
+    """Every case: names of contenders to medians, in seconds or megabytes; printed as they come."""
+    report: dict[str, Any] = {"machine": machine(), "gemm_gflop_s": gemm_limit(), "cases": {}}
+    for case, figures in _cases(base, large, options):
+        print(_line(case, figures), file=sys.stderr, flush=True)
+        report["cases"][case] = figures
+    return report
+
+
+def _cases(base: Path, large: Path, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, float]]]:
     n = 3 if options.quick else 7
-    limit = gemm_limit()
     models = contenders(base)
-    cases = {"10 s, one at a time (s)": alternate(each(models, clips(10)), n)}
-    cases["1 s, 16 at once (s)"] = alternate(each(models, clips(1, 16)), n)
-    if not options.quick:
-        cases["10 s, 8 at once (s)"] = alternate(each(models, clips(10, 8)), 3)
-        cases["10 s, 32 at once (s)"] = alternate(each(models, clips(10, 32)), 2)
-        cases["8 clips of 1 to 30 s (s)"] = alternate(each(models, [_noise(s) for s in RAGGED_S]), 2)
+    yield ONE_CLIP, alternate(each(models, clips(10)), n)
+    yield "1 s, 16 at once (s)", alternate(each(models, clips(1, 16)), n)
     ours, bf16 = models["ours"], partial(embed, load_model(base, device="cpu", precision="bf16"))
     for seconds, count in ((10, 1), (1, 16)):
         waveforms = clips(seconds, count)
         runs: dict[str, Run] = {"ours, bf16": partial(bf16, waveforms), "ours": partial(ours, waveforms)}
-        cases[f"bf16: {seconds} s, {count} at once (s)"] = alternate(runs, n)
-    cases["large: 10 s, one at a time (s)"] = alternate(each(contenders(large), clips(10)), 3)
-    cases["process start to first embedding (s)"] = processes(base, models, options, "1", "seconds", 5)
-    cases["peak memory, 1 clip of 10 s (MB)"] = processes(base, models, options, "1", "peak_mb", 1)
-    if not options.quick:
-        cases["peak memory, 32 clips of 10 s (MB)"] = processes(base, models, options, "32", "peak_mb", 1)
-    return {"machine": machine(), "gemm_gflop_s": limit, "cases": cases}
+        yield f"bf16: {seconds} s, {count} at once (s)", alternate(runs, n)
+    yield "process start to first embedding (s)", processes(base, models, options, "1", "seconds", 5)
+    yield "peak memory, 1 clip of 10 s (MB)", processes(base, models, options, "1", "peak_mb", 1)
+    yield "large: 10 s, one at a time (s)", alternate(each(contenders(large), clips(10)), 3)
+    if options.quick:
+        return
+    yield "10 s, 8 at once (s)", alternate(each(models, clips(10, 8)), 3)
+    yield "8 clips of 1 to 30 s (s)", alternate(each(models, [_noise(s) for s in RAGGED_S]), 1)
+    yield "10 s, 32 at once (s)", alternate(each(models, clips(10, 32)), 1)
+    yield "peak memory, 32 clips of 10 s (MB)", processes(base, models, options, "32", "peak_mb", 1)
 
 
 def _noise(seconds: float) -> torch.Tensor:
@@ -223,18 +230,27 @@ def machine() -> dict[str, Any]:
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """One line a case: ours, then each other and how many times ours it takes."""
+    """What was measured on what, and one line a case."""
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
-    limit, ours = report["gemm_gflop_s"], report["cases"]["10 s, one at a time (s)"]["ours"]
+    limit, ours = report["gemm_gflop_s"], report["cases"][ONE_CLIP]["ours"]
     reached = GFLOP_10_S / ours
     print(
         f"oneDNN products: {limit:.0f} GFLOP/s; 10 s clip: {reached:.0f} GFLOP/s, {reached / limit:.0%} of it"
     )
     for case, figures in report["cases"].items():
-        first, *others = figures.items()
-        cells = [f"{first[0]} {first[1]:.3f}" if first[1] < 100 else f"{first[0]} {first[1]:.0f}"]
-        cells += [f"{name} {value:.3f} ({value / first[1]:.2f} x)" for name, value in others]
-        print(f"| {case:<38} | {' | '.join(f'{cell:<30}' for cell in cells)} |")
+        print(_line(case, figures))
+
+
+def _line(case: str, figures: dict[str, float]) -> str:
+    """A row: the first, then each other and how many times the first it takes."""
+    (name, first), *others = figures.items()
+    cells = [f"{name} {_short(first)}"]
+    cells += [f"{name} {_short(value)} ({value / first:.2f} x)" for name, value in others]
+    return f"| {case:<37} | {' | '.join(f'{cell:<28}' for cell in cells)} |"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if value < 100 else f"{value:.0f}"
 
 
 if __name__ == "__main__":

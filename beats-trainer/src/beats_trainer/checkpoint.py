@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import warnings
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -82,10 +83,20 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 def _tensors(path: Path, kind: Kind) -> Any:
     if kind is Kind.SAFETENSORS:
-        return load_file(path)
+        return _with_metadata(path, load_file(path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is wrong with the file is raised, not warned of
         return torch.load(path, map_location="cpu", weights_only=True, mmap=kind is Kind.ZIP)
+
+
+def _with_metadata(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """The tensors, with the config and the labels that `beats publish` keeps in the header."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+    if "config" not in metadata:
+        return tensors
+    content: dict[str, Any] = {"model": tensors, "cfg": json.loads(metadata["config"])}
+    return content | ({"label_dict": json.loads(metadata["labels"])} if "labels" in metadata else {})
 
 
 def _unsafe(path: Path, error: Exception) -> str:

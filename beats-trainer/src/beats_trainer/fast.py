@@ -22,7 +22,8 @@ from beats_trainer.convolution import BlockConvolution
 from beats_trainer.kernels import choice, linear
 
 if TYPE_CHECKING:
-    from beats_trainer.model import BEATs, Layer
+    from beats_trainer.encoder import Layer
+    from beats_trainer.model import BEATs
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SCORES = 2**20  # attention scores in memory at a time: 4 MB stay in the cache

@@ -53,9 +53,7 @@ def read_heads(path: Path, layout: Layout, dim: int, config_path: str | Path | N
     heads = {}
     for name, tensors in layout.heads.items():
         _refuse_misshapen(path, name, tensors, dim)
-        own = (
-            name == "predictor"
-        )  # Microsoft's own head: its labels are in the file, and it ends in a sigmoid
+        own = name == "predictor"  # Microsoft's: its labels are in the file, and it ends in a sigmoid
         labels = layout.labels or (described if len(layout.heads) == 1 else None) if own else described
         heads[name] = Head(
             name,

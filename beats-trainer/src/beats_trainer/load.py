@@ -50,7 +50,7 @@ def known_precision(precision: str) -> None:
 def find_checkpoint(name_or_path: str | PathLike[str]) -> Path:
     """The local file of a checkpoint; a name is never looked for among the files that lie around."""
     if is_path(name_or_path):
-        return Path(name_or_path)
+        return Path(name_or_path).expanduser()
     from beats_trainer.fetch import fetch_checkpoint
 
     return fetch_checkpoint(str(name_or_path))
