@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench clean hub-conformance hub-crash
+.PHONY: setup demo test check format bench dvc-conformance dvc-matrix clean hub-conformance hub-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -37,6 +37,14 @@ format: setup
 
 bench: setup
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f; done
+
+# DVC's own suites of tests, inherited: what a remote of DVC's must pass.
+dvc-conformance: setup
+	$(BIN)/python -m pytest dvc-hf/tests/test_conformance*.py -n auto --dist worksteal
+
+# The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
+dvc-matrix: setup
+	$(BIN)/python scripts/dvc_matrix.py
 
 clean:
 	rm -rf .venv build
