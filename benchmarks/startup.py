@@ -5,7 +5,7 @@
 Three environments see the same packages: `without` dvc-hf, `with` it laid out as its wheel is, and
 `control`, a second one without it. Each round runs a program in all three, in an order that turns; the table
 has the median of the differences within a round and its 95 % interval (by order statistics). `control` shows
-how far noise goes. Beside the time on the clock stands the processor's time, which other programs disturb less.
+how far noise goes. Beside the time on the clock stands the processor's, which other programs disturb less.
 """
 
 from __future__ import annotations

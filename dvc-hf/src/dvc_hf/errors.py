@@ -1,6 +1,7 @@
 """The Hub's errors as standard errors that say what to do next: the one door for foreign errors."""
 
 import errno
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -83,6 +84,8 @@ def is_transient(error: BaseException) -> bool:
         return False
     if isinstance(error, HfHubHTTPError):
         return status_of(error) in TRANSIENT
+    if isinstance(error, json.JSONDecodeError):
+        return True  # an answer that was damaged on its way
     library = type(error).__module__.partition(".")[0]
     return isinstance(error, ConnectionError | TimeoutError) or library in _HTTP_LIBRARIES
 

@@ -109,6 +109,8 @@ class View:
         )
         self._warn(decided)
         shown = {**decided.keep, **self._show(decided.show, tracked)}
+        late = decided.show.keys() & owned.keys() & there.keys() - shown.keys()
+        shown.update({name: owned[name] for name in late})  # its new object is not there yet
         for name in decided.hide:
             self.hub.batch.remove(self._path(name))
         if shown != owned:

@@ -1,7 +1,7 @@
 """What this process knows of one branch of one repository: its client and its next commit."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dvc_hf.client import Client, Entry
@@ -28,6 +28,7 @@ class Repository:
         self.client = Client(place, endpoint=account.endpoint, token=account.token, create=account.create)
         self.batch = Batch(self.client, account.commit_message)
         self._known: dict[tuple[str, bool], dict[str, Entry | None]] = {}
+        self._listings: dict[str, bytes] = {}
         self._inside = 0
         self._turn = 0
         self._failed: dict[str, Exception] = {}
@@ -74,6 +75,12 @@ class Repository:
                 there.update(_with_parents(staged, prefix, recursive))
         return list(there.values())
 
+    def listing(self, path: str, read: Callable[[], bytes]) -> bytes:
+        """A directory's listing: DVC reads it many times, and its name says its content."""
+        if path not in self._listings:
+            self._listings[path] = read()
+        return self._listings[path]
+
     # writing -------------------------------------------------------------------------------------
 
     def put(self, uploads: Sequence[Upload], jobs: int) -> dict[str, Exception]:
@@ -101,6 +108,7 @@ class Repository:
     def remove(self, paths: Iterable[str]) -> None:
         """Delete files, and commit unless a transaction is held."""
         for path in filter(transaction.deletable, paths):
+            self._listings.pop(path, None)
             self.batch.remove(path)
         if not transaction.depth:
             raise_first(self.batch.commit())

@@ -299,6 +299,9 @@ class HubStorage(AbstractFileSystem):  # type: ignore[misc]
                 f"cannot open '{path}' with mode '{mode}': files of the Hub are read ('rb') or written ('wb')"
             )
             raise NotImplementedError(message)
+        repo, name, version = self.open_repository(path)
+        if name.endswith(".dir") and not version and name not in repo.batch.added:
+            return io.BytesIO(repo.listing(name, lambda: self.cat_file(path)))
         info = self.info(path)
         if info["type"] == "directory":
             raise IsADirectoryError(21, "is a folder of the Hub", path)

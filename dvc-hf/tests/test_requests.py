@@ -1,0 +1,151 @@
+"""What each operation costs, counted in the Hub's own log: a regression is a failing test."""
+
+import json
+from collections import Counter
+from hashlib import md5
+from typing import Any
+
+import pytest
+from huggingface_hub import CommitOperationAdd, HfApi
+from minihub.testing import Hub
+
+REPO = "alice/checkpoints"
+KINDS = ("paths-info", "preupload", "commit", "tree", "resolve", "lfs/objects/batch", "verify", "revision")
+
+
+def cost(hub: Hub) -> dict[str, int]:
+    """Requests by kind; whatever has no name here is listed by its path."""
+    found: Counter[str] = Counter()
+    for record in hub.requests:
+        kinds = [kind for kind in KINDS if f"/{kind}" in record.path]
+        found["put" if record.method == "PUT" else kinds[0] if kinds else record.path] += 1
+    return dict(found)
+
+
+@pytest.fixture
+def folder(project: Any) -> Any:
+    """Two folders of 50 files and 3 files beside them: 105 objects."""
+    for number in range(100):
+        project.write(f"d{number % 2}/{number}.bin", f"\0{number}")
+    for name in "xyz":
+        project.write(f"{name}.bin", f"\0{name}")
+    project.dvc("add", "d0", "d1", "x.bin", "y.bin", "z.bin")
+    return project
+
+
+def test_a_push_of_105_objects(folder, hub: Hub) -> None:
+    hub.requests.clear()
+    folder.dvc("push")
+    assert cost(hub) == {
+        "paths-info": 4,
+        "resolve": 2,  # DVC looks for each folder's listing on the remote first
+        "tree": 1,
+        "preupload": 5,  # each folder's files, each folder's listing, the files beside them
+        "lfs/objects/batch": 3,
+        "put": 103,
+        "verify": 103,
+        "commit": 1,
+    }
+    sent = sum(record.received for record in hub.requests.matching("PUT"))
+    assert sent == sum(len(f"\0{number}") for number in range(100)) + 6
+
+
+def test_a_push_of_nothing_new(folder, hub: Hub) -> None:
+    folder.dvc("push")
+    hub.requests.clear()
+    folder.dvc("push")
+    assert cost(hub) == {"paths-info": 2, "resolve": 2}
+
+
+def test_the_status_of_the_cloud(folder, hub: Hub) -> None:
+    folder.dvc("push")
+    hub.requests.clear()
+    folder.dvc("status", "--cloud")
+    assert cost(hub) == {"paths-info": 2}
+
+
+def test_a_pull_of_105_objects(folder, hub: Hub, tmp_path) -> None:
+    folder.dvc("push")
+    folder.commit()
+    clone = folder.clone(tmp_path / "clone")
+    hub.requests.clear()
+    clone.dvc("pull")
+    assert cost(hub) == {"resolve": 107, "paths-info": 8}
+
+
+def test_a_change_of_seven_files(folder, hub: Hub, commits) -> None:
+    folder.dvc("push")
+    for number in range(0, 10, 2):
+        folder.write(f"d0/{number}.bin", f"\0new{number}")
+    (folder.folder / "d0/20.bin").unlink()
+    folder.write("d0/new.bin", b"\0new")
+    folder.dvc("add", "d0")
+    hub.requests.clear()
+    folder.dvc("push")
+    assert hub.requests.count("POST", "*/commit/*") == 1
+    assert hub.requests.count("PUT") == 6
+
+
+@pytest.fixture
+def ten_thousand(project: Any, api: HfApi) -> Any:
+    """A folder of 10,000 files that is on the remote already: the listing is, and DVC trusts it."""
+    entries = sorted(
+        ({"md5": md5(str(n).encode()).hexdigest(), "relpath": f"{n}.txt"} for n in range(10_000)),
+        key=lambda entry: entry["relpath"],
+    )
+    listing = json.dumps(entries).encode()
+    oid = md5(listing).hexdigest()
+    change = CommitOperationAdd(path_in_repo=f"files/md5/{oid[:2]}/{oid[2:]}.dir", path_or_fileobj=listing)
+    api.create_commit(REPO, [change], commit_message="listing", repo_type="dataset")
+    for number in range(10_000):
+        content = str(number)
+        digest = md5(content.encode()).hexdigest()
+        project.write(f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}", content)
+    project.write(f".dvc/cache/files/md5/{oid[:2]}/{oid[2:]}.dir", listing)
+    project.write(
+        "d.dvc", f"outs:\n- md5: {oid}.dir\n  size: 38890\n  nfiles: 10000\n  hash: md5\n  path: d\n"
+    )
+    return project
+
+
+@pytest.mark.parametrize("command", [("push",), ("status", "--cloud")])
+def test_asking_about_ten_thousand_files_costs_at_most_fifteen_requests(
+    ten_thousand, hub: Hub, command: tuple[str, ...]
+) -> None:
+    ten_thousand.dvc(*command)
+    hub.requests.clear()
+    ten_thousand.dvc(*command)
+    assert len(hub.requests) <= 15
+
+
+def test_single_files_are_asked_about_a_thousand_at_a_time(project, hub: Hub) -> None:
+    outs = []
+    for number in range(2_500):
+        digest = md5(str(number).encode()).hexdigest()
+        outs.append(f"- md5: {digest}\n  size: {len(str(number))}\n  hash: md5\n  path: f{number}\n")
+        project.write(f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}", str(number))
+    project.write("all.dvc", "outs:\n" + "".join(outs))
+    hub.requests.clear()
+    project.dvc("status", "--cloud")
+    assert cost(hub) == {"paths-info": 3}
+
+
+def test_more_files_than_a_commit_may_hold_make_a_few_with_the_listing_last(
+    project, hub: Hub, commits, api: HfApi
+) -> None:
+    for number in range(1_100):
+        project.write(f"d/{number}.txt", f"{number}\n")
+    project.dvc("add", "d")
+    hub.requests.clear()
+    project.dvc("push")
+    assert commits() == 2
+    assert hub.requests.count("POST", "*/preupload/*") == 6
+    first = api.list_repo_commits(REPO, repo_type="dataset")[1].commit_id
+    files = api.list_repo_files(REPO, repo_type="dataset", revision=first)
+    assert [file for file in files if file.endswith(".dir")] == []
+
+
+def test_a_commit_that_is_too_large_is_made_smaller(folder, hub: Hub, commits) -> None:
+    hub.fail("POST", "*/commit/*", status=413)
+    folder.dvc("push")
+    assert commits() == 3  # 52, 52 and 1
