@@ -1,0 +1,75 @@
+"""`beats classify` and `beats export`, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from golden_data import CLIPS, TINY, tiny_model
+
+CPT2 = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
+
+
+def _beats(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "beats_trainer", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture
+def recording(tmp_path) -> Path:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.tile(CLIPS["synthetic4_160000"], 2), 16_000, subtype="FLOAT")
+    return path
+
+
+def test_classify_names_the_best_labels_of_each_clip(recording, tmp_path):
+    names = tmp_path / "names.csv"
+    best, score = tiny_model(CPT2).classify(CLIPS["synthetic4_160000"], top=1)[0][0]
+    names.write_text(f'index,mid,display_name\n0,{best},"Dog, barking"\n', encoding="utf-8")
+
+    run = _beats("classify", recording, "--model", TINY / CPT2, "--top", 2, "--names", names, "--json")
+
+    assert run.returncode == 0, run.stderr
+    rows = json.loads(run.stdout)
+    assert [(row["start_s"], row["end_s"]) for row in rows] == [(0, 10), (0, 10), (10, 20), (10, 20)]
+    assert (rows[0]["label"], rows[0]["name"]) == (best, "Dog, barking")
+    assert rows[0]["score"] == pytest.approx(score, abs=1e-5)
+
+
+def test_classify_reports_what_cannot_be_read_and_does_the_rest(recording, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no sound")
+
+    run = _beats("classify", broken, recording, "--model", TINY / CPT2)
+
+    assert run.returncode == 1
+    assert "broken.wav" in run.stderr
+    assert run.stdout.count("long.wav") == 10
+
+
+def test_classify_with_a_checkpoint_without_a_head_says_so(recording):
+    run = _beats("classify", recording, "--model", TINY / "BEATs_iter3_plus_AS2M.pt")
+
+    assert run.returncode == 1
+    assert "This checkpoint has no head" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_export_writes_a_file_that_the_extractor_can_use(tmp_path):
+    run = _beats("export", TINY / CPT2, "--layer", 1, "-o", tmp_path / "one.onnx")
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == str(tmp_path / "one.onnx")
+    assert (tmp_path / "one.onnx").stat().st_size > 100_000
+
+
+def test_export_refuses_a_name_of_another_runtime(tmp_path):
+    run = _beats("export", TINY / CPT2, "--to", "openvino", "-o", tmp_path / "one.onnx")
+
+    assert run.returncode == 1
+    assert "End it in .xml" in run.stderr
