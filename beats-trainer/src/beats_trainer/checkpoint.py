@@ -93,10 +93,10 @@ def _with_metadata(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
     """The tensors, with the config and the labels that `beats publish` keeps in the header."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
-    if "config" not in metadata:
+    if "beats" not in metadata:
         return tensors
-    content: dict[str, Any] = {"model": tensors, "cfg": json.loads(metadata["config"])}
-    return content | ({"label_dict": json.loads(metadata["labels"])} if "labels" in metadata else {})
+    said = json.loads(metadata["beats"])
+    return {"model": tensors, "cfg": said["config"], "label_dict": said["labels"]}
 
 
 def _unsafe(path: Path, error: Exception) -> str:

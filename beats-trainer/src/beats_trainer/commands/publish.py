@@ -1,0 +1,89 @@
+"""`beats publish`: a checkpoint of your own, on the Hub."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from beats_trainer.commands.output import plainly, put, say, size_of
+from beats_trainer.digest import file_digest
+from beats_trainer.fetch import find_checkpoint, known_checkpoints
+from beats_trainer.licences import check_licence
+from beats_trainer.pinfile import Pin
+from beats_trainer.place import parse_place
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--to", "target", required=True, metavar="OWNER/NAME", help="The model repository.")
+@click.option("--licence", default="", help="Its licence, for example mit  [default: that of its base]")
+@click.option("--base", default="", help="The checkpoint it was made from, by name or OWNER/NAME.")
+@click.option("--dataset", "datasets", multiple=True, help="What it was trained on; may be repeated.")
+@click.option("--tag", default="", help="A tag for the commit.")
+@click.option("--private", is_flag=True, help="If the repository has to be made, make it private.")
+@click.option("--dry-run", is_flag=True, help="Convert, check and show the files; send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plainly
+def publish(
+    checkpoint: Path,
+    target: str,
+    licence: str,
+    base: str,
+    datasets: tuple[str, ...],
+    tag: str,
+    *,
+    private: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Convert CHECKPOINT to safetensors, check it against the source, and publish it with a card.
+
+    One commit: model.safetensors, config.json, README.md, and label_map.json where it has labels.
+    """
+    from beats_trainer.publication import Statement, write_publication
+    from beats_trainer.publish import send
+
+    place = parse_place(f"hf://{target}")
+    known = _base(checkpoint, base)
+    stated = _licence(licence, known, checkpoint)
+    statement = Statement(stated, base or (known.name if known else ""), datasets, place.repo_id)
+    with tempfile.TemporaryDirectory() as folder:
+        files = write_publication(checkpoint, Path(folder), statement)
+        report = [
+            {"file": path.name, "size": path.stat().st_size, "sha256": file_digest(path, "sha256")}
+            for path in files
+        ]
+        say(f"{checkpoint} and {files[0].name} give the same embeddings, number by number.")
+        commit = "" if dry_run else send(files, place, private=private, tag=tag)
+    if as_json:
+        put({"repository": str(place), "commit": commit, "files": report})
+        return
+    for row in report:
+        click.echo(f"{row['file']}  {size_of(int(str(row['size'])))}  sha256 {row['sha256']}")
+    if dry_run:
+        say(f"Nothing was sent to {place}: --dry-run.")
+    else:
+        click.echo(f"{place.repo_id}@{commit}")
+
+
+def _base(checkpoint: Path, base: str) -> Pin | None:
+    """The pin of the base that is named; else the pin whose bytes the checkpoint has."""
+    if base:
+        return find_checkpoint(base)
+    digest = file_digest(checkpoint, "sha256")
+    pins = known_checkpoints(local_files_only=True)
+    return next((pin for pin in pins if pin.digests.get("sha256") == digest), None)
+
+
+def _licence(licence: str, base: Pin | None, checkpoint: Path) -> str:
+    stated = licence or (base.licence if base else "")
+    if not stated:
+        message = (
+            f"no licence is known for {checkpoint}. Say it with --licence, or name its base with --base."
+        )
+        raise click.ClickException(message)
+    if base and base.licence:
+        check_licence(stated, base.licence, base.name)
+    return stated

@@ -1,0 +1,138 @@
+"""What a healthy installation looks like, line by line, each with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, get_token
+
+from beats_trainer.errors import BeatsError
+from beats_trainer.fetch import local_copy
+from beats_trainer.huberror import HUB_ERRORS, status_of
+from beats_trainer.pins import Registry
+from beats_trainer.shelf import shelves
+
+PACKAGES = ("beats-trainer", "huggingface_hub", "torch", "soundfile", "soxr", "pyarrow", "dvc", "dvc-hf")
+OPTIONAL = ("dvc", "dvc-hf")
+ROOM = 1_500_000_000  # bytes: the largest checkpoint of the family, and some
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(*, online: bool = True) -> Iterator[Line]:
+    """Looks at everything; never shows a token."""
+    checks: list[Callable[[], Line]] = [
+        _python,
+        *(_package(name) for name in PACKAGES),
+        _cache,
+        _shelves,
+        _pins,
+    ]
+    checks += [_endpoint, _token] if online else []
+    for check in [*checks, _cached, _gpu]:
+        yield check()
+
+
+def _python() -> Line:
+    found = ".".join(map(str, sys.version_info[:3]))
+    return Line("python", sys.version_info >= (3, 11), found, "Install Python 3.11 or newer.")
+
+
+def _package(name: str) -> Callable[[], Line]:
+    def check() -> Line:
+        try:
+            return Line(name, True, version(name))
+        except PackageNotFoundError:
+            optional = name in OPTIONAL
+            return Line(name, optional, "not installed", "" if optional else f"pip install {name}")
+
+    return check
+
+
+def _cache() -> Line:
+    cache = Path(constants.HF_HUB_CACHE)
+    existing = next(path for path in (cache, *cache.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    writable = os.access(existing, os.W_OK)
+    found = f"{cache}, {free / 1e9:.1f} GB free{'' if writable else ', not writable'}"
+    remedy = "Set HF_HUB_CACHE to a folder with room that can be written, or free some."
+    return Line("cache", writable and free > ROOM, found, remedy)
+
+
+def _shelves() -> Line:
+    named = [entry for entry in os.environ.get("BEATS_CHECKPOINTS", "").split(os.pathsep) if entry]
+    missing = [entry for entry in named if not Path(entry).expanduser().is_dir()]
+    found = ", ".join(map(str, shelves())) or "none"
+    remedy = f"BEATS_CHECKPOINTS names what is no folder: {', '.join(missing)}."
+    return Line("shelves", not missing, found, remedy)
+
+
+def _pins() -> Line:
+    try:
+        registry = Registry()
+        pins = registry.all()
+    except BeatsError as error:
+        return Line("pins", False, str(error), "Repair BEATS_PINS, or unset it.")
+    open_ = sum(bool(pin.unknown) for pin in pins)
+    return Line("pins", True, f"{len(pins)} checkpoints, {open_} of them with a field that is not known")
+
+
+def _endpoint() -> Line:
+    if constants.HF_HUB_OFFLINE:
+        return Line("endpoint", True, f"{constants.ENDPOINT} is not asked: HF_HUB_OFFLINE is set")
+    try:
+        HfApi().repo_info("huggingface/doctor-asks-for-nothing", timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except HUB_ERRORS as error:
+        status = status_of(error)
+        if status is None or status >= 500:
+            remedy = "Check the network, a proxy (HTTPS_PROXY) and HF_ENDPOINT."
+            return Line("endpoint", False, f"{constants.ENDPOINT}: {type(error).__name__}", remedy)
+    return Line("endpoint", True, f"{constants.ENDPOINT} answers")
+
+
+def _token() -> Line:
+    if not get_token():
+        return Line("token", True, "none: public files only; `hf auth login` sets one")
+    if constants.HF_HUB_OFFLINE:
+        return Line("token", True, "present, not tried: HF_HUB_OFFLINE is set")
+    try:
+        who = HfApi().whoami()
+    except HUB_ERRORS as error:
+        found = f"present, not accepted (status {status_of(error)})"
+        return Line("token", False, found, "Log in again with `hf auth login`, or unset HF_TOKEN.")
+    role = who.get("auth", {}).get("accessToken", {}).get("role", "unknown")
+    return Line("token", True, f"present, of {who.get('name', 'unknown')}, role {role}")
+
+
+def _cached() -> Line:
+    try:
+        verified = [pin.name for pin in Registry().all() if pin.digests and local_copy(pin)]
+    except BeatsError as error:
+        return Line("checkpoints", False, str(error), "Run `beats verify`.")
+    return Line(
+        "checkpoints", True, f"here and verified: {', '.join(verified) or 'none yet; run `beats fetch`'}"
+    )
+
+
+def _gpu() -> Line:
+    try:
+        import torch
+    except ImportError as error:
+        return Line("gpu", False, str(error), "pip install torch")
+    if not torch.cuda.is_available():
+        return Line("gpu", True, "none; the CPU is used")
+    return Line("gpu", True, torch.cuda.get_device_name(0))

@@ -1,0 +1,149 @@
+"""A checkpoint of any layout in, the files of a model repository out: safetensors with its config inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import Tensor
+
+from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.digest import file_digest
+from beats_trainer.errors import CheckpointError
+from beats_trainer.load import build
+
+WEIGHTS = "model.safetensors"
+CHECK_SAMPLES = 16_000
+TAGS = ("audio", "bioacoustics", "embeddings", "beats")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What its author says of a checkpoint."""
+
+    licence: str
+    base_model: str = ""
+    datasets: Sequence[str] = ()
+    repo_id: str = "OWNER/NAME"
+
+
+def write_publication(source: Path, folder: Path, statement: Statement) -> list[Path]:
+    """Writes the files of a repository and compares them with the source before anything is sent.
+
+    Raises:
+        CheckpointError: The converted file does not give exactly what the source gives.
+    """
+    checkpoint = read_checkpoint(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / WEIGHTS
+    save_file(_tensors(checkpoint), weights, metadata=_metadata(checkpoint))
+    check_equal(checkpoint, read_checkpoint(weights))
+    files = [weights, _write(folder / "config.json", _config(checkpoint, statement))]
+    if labels := _label_map(checkpoint):
+        files.append(_write(folder / "label_map.json", labels))
+    files.append(_write(folder / "README.md", _card(weights, checkpoint, statement)))
+    return files
+
+
+def check_equal(source: Checkpoint, converted: Checkpoint) -> None:
+    """Compares config, every tensor, and the embedding of a second of noise, all of them exactly."""
+    if source.config != converted.config:
+        _differ("the config", source.config, converted.config)
+    for kind, ours, theirs in (
+        ("tensor", source.weights, converted.weights),
+        ("head", _head_tensors(source), _head_tensors(converted)),
+    ):
+        differ = [name for name in ours.keys() | theirs.keys() if not _same(ours.get(name), theirs.get(name))]
+        if differ:
+            _differ(f"the {kind} {sorted(differ)[0]}", "equal numbers", "others")
+    noise = torch.randn(CHECK_SAMPLES, generator=torch.Generator().manual_seed(0)) * 0.1
+    with torch.inference_mode():
+        before, after = (build(one, "cpu")(noise) for one in (source, converted))
+    if not torch.equal(before, after):
+        _differ("the embedding of noise", "equal numbers", f"{(before - after).abs().max():.1e} apart")
+
+
+def _same(ours: Tensor | None, theirs: Tensor | None) -> bool:
+    return ours is not None and theirs is not None and torch.equal(ours, theirs)
+
+
+def _differ(what: str, expected: object, got: object) -> NoReturn:
+    message = (
+        f"{what} changed on conversion: expected {expected}, got {got}. Nothing was published; report this."
+    )
+    raise CheckpointError(message)
+
+
+def _head_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    parts = ((head, part) for head in checkpoint.heads.values() for part in ("weight", "bias"))
+    return {f"{head.name}.{part}": getattr(head, part) for head, part in parts}
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    tensors = checkpoint.weights | _head_tensors(checkpoint)
+    return {name: tensor.detach().clone().contiguous() for name, tensor in sorted(tensors.items())}
+
+
+def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
+    """One entry only: safetensors writes several in any order, and the same checkpoint must give the same bytes."""
+    own = checkpoint.heads.get("predictor")
+    labels = dict(enumerate(own.labels)) if own and own.labels else None
+    return {"beats": json.dumps({"config": asdict(checkpoint.config), "labels": labels}, sort_keys=True)}
+
+
+def _config(checkpoint: Checkpoint, statement: Statement) -> str:
+    known = {"model_type": "beats", "library_name": "beats-trainer", **asdict(checkpoint.config)}
+    if statement.base_model:
+        known["base_model"] = statement.base_model
+    return json.dumps(known, indent=2, sort_keys=True) + "\n"
+
+
+def _label_map(checkpoint: Checkpoint) -> str:
+    labels = next((head.labels for head in checkpoint.heads.values() if head.labels), None)
+    return json.dumps(dict(enumerate(labels)), indent=2, ensure_ascii=False) + "\n" if labels else ""
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> str:
+    front = {
+        "license": statement.licence.lower(),
+        **({"base_model": statement.base_model} if "/" in statement.base_model else {}),
+        **({"datasets": list(statement.datasets)} if statement.datasets else {}),
+        "library_name": "beats-trainer",
+        "pipeline_tag": "audio-classification" if checkpoint.heads else "feature-extraction",
+        "tags": list(TAGS),
+    }
+    digests = {name: file_digest(weights, name) for name in ("sha256", "md5")}
+    config = checkpoint.config
+    name = statement.repo_id.rpartition("/")[2]
+    lines = [
+        f"# {name}",
+        "",
+        f"A BEATs encoder: {config.encoder_layers} layers, {config.encoder_embed_dim} dimensions.",
+        *([f"Made from `{statement.base_model}`."] if statement.base_model else []),
+        "",
+        "| file | bytes | sha256 | md5 |",
+        "|---|--:|---|---|",
+        f"| `{WEIGHTS}` | {weights.stat().st_size:,} | `{digests['sha256']}` | `{digests['md5']}` |",
+        "",
+        "## How to use",
+        "",
+        "```python",
+        "from beats_trainer import BEATsFeatureExtractor",
+        "",
+        f'extractor = BEATsFeatureExtractor("{statement.repo_id}")',
+        f'embedding = extractor.extract_from_file("recording.wav")  # ({config.encoder_embed_dim},)',
+        "```",
+        "",
+    ]
+    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + "\n".join(lines)

@@ -1,0 +1,59 @@
+"""The files of a model repository -> the Hub, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, HfApi, get_token
+
+from beats_trainer.errors import AccessError, FetchError
+from beats_trainer.huberror import HUB_ERRORS, status_of
+from beats_trainer.place import Place
+
+FAILURES: tuple[type[Exception], ...] = (RuntimeError, *HUB_ERRORS)
+
+
+def send(
+    files: Sequence[Path], place: Place, *, private: bool = False, tag: str = "", message: str = ""
+) -> str:
+    """Makes the repository if it is missing, commits all files at once, and returns the commit.
+
+    Raises:
+        AccessError: There is no token, or it may not write there.
+        FetchError: The Hub could not take it; nothing was committed.
+    """
+    if not get_token():
+        text = f"cannot publish to {place}: there is no token. Run `hf auth login`, or set HF_TOKEN."
+        raise AccessError(text)
+    api = HfApi(endpoint=place.endpoint or None)
+    try:
+        api.create_repo(place.repo_id, repo_type=place.repo_type, private=private, exist_ok=True)
+        commit = api.create_commit(
+            place.repo_id,
+            [CommitOperationAdd(path_in_repo=path.name, path_or_fileobj=path) for path in files],
+            repo_type=place.repo_type,
+            commit_message=message or f"Publish {files[0].name} and its card",
+        )
+        if tag:
+            api.create_tag(place.repo_id, tag=tag, repo_type=place.repo_type, revision=commit.oid)
+    except FAILURES as error:
+        raise _refused(error, place) from error
+    return str(commit.oid)
+
+
+def _refused(error: BaseException, place: Place) -> FetchError:
+    status = status_of(error) or status_of(error.__cause__ or error)
+    if status in (401, 403):
+        message = (
+            f"cannot publish to {place}: the token that is set may not write there (status {status}). "
+            "Use a token with write access of an account that owns it: `hf auth login`."
+        )
+        return AccessError(message)
+    if status == 409:
+        message = f"cannot publish to {place}: the tag exists (409). The files are there; choose another tag."
+        return FetchError(message)
+    kind = f"status {status}" if status else f"{type(error).__name__}: {error}"
+    return FetchError(
+        f"cannot publish to {place}: {kind}. Nothing was committed; run the same command again."
+    )
