@@ -91,7 +91,7 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
-    """One entry only: safetensors writes several in any order, and the same checkpoint must give the same bytes."""
+    """One entry only: safetensors writes several in any order, and one checkpoint must give one file."""
     own = checkpoint.heads.get("predictor")
     labels = dict(enumerate(own.labels)) if own and own.labels else None
     return {"beats": json.dumps({"config": asdict(checkpoint.config), "labels": labels}, sort_keys=True)}
