@@ -13,6 +13,7 @@ from minihub.lfs import check_signature, signed_query
 from minihub.names import RepoName
 from minihub.pointers import is_sha256
 from minihub.repos import Repo
+from minihub.routes.git import cloned_repo
 from minihub.routes.sending import send_content
 
 LFS_JSON = "application/vnd.git-lfs+json"
@@ -28,7 +29,7 @@ def batch(call: Call) -> Any:
         message = f"The LFS batch needs a list `objects` of at most {MAX_OBJECTS}."
         raise BadRequestError(message)
     upload = body.get("operation") == "upload"
-    repo = call.own_repo() if upload else call.open_repo()
+    repo = call.own_repo() if upload else cloned_repo(call)
     answer = _upload if upload else _download
     answers = [answer(call, repo, item) for item in objects]
     content = {"transfer": "basic", "objects": answers, "hash_algo": "sha256"}
