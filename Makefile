@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-matrix clean hub-conformance hub-crash
+.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -43,6 +43,9 @@ dvc-conformance: setup
 	$(BIN)/python -m pytest dvc-hf/tests/test_conformance*.py -n auto --dist worksteal
 
 # The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
+dvc-faults: setup
+	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/test_faults.py -n auto --dist worksteal --timeout 3600
+
 dvc-matrix: setup
 	$(BIN)/python scripts/dvc_matrix.py
 

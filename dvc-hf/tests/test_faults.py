@@ -94,7 +94,7 @@ def test_a_damaged_download_is_refused_and_not_kept(small, hub: Hub, tmp_path) -
 
 
 def test_a_file_that_the_hubs_gitignore_hides_is_a_failed_file(small, hub: Hub, api, repo: str) -> None:
-    api.upload_file(path_or_fileobj=b"*\n", path_in_repo=".gitignore", repo_id=repo, repo_type="dataset")
+    api.upload_file(path_or_fileobj=b"files/\n", path_in_repo=".gitignore", repo_id=repo, repo_type="dataset")
     result = small.dvc("push", ok=False)
     assert "the repository's own .gitignore excludes it" in result.text
 

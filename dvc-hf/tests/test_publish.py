@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from minihub.testing import Hub
 
@@ -99,6 +100,7 @@ def test_files_that_dvc_did_not_put_there_are_never_touched(publishing, api: HfA
     assert names() == {"openbeats.pt", "notes.txt"}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the Hub misses metadata in the card
 def test_a_card_of_someone_else_stays_until_publish_readme_is_said(publishing, api: HfApi) -> None:
     commit_by_hand(api, CARD, b"# made in the browser\n")
     result = publishing.dvc("push")
