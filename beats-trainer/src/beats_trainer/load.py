@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
@@ -22,19 +22,24 @@ def load_model(
     *,
     device: str | torch.device | None = None,
     precision: Precision = "fp32",
+    trust: Literal["pinned", "hub"] = "hub",
+    allow_noncommercial: bool = False,
 ) -> BEATs:
     """Load a checkpoint: fetched and verified if it is a name, read where it lies if it is a path.
 
     Args:
-        name_or_path: A name from `list_checkpoints()`; or a path, which has a folder or a suffix in it.
+        name_or_path: A name from `list_checkpoints()`, `OWNER/REPO[@REVISION]` on the Hub, or a path.
         device: Where to put it; "auto" or nothing takes a GPU if there is one.
         precision: "fp32" is exact. "bf16" multiplies in bfloat16 while inferring: see `BEATs.precision`.
+        trust: "hub" takes the Hub's word for files that no pin names; "pinned" refuses these.
+        allow_noncommercial: Accepts a licence that forbids commercial use.
 
     Raises:
         CheckpointError: the file does not hold together, or the encoder made of it does not pass its check.
     """
     known_precision(precision)
-    model = build(read_checkpoint(find_checkpoint(name_or_path)), device)
+    path = find_checkpoint(name_or_path, trust=trust, allow_noncommercial=allow_noncommercial)
+    model = build(read_checkpoint(path), device)
     model.precision = precision
     model.check()
     return model
@@ -47,13 +52,18 @@ def known_precision(precision: str) -> None:
         raise ValueError(message)
 
 
-def find_checkpoint(name_or_path: str | PathLike[str]) -> Path:
+def find_checkpoint(
+    name_or_path: str | PathLike[str],
+    *,
+    trust: Literal["pinned", "hub"] = "hub",
+    allow_noncommercial: bool = False,
+) -> Path:
     """The local file of a checkpoint; a name is never looked for among the files that lie around."""
     if is_path(name_or_path):
         return Path(name_or_path).expanduser()
     from beats_trainer.fetch import fetch_checkpoint
 
-    return fetch_checkpoint(str(name_or_path))
+    return fetch_checkpoint(str(name_or_path), trust=trust, allow_noncommercial=allow_noncommercial)
 
 
 def is_path(name_or_path: str | PathLike[str]) -> bool:
