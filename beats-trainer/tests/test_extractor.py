@@ -181,6 +181,15 @@ def test_recordings_give_what_their_waveforms_give(extractor, tmp_path):
     assert extractor.extract_from_files([]).shape == (0, 64)
 
 
+def test_int16_samples_at_another_rate_are_scaled_too(extractor):
+    int16 = (np.repeat(CLIP, 3) * 2**15).astype(np.int16)
+
+    ours = extractor.extract_from_array(int16, 48_000, normalize=False)
+
+    expected = extractor.extract_from_array(int16.astype(np.float64) / 2**15, 48_000, normalize=False)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
 def test_another_sample_rate_is_resampled(extractor):
     at_16k = extractor.extract_from_array(LONG, 16_000)
     at_48k = extractor.extract_from_array(resample(np.repeat(LONG, 3), 48_000), 16_000)

@@ -20,7 +20,7 @@ from beats_trainer.fbank import SAMPLE_RATE
 from beats_trainer.load import DEFAULT_CHECKPOINT, load_model
 from beats_trainer.model import BEATs, Precision
 from beats_trainer.pooling import known_pooling
-from beats_trainer.waveform import Short
+from beats_trainer.waveform import Short, as_float
 
 Array = npt.NDArray[np.float32]
 
@@ -196,5 +196,4 @@ def _read(path: str | PathLike[str]) -> Array:
 def _resampled(audio: Any, sample_rate: int) -> Array:
     from beats_trainer.audio import resample
 
-    waveforms = np.asarray(audio, dtype=np.float32)
-    return np.apply_along_axis(resample, -1, waveforms, sample_rate)
+    return np.apply_along_axis(resample, -1, as_float(audio).numpy(), sample_rate)

@@ -29,7 +29,7 @@ def as_batch(waveform: Any, *, short: Short = "error", patch: int = PATCH) -> Te
     Returns:
         `(batch, samples)`, float32.
     """
-    batch = _scaled(_tensor(waveform))
+    batch = as_float(waveform)
     batch = batch.unsqueeze(0) if batch.ndim == 1 else batch
     _refuse_bad(batch)
     return _cut(_long_enough(batch, short, n_samples(patch)), patch)
@@ -53,16 +53,18 @@ def _tensor(waveform: Any) -> Tensor:
         raise WaveformError(message) from error
 
 
-def _scaled(waveform: Tensor) -> Tensor:
-    if waveform.dtype == torch.int16:
-        return waveform.to(torch.float32) / INT16_SCALE
-    if not waveform.is_floating_point():
+def as_float(waveform: Any) -> Tensor:
+    """Samples as float32 in [-1, 1]: int16 is scaled, other integers are refused."""
+    samples = _tensor(waveform)
+    if samples.dtype == torch.int16:
+        return samples.to(torch.float32) / INT16_SCALE
+    if not samples.is_floating_point():
         message = (
-            f"The samples are {waveform.dtype}; expected floating point in [-1, 1], or int16. "
+            f"The samples are {samples.dtype}; expected floating point in [-1, 1], or int16. "
             "Divide by the full scale of your format first."
         )
         raise WaveformError(message)
-    return waveform.to(torch.float32)
+    return samples.to(torch.float32)
 
 
 def _refuse_bad(batch: Tensor) -> None:
