@@ -1,0 +1,1 @@
+"""What the benchmarks of pushes and pulls share: servers, content, timed programs."""

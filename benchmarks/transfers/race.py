@@ -1,0 +1,155 @@
+"""The same content sent, then fetched, by one way after another, round after round."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi
+
+from transfers import client, s3
+from transfers.hub import OWNER, Hub
+from transfers.program import bare_env, run
+from transfers.project import Project
+
+OURS = "dvc-hf"
+THEIRS = {"push": "hf upload", "pull": "snapshot_download"}
+S3 = "dvc-s3"
+NAIVE = "HfFileSystem"
+_numbers = itertools.count()
+
+
+@dataclass
+class Race:
+    """One tree, and the ways it travels.
+
+    Args:
+        tree: a file or folder.
+        folder: for projects, homes and clones.
+        hub: where dvc-hf and the Hub's own client send to.
+        s3: address of an S3 server, "" without one.
+        naive: a smaller folder for HfFileSystem, None where it does not take part.
+    """
+
+    tree: Path
+    folder: Path
+    hub: Hub
+    s3: str = ""
+    naive: Path | None = None
+    times: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {"push": {}, "pull": {}})
+
+    def run(self, rounds: int) -> dict[str, Any]:
+        """All rounds; the order of the ways turns."""
+        self.project = self._project("project", (sys.executable, "-m", "dvc"))
+        ways = [self._dvc_hf, self._client]
+        if self.s3:
+            self.project_s3 = self._project("project-s3", (str(s3.CLIENT), "-m", "dvc"))
+            ways.append(self._dvc_s3)
+        if self.naive:
+            ways.append(self._naively)
+        for number in range(rounds):
+            for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
+                way()
+        return self._report()
+
+    def _project(self, name: str, dvc: tuple[str, ...]) -> Project:
+        project = Project(self.folder / name, dvc)
+        project.start()
+        target = project.folder / "data"
+        (shutil.copytree if self.tree.is_dir() else shutil.copy)(self.tree, target)
+        project.add("data")
+        return project
+
+    def _dvc_hf(self) -> None:
+        repo = self._repo()
+        self.project.remote(url=f"hf://datasets/{repo}")
+        self._dvc(OURS, self.project, lambda home: self.hub.env(home))
+
+    def _dvc_s3(self) -> None:
+        bucket = f"bucket-{next(_numbers)}"
+        s3.make_bucket(self.s3, bucket)
+        self.project_s3.remote(url=f"s3://{bucket}", endpointurl=self.s3)
+        self._dvc(S3, self.project_s3, lambda _: s3.KEYS)
+
+    def _dvc(self, way: str, project: Project, env: Any) -> None:
+        with self._home() as home:
+            self._took("push", way, project.run("push", "--quiet", home=home, **env(home)).seconds)
+        clone = project.clone(self.folder / "clone")
+        with self._home() as home:
+            self._took("pull", way, clone.run("pull", "--quiet", home=home, **env(home)).seconds)
+        assert (clone.folder / "data").exists()
+        shutil.rmtree(clone.folder)
+
+    def _client(self) -> None:
+        repo = self._repo()
+        with self._home() as home:
+            hf = Path(sys.executable).with_name("hf")
+            command = [hf, "upload", repo, self.tree, "--type", "dataset"]
+            self._took(
+                "push", THEIRS["push"], run(command, home, bare_env(home) | self.hub.env(home)).seconds
+            )
+        with self._home() as home:
+            command = [sys.executable, client.__file__, "snapshot_download", repo, home / "cache"]
+            self._took(
+                "pull", THEIRS["pull"], run(command, home, bare_env(home) | self.hub.env(home)).seconds
+            )
+
+    def _naively(self) -> None:
+        with self._home() as home:
+            command = [sys.executable, client.__file__, "upload_naively", self._repo(), str(self.naive)]
+            taken = run(command, home, bare_env(home) | self.hub.env(home))
+            self._took("push", NAIVE, float(taken.output.split()[-1]))
+
+    def _repo(self) -> str:
+        name = f"{OWNER}/data-{next(_numbers)}"
+        HfApi(endpoint=self.hub.endpoint, token=self.hub.token).create_repo(name, repo_type="dataset")
+        return name
+
+    def _home(self) -> _Home:
+        return _Home(self.folder / f"home-{next(_numbers)}")
+
+    def _took(self, what: str, way: str, seconds: float) -> None:
+        self.times[what].setdefault(way, []).append(seconds)
+
+    def _report(self) -> dict[str, Any]:
+        return {what: list(self._rows(what, times)) for what, times in self.times.items()}
+
+    def _rows(self, what: str, times: dict[str, list[float]]) -> Iterator[dict[str, Any]]:
+        for way, taken in times.items():
+            scale = 1.0
+            if way == NAIVE and self.naive is not None:
+                scale = count(self.tree) / count(self.naive)
+            ratios = [ours / (theirs * scale) for ours, theirs in zip(times[OURS], taken, strict=True)]
+            yield {
+                "what": what,
+                "way": way,
+                "seconds": statistics.median(taken) * scale,
+                "all_seconds": taken,
+                "extrapolated_by": scale,
+                "ours_to_it": statistics.median(ratios),
+            }
+
+
+class _Home:
+    """A folder that goes when the context ends: no run finds caches of another."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Path:
+        self.folder.mkdir(parents=True)
+        return self.folder
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def count(tree: Path) -> int:
+    """Files of a tree."""
+    return 1 if tree.is_file() else sum(file.is_file() for file in tree.rglob("*"))
