@@ -9,9 +9,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from minihub import uploadpack
 from minihub.errors import HubError
 from minihub.testing import Hub
+
+from minihub import uploadpack
 
 from .conftest import Client
 

@@ -1,6 +1,7 @@
 """The Hub as one ASGI application: routes, and errors as clients read them."""
 
 import logging
+import re
 import secrets
 from urllib.parse import unquote
 
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minihub.errors import HubError
 from minihub.state import State
+
+MAX_HEADERS = 64 << 10  # bytes
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +70,21 @@ for _name, _convertor in (
 ):
     register_url_convertor(_name, _convertor)
 
-from minihub.routes import administration, buckets, commit, files, lfs, people, refs, repositories, tree, xet  # noqa: E402
+from minihub.routes import (  # noqa: E402
+    administration,
+    buckets,
+    commit,
+    files,
+    git,
+    lfs,
+    pages,
+    people,
+    pulls,
+    refs,
+    repositories,
+    tree,
+    xet,
+)
 
 
 class RawPath:
@@ -82,6 +99,10 @@ class RawPath:
             await self._app(scope, receive, send)
             return
         raw = scope.get("raw_path") or scope["path"].encode()
+        if len(raw) + sum(len(key) + len(value) for key, value in scope["headers"]) > MAX_HEADERS:
+            refusal = JSONResponse({"error": f"The headers have more than {MAX_HEADERS} bytes."}, 431)
+            await refusal(scope, receive, send)
+            return
         scope = {**scope, "path": raw.decode("latin-1"), "request_id": secrets.token_hex(8)}
 
         async def send_numbered(message: Message) -> None:
@@ -100,9 +121,12 @@ def make_app(state: State) -> ASGIApp:
             *commit.ROUTES,
             *lfs.ROUTES,
             *administration.ROUTES,
+            *pulls.ROUTES,
+            *git.ROUTES,
             *xet.ROUTES,
             *buckets.ROUTES,
             *files.ROUTES,
+            *pages.ROUTES,
             *repositories.NAMELESS,
         ),
     ]
@@ -137,4 +161,4 @@ async def _fail(request: Request, error: Exception) -> Response:
 
 
 def _one_line(text: str) -> str:
-    return text.encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")[:1000]
+    return re.sub(r"[^ -~]", "?", text.replace("\n", " "))[:1000]

@@ -17,12 +17,20 @@ from starlette.responses import JSONResponse, Response
 
 from minihub import history
 from minihub.accounts import ANYONE, Viewer
-from minihub.errors import BadRequestError, ForbiddenError, GatedRepoError, TooLargeError, UnauthorizedError
+from minihub.errors import (
+    BadRequestError,
+    ForbiddenError,
+    GatedRepoError,
+    HubError,
+    TooLargeError,
+    UnauthorizedError,
+)
 from minihub.names import RepoName, repo_name
 from minihub.repos import Repo, not_found
 from minihub.state import State
 
 MAX_BODY_SIZE = 16 << 20  # bytes of a request that is read whole
+MAX_DRAINED = 256 << 20  # bytes of a refused body that are let pass, so that the client reads the answer
 
 Route = Callable[[Request], Awaitable[Response]]
 
@@ -35,6 +43,7 @@ class Call:
         self.state = state
         self.viewer: Viewer = ANYONE
         self.body = b""
+        self._ended = False  # whether the body was read to its end
 
     # ---- what was sent
 
@@ -96,6 +105,8 @@ class Call:
             self.viewer = self.state.accounts.viewer(value.strip())
         elif scheme.lower() == "basic":
             self.viewer = self.state.accounts.viewer(_password(value))
+        client = self.request.client.host if self.request.client else ""
+        self.state.limits.count_request(self.viewer.name or client)
 
     def signed_in(self) -> Viewer:
         """Who asks, who must be somebody."""
@@ -148,8 +159,10 @@ class Call:
 
     def changing_repo(self) -> Repo:
         """The repository in the path, if the viewer may change it or propose a change to it."""
-        if not self.flag("create_pr"):
-            return self.own_repo()
+        return self.proposing_repo() if self.flag("create_pr") else self.own_repo()
+
+    def proposing_repo(self) -> Repo:
+        """The repository in the path, if the viewer may propose a change to it."""
         if self.signed_in().role == "read":
             message = f"The token {self.viewer.token_name!r} only reads. Use one that writes."
             raise ForbiddenError(message)
@@ -189,22 +202,28 @@ class Call:
         async for piece in self.request.stream():
             if piece:
                 yield piece
+        self._ended = True
 
     async def read_body(self, limit: int = MAX_BODY_SIZE) -> None:
         """Read the body whole, refusing a large one before it is in memory."""
-        length = self.request.headers.get("content-length", "0")
-        pieces, size = [], int(length) if length.isdecimal() and len(length) < 19 else 0
-        if size <= limit:
-            size = 0
-            async for piece in self.pieces():
-                size += len(piece)
-                pieces.append(piece)
-                if size > limit:
-                    break
-        if size > limit:
-            message = f"The body of the request has more than {limit} bytes. Send less at once."
-            raise TooLargeError(message, headers={"Connection": "close"})
+        pieces, size = [], 0
+        async for piece in self.pieces():
+            size += len(piece)
+            if size > limit:
+                message = f"The body of the request has more than {limit} bytes. Send less at once."
+                raise TooLargeError(message)
+            pieces.append(piece)
         self.body = b"".join(pieces)
+
+    async def drain(self) -> None:
+        """Let the rest of a refused body pass, within bounds."""
+        left = 0 if self._ended else MAX_DRAINED
+        if not left:
+            return
+        async for piece in self.pieces():
+            left -= len(piece)
+            if left < 0:
+                return
 
 
 def route(handler: Callable[[Call], Any], *, identify: bool = True) -> Route:
@@ -219,7 +238,11 @@ def route(handler: Callable[[Call], Any], *, identify: bool = True) -> Route:
     async def endpoint(request: Request) -> Response:
         call = Call(request, request.app.state.hub)
         if request.method not in {"GET", "HEAD"}:
-            await call.read_body()
+            try:
+                await call.read_body()
+            except TooLargeError:
+                await call.drain()
+                raise
         return await run_in_threadpool(_answer, handler, call, identify)
 
     return endpoint
@@ -237,6 +260,9 @@ def streaming(handler: Callable[[Call], Awaitable[Any]], *, identify: bool = Tru
             return _response(await handler(call))
         except ClientDisconnect:
             return Response(status_code=400)
+        except HubError:
+            await call.drain()
+            raise
 
     return endpoint
 

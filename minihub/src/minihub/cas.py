@@ -111,6 +111,25 @@ class Cas:
             raise BadRequestError(message)
         return Xorb(xorb, [Chunk(*fields) for fields in _CHUNK.iter_unpack(row["chunks"])])
 
+    def xorbs(self) -> Iterator[bytes]:
+        """The hash of every xorb."""
+        for row in self._db.rows("SELECT hash FROM xorbs ORDER BY hash"):
+            yield row["hash"]
+
+    def unused_xorbs(self, used_oids: set[str]) -> list[bytes]:
+        """Xorbs that are in no file of any repository or bucket; files of none are forgotten first."""
+        for row in self._db.rows(
+            "SELECT hash, sha256 FROM xet_files WHERE hash NOT IN (SELECT file FROM repo_xet_files)"
+        ):
+            if row["sha256"] not in used_oids:
+                self._db.write("DELETE FROM xet_files WHERE hash = ?", row["hash"])
+        rows = self._db.rows("SELECT hash FROM xorbs WHERE hash NOT IN (SELECT xorb FROM xet_file_xorbs)")
+        return [row["hash"] for row in rows]
+
+    def forget_xorb(self, xorb: bytes) -> None:
+        """Remove a xorb from the index; its file goes next."""
+        self._db.write("DELETE FROM xorbs WHERE hash = ?", xorb)
+
     def may_use(self, xorb: bytes, reader: Reader) -> bool:
         """Whether who asks sent the xorb themselves once, or may read a repository that holds it."""
         if self._db.row("SELECT 1 FROM user_xorbs WHERE user = ? AND xorb = ?", reader.user, xorb):

@@ -1,11 +1,19 @@
 """The `minihub` command; the only file that prints."""
 
+import contextlib
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
+import pygit2
 
 from minihub.app import make_app
 from minihub.errors import HubError
+from minihub.fsck import check
+from minihub.garbage import collect
+from minihub.mirror import copy
+from minihub.names import PLURALS, repo_name
 from minihub.server import Server
 from minihub.state import State
 
@@ -44,6 +52,64 @@ def serve(folder: Path, host: str, port: int) -> None:
         click.echo(f"minihub: {server.endpoint}")
         server.wait()
     except OSError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        state.close()
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+def fsck(folder: Path) -> None:
+    """Verify everything in FOLDER: git objects, references, large files, xorbs."""
+    with _opened(folder) as state:
+        broken = list(check(state))
+    for line in broken:
+        click.echo(line)
+    click.echo(f"{len(broken)} things are broken" if broken else "nothing is broken", err=True)
+    raise SystemExit(1 if broken else 0)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--grace-hours", default=24.0, show_default=True, help="Keep what is younger.")
+def gc(folder: Path, grace_hours: float) -> None:
+    """Remove what nothing in FOLDER refers to any more."""
+    with _opened(folder) as state:
+        for name, size in collect(state, grace_s=grace_hours * 3600):
+            click.echo(f"{size}\t{name}")
+
+
+@main.command("import")
+@click.argument("repo_id")
+@click.option("--from", "endpoint", required=True, help="Address of the Hub to copy from.")
+@click.option("--type", "repo_type", type=click.Choice(["model", "dataset", "space"]), default="model")
+@click.option("--revision", "revisions", multiple=True, help="Copy the large files of these revisions only.")
+@click.option("--token", envvar="HF_TOKEN", default="", help="For the other Hub.")
+@_DIR
+def import_repo(
+    repo_id: str, endpoint: str, repo_type: str, revisions: tuple[str, ...], token: str, folder: Path
+) -> None:
+    """Copy the repository REPO_ID (OWNER/NAME) from another Hub, commits and all."""
+    namespace, _, name = repo_id.partition("/")
+    with _opened(folder) as state:
+        wanted = repo_name(PLURALS[repo_type], namespace, name)
+        say = partial(click.echo, err=True)
+        copy(state, wanted, endpoint, token=token, revisions=list(revisions), say=say)
+    click.echo(f"copied {repo_type} {repo_id} from {endpoint}", err=True)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[State]:
+    """The Hub in a folder that no server uses now; what goes wrong ends the command with a sentence."""
+    try:
+        state = State(folder)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        yield state
+    except HubError as error:
+        raise click.ClickException(error.message) from error
+    except (pygit2.GitError, OSError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         state.close()

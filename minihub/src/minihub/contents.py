@@ -19,11 +19,6 @@ class Content:
     path: Path | None = None
     xet: FileInfo | None = None
 
-    @property
-    def xet_hash(self) -> str:
-        """How the Xet store names it; empty when it does not."""
-        return to_hex(self.xet.hash) if self.xet else ""
-
 
 class Contents:
     """Finds and reads large files."""
@@ -42,10 +37,10 @@ class Contents:
         message = f"The content of the large file {oid} is not on this Hub. Upload the file again."
         raise EntryNotFoundError(message)
 
-    def xet_hash(self, oid: str) -> str:
-        """The Xet hash of a large file, or nothing when the Xet store does not have it."""
+    def xet_hash(self, repo: int, oid: str) -> str:
+        """The Xet hash of a large file, if this repository got it through Xet."""
         xet = self._cas.file_of(oid)
-        return to_hex(xet.hash) if xet else ""
+        return to_hex(xet.hash) if xet and self._cas.holds(repo, xet.hash) else ""
 
     def pieces(self, content: Content, start: int, end: int) -> Iterator[bytes]:
         """The bytes `start` to `end`, some at a time."""

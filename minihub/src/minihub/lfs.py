@@ -52,6 +52,10 @@ class LfsObjects:
         )
         return [LfsObject(row["oid"], row["size"], row["pushed_at"]) for row in rows]
 
+    def used_oids(self) -> set[str]:
+        """Every large file that a repository holds."""
+        return {row["oid"] for row in self._db.rows("SELECT DISTINCT oid FROM lfs_objects")}
+
     def used_storage(self, repo: Repo) -> int:
         """Bytes of all large files of the repository."""
         row = self._db.row("SELECT coalesce(sum(size), 0) AS used FROM lfs_objects WHERE repo = ?", repo.key)

@@ -115,6 +115,10 @@ class Repos:
         for column, value in columns.items():
             self._db.write(f"UPDATE repos SET {column} = ? WHERE id = ?", value, repo.key)  # noqa: S608
 
+    def remember(self, repo: Repo, key: str, value: Any) -> None:
+        """Keep a fact about a repository; the caller holds its lock."""
+        self.update(repo, details=json.dumps({**self.at(repo.key).details, key: value}))
+
     def is_granted(self, repo: Repo, user: str) -> bool:
         """Whether a user was given access to the files of a gated repository."""
         return self._db.row("SELECT 1 FROM grants WHERE repo = ? AND user = ?", repo.key, user) is not None

@@ -1,5 +1,6 @@
 """The Hub over HTTP, in a thread of its own or in this one."""
 
+import logging
 import signal
 import socket
 import threading
@@ -8,7 +9,6 @@ import time
 import uvicorn
 from starlette.types import ASGIApp
 
-HEADER_LIMIT = 64 << 10  # bytes of one request's line and headers
 START_TIMEOUT_S = 30
 
 
@@ -26,6 +26,9 @@ class Server:
             timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
         )
+        logging.getLogger(
+            "uvicorn.access"
+        ).propagate = False  # its lines hold queries, and queries hold secrets
         self._server = uvicorn.Server(self._config)
         self._socket = _listen(host, port)
         self._thread = threading.Thread(target=self.run, name="minihub", daemon=True)

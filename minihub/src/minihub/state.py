@@ -13,6 +13,7 @@ from minihub.cas import Cas, Reader
 from minihub.contents import Contents
 from minihub.database import Database
 from minihub.lfs import LfsObjects
+from minihub.limits import Limits
 from minihub.repos import Repos
 from minihub.tickets import Ticket
 
@@ -40,6 +41,7 @@ class State:
         self.buckets = Buckets(self.database, self.cas)
         self.contents = Contents(self.blobs, self.cas)
         self.lfs = LfsObjects(self.database)
+        self.limits = Limits()
         self.key = self._secret("signing key")
         if exclusive:
             self._sweep()

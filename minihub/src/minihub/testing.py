@@ -8,6 +8,7 @@ import pytest
 
 from minihub.app import make_app
 from minihub.faults import Fault, Faults, RequestLog
+from minihub.limits import Limits
 from minihub.server import Server
 from minihub.state import State
 
@@ -55,6 +56,10 @@ class Hub:
     def token(self, user: str, *, role: str = "write", scopes: dict[str, list[str]] | None = None) -> str:
         """Make a further token."""
         return self.state.accounts.add_token(user, role=role, scopes=scopes)
+
+    def limit(self, *, requests: int | None = None, commits_per_hour: int | None = None) -> None:
+        """Answer 429 to more requests in five minutes, or commits to one repository in an hour."""
+        self.state.limits = Limits(requests=requests, commits_per_hour=commits_per_hour)
 
     def fail(
         self,

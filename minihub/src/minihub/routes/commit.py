@@ -6,6 +6,7 @@ from typing import Any
 
 import pygit2
 from anyio import to_thread
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from minihub import globs, history, pulls
@@ -100,6 +101,7 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
     require_steps(draft)
     branch, base, pull = history.branch_ref(call.param("rev")), None, {}
     with repo.lock:
+        call.state.limits.count_commit(repo.key)
         if call.flag("create_pr"):
             number = pulls.next_number(draft.git)
             base = history.named(draft.git, branch)
@@ -119,7 +121,9 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
 def check_yaml(call: Call) -> Any:
     """Whether the front matter of a card can be read."""
     text = str(call.json().get("content") or "")
-    return {"errors": front_matter_errors(text), "warnings": front_matter_warnings(text)}
+    errors = front_matter_errors(text)
+    body = {"errors": errors, "warnings": front_matter_warnings(text)}
+    return JSONResponse(body, 400 if errors else 200)
 
 
 _REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"

@@ -5,7 +5,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minihub.call import Call, route
-from minihub.contents import Content
 from minihub.names import PLURALS, repo_path
 from minihub.repos import Repo
 from minihub.routes.revision import revision_of
@@ -31,7 +30,9 @@ def resolve(call: Call) -> Response:
     content = call.state.contents.find(entry.pointer.oid)
     headers["X-Linked-Etag"] = headers["ETag"]
     headers["X-Linked-Size"] = str(content.size)
-    return send_content(call, content, {**headers, **_xet_headers(call, repo, content, str(commit.id))})
+    return send_content(
+        call, content, {**headers, **_xet_headers(call, repo, entry.pointer.oid, str(commit.id))}
+    )
 
 
 def _bytes_of(git: pygit2.Repository, oid: str) -> bytes:
@@ -39,12 +40,13 @@ def _bytes_of(git: pygit2.Repository, oid: str) -> bytes:
     return blob.data if isinstance(blob, pygit2.Blob) else b""
 
 
-def _xet_headers(call: Call, repo: Repo, content: Content, commit: str) -> dict[str, str]:
-    if not content.xet_hash:
+def _xet_headers(call: Call, repo: Repo, oid: str, commit: str) -> dict[str, str]:
+    xet_hash = call.state.contents.xet_hash(repo.key, oid)
+    if not xet_hash:
         return {}
     address = f"{call.endpoint}/api/{PLURALS[repo.name.type]}/{repo.name.id}/xet-read-token/{commit}"
     return {
-        "X-Xet-Hash": content.xet_hash,
+        "X-Xet-Hash": xet_hash,
         "X-Xet-Refresh-Route": address,
         "Link": f'<{address}>; rel="xet-auth"',
     }

@@ -12,6 +12,7 @@ from minihub.call import Call, route
 from minihub.errors import TooLargeError
 from minihub.lastcommits import last_commits
 from minihub.names import folder_path, repo_path
+from minihub.repos import Repo
 from minihub.routes.description import entry_json
 from minihub.routes.revision import revision_of
 from minihub.trees import Entry, entry_at, folder_at, walk
@@ -26,13 +27,14 @@ def tree(call: Call) -> Any:
     expand = call.flag("expand")
     most = EXPANDED_PER_PAGE if expand else ENTRIES_PER_PAGE
     limit, after = call.number("limit", most, most), folder_path(call.query("cursor"))
-    with call.git(call.repo()) as git:
+    repo = call.repo()
+    with call.git(repo) as git:
         commit = revision_of(call, git)
         folder = folder_path(call.request.path_params.get("path", ""))
         prefix = f"{folder}/" if folder else ""
         entries = walk(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
         page = list(islice(entries, limit + 1))
-        response = JSONResponse(_entries(call, git, commit, page[:limit], expand=expand))
+        response = JSONResponse(_entries(call, repo, git, commit, page[:limit], expand=expand))
     if len(page) > limit:
         cursor = page[limit - 1].path.removeprefix(prefix)
         query = [(k, v) for k, v in call.request.query_params.multi_items() if k != "cursor"]
@@ -48,16 +50,23 @@ def paths_info(call: Call) -> Any:
         message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
         raise TooLargeError(message)
     expand = str(form.get("expand", ["false"])[0]).lower() == "true"
-    with call.git(call.repo()) as git:
+    repo = call.repo()
+    with call.git(repo) as git:
         commit = revision_of(call, git)
         found = [entry_at(commit.tree, repo_path(path.strip("/"))) for path in paths if path.strip("/")]
-        return _entries(call, git, commit, [entry for entry in found if entry], expand=expand)
+        return _entries(call, repo, git, commit, [entry for entry in found if entry], expand=expand)
 
 
 def _entries(
-    call: Call, git: pygit2.Repository, commit: pygit2.Commit, entries: list[Entry], *, expand: bool
+    call: Call,
+    repo: Repo,
+    git: pygit2.Repository,
+    commit: pygit2.Commit,
+    entries: list[Entry],
+    *,
+    expand: bool,
 ) -> list[dict[str, Any]]:
-    answers = [entry_json(entry, _xet_hash(call, entry)) for entry in entries]
+    answers = [entry_json(entry, _xet_hash(call, repo, entry)) for entry in entries]
     if expand:
         changed = last_commits(git, commit, [entry.path for entry in entries])
         for answer in answers:
@@ -71,8 +80,8 @@ def _entries(
     return answers
 
 
-def _xet_hash(call: Call, entry: Entry) -> str:
-    return call.state.contents.xet_hash(entry.pointer.oid) if entry.pointer else ""
+def _xet_hash(call: Call, repo: Repo, entry: Entry) -> str:
+    return call.state.contents.xet_hash(repo.key, entry.pointer.oid) if entry.pointer else ""
 
 
 _REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"

@@ -1,0 +1,5 @@
+"""`python -m minihub`."""
+
+from minihub.cli import main
+
+main()

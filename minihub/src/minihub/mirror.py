@@ -1,0 +1,92 @@
+"""A repository of another Hub, copied with its commits: the same hashes, so pins keep their meaning."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pygit2
+
+from minihub import history
+from minihub.blobs import READ_SIZE
+from minihub.names import RepoName
+from minihub.pointers import Pointer
+from minihub.repos import Repo
+from minihub.state import State
+from minihub.trees import walk
+
+REFSPECS = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+
+Say = Callable[[str], None]
+
+
+class Credentials(pygit2.RemoteCallbacks):
+    """Shows the token to the other Hub when it asks."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self._token = token
+
+    def credentials(self, _url: str, _user: str | None, _allowed: object) -> pygit2.UserPass:
+        """The token, as git sends it."""
+        return pygit2.UserPass("user", self._token)
+
+
+def copy(state: State, name: RepoName, endpoint: str, *, token: str, revisions: list[str], say: Say) -> Repo:
+    """Copy a repository's history, and the large files of some revisions.
+
+    Args:
+        state: the Hub to copy to.
+        name: the repository, called the same on both Hubs; made when it is not here.
+        endpoint: address of the other Hub.
+        token: for the other Hub; may be empty.
+        revisions: whose large files are copied; all branches and tags when empty.
+        say: told what happens.
+    """
+    author = history.Author("minihub", "minihub@minihub.invalid")
+    repo = state.repos.find(name) or state.repos.create(name, private=False, author=author)
+    git = pygit2.Repository(str(repo.folder))
+    try:
+        remote = git.remotes.create_anonymous(f"{endpoint.rstrip('/')}/{name.url_path}")
+        remote.fetch(REFSPECS, callbacks=Credentials(token) if token else None)
+        heads = revisions or [ref.ref for ref in history.refs(git, "refs/")]
+        for path, commit, pointer in _missing(state, repo, git, heads):
+            say(f"{path} at {commit[:12]}: {pointer.size} bytes")
+            _fetch(state, name, endpoint, token, path, commit, pointer)
+            state.lfs.add(repo, pointer.oid, pointer.size)
+    finally:
+        git.free()
+    state.repos.touch(repo)
+    return repo
+
+
+def _missing(
+    state: State, repo: Repo, git: pygit2.Repository, heads: list[str]
+) -> Iterator[tuple[str, str, Pointer]]:
+    for head in heads:
+        commit = history.resolve(git, head)
+        for entry in walk(commit.tree, recursive=True):
+            if entry.pointer and state.lfs.size(repo, entry.pointer.oid) is None:
+                yield entry.path, str(commit.id), entry.pointer
+
+
+def _fetch(
+    state: State, name: RepoName, endpoint: str, token: str, path: str, commit: str, pointer: Pointer
+) -> None:
+    if state.blobs.size(pointer.oid) is not None:
+        return
+    from huggingface_hub import hf_hub_download
+
+    with tempfile.TemporaryDirectory(dir=state.folder) as folder:
+        local = hf_hub_download(
+            name.id,
+            path,
+            repo_type=name.type,
+            revision=commit,
+            endpoint=endpoint,
+            token=token or False,
+            local_dir=folder,
+        )
+        with Path(local).open("rb") as file, state.blobs.writer(pointer.oid, pointer.size) as writer:
+            while piece := file.read(READ_SIZE):
+                writer.write(piece)
+            writer.finish()

@@ -1,0 +1,172 @@
+"""The web page of a repository, at the Hub's own addresses; it works without a script."""
+
+from itertools import islice
+from typing import Any
+
+import pygit2
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.responses import Response
+from starlette.routing import Route
+
+from minihub import history, pages
+from minihub.call import Call, route
+from minihub.lastcommits import last_commits
+from minihub.names import folder_path, repo_path
+from minihub.repos import Repo
+from minihub.routes.description import commit_json
+from minihub.routes.git import cloned_repo
+from minihub.routes.revision import revision_of
+from minihub.trees import Entry, entry_at, file_at, folder_at, walk
+
+ENTRIES_PER_PAGE = 100
+COMMITS_PER_PAGE = 50
+REPOS_SHOWN = 1000
+MAX_TEXT_SIZE = 256 << 10  # bytes of a file that is shown
+
+
+class Owner(Convertor[str]):
+    """A user or an organisation, and none of the words that begin other addresses."""
+
+    regex = "(?!(?:api|v1|v2|models|datasets|spaces|buckets|oauth|settings)/)[^/]+"
+
+    def convert(self, value: str) -> str:
+        """As it is: names need no percent signs."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
+register_url_convertor("owner", Owner())
+
+
+def home(call: Call) -> Response:
+    """The repositories that the viewer may know of."""
+    viewer = call.viewer
+    seen = [
+        repo
+        for repo in call.state.repos.all()
+        if repo.name.type != "bucket"
+        and (not repo.private or viewer.may_read(repo.name.namespace, repo.name.id))
+    ]
+    return pages.page("home.html", repos=seen[:REPOS_SHOWN])
+
+
+def files(call: Call) -> Response:
+    """The files of a folder, and below those of the root the card."""
+    repo = cloned_repo(call)
+    with call.git(repo) as git:
+        commit = revision_of(call, git)
+        folder = folder_path(call.request.path_params.get("path", ""))
+        prefix, after = (f"{folder}/" if folder else ""), folder_path(call.query("cursor"))
+        found = walk(folder_at(commit, folder), prefix, recursive=False, after=after)
+        entries = list(islice(found, ENTRIES_PER_PAGE + 1))
+        more, entries = len(entries) > ENTRIES_PER_PAGE, entries[:ENTRIES_PER_PAGE]
+        return pages.page(
+            "files.html",
+            **_shared(call, repo, git, commit, "files"),
+            **({"facts": [], "card": ""} if folder else _card(call, repo, git, commit)),
+            folders=_parts(folder),
+            entries=entries,
+            changed=last_commits(git, commit, [entry.path for entry in entries]),
+            after=entries[-1].path.removeprefix(prefix) if more else "",
+        )
+
+
+def file(call: Call) -> Response:
+    """One file: its facts, and its text when it is short."""
+    repo = cloned_repo(call)
+    with call.git(repo) as git:
+        commit, path = revision_of(call, git), repo_path(call.param("path"))
+        entry = file_at(commit, path)
+        return pages.page(
+            "file.html",
+            **_shared(call, repo, git, commit, "file"),
+            folders=_parts(path),
+            entry=entry,
+            changed=last_commits(git, commit, [path])[path],
+            text=_text(git, entry),
+        )
+
+
+def log(call: Call) -> Response:
+    """The history of a revision."""
+    repo, page = cloned_repo(call), call.number("p", 0, 10**6)
+    page = 0 if call.query("p") in {"", "0"} else page
+    with call.git(repo) as git:
+        commit = revision_of(call, git)
+        start = page * COMMITS_PER_PAGE
+        items = list(islice(history.log(git, commit), start, start + COMMITS_PER_PAGE + 1))
+        return pages.page(
+            "history.html",
+            **_shared(call, repo, git, commit, "history"),
+            commits=[commit_json(item) for item in items[:COMMITS_PER_PAGE]],
+            older=page + 1 if len(items) > COMMITS_PER_PAGE else None,
+        )
+
+
+def _shared(
+    call: Call, repo: Repo, git: pygit2.Repository, commit: pygit2.Commit, here: str
+) -> dict[str, Any]:
+    refs = [ref.name for kind in ("refs/heads/", "refs/tags/") for ref in history.refs(git, kind)]
+    return {
+        "repo": repo,
+        "root": _root(repo),
+        "here": here,
+        "endpoint": call.endpoint,
+        "revision": _revision(call),
+        "commit": str(commit.id),
+        "refs": refs,
+    }
+
+
+def _card(call: Call, repo: Repo, git: pygit2.Repository, commit: pygit2.Commit) -> dict[str, Any]:
+    entry = entry_at(commit.tree, "README.md")
+    text = _text(git, entry) if entry else None
+    if text is None:
+        return {"facts": [], "card": ""}
+    revision = pages.address(_revision(call), safe="")
+    places = (f"{_root(repo)}/{kind}/{revision}/" for kind in ("blob", "resolve"))
+    return {"facts": pages.card_facts(text), "card": pages.card(text, *places)}
+
+
+def _text(git: pygit2.Repository, entry: Entry) -> str | None:
+    blob = git.get(entry.oid)
+    if not isinstance(blob, pygit2.Blob) or entry.pointer or blob.size > MAX_TEXT_SIZE:
+        return None
+    try:
+        text = blob.data.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _parts(path: str) -> list[dict[str, str]]:
+    names = path.split("/") if path else []
+    return [{"name": name, "path": "/".join(names[: i + 1])} for i, name in enumerate(names)]
+
+
+def _root(repo: Repo) -> str:
+    return "/" + pages.address(repo.name.url_path)
+
+
+def _revision(call: Call) -> str:
+    return str(call.request.path_params.get("rev", "main"))
+
+
+def _routes(repo: str) -> list[Route]:
+    return [
+        Route(repo, route(files), methods=["GET"]),
+        Route(repo + "/tree/{rev:revision}", route(files), methods=["GET"]),
+        Route(repo + "/tree/{rev:revision}/{path:rest}", route(files), methods=["GET"]),
+        Route(repo + "/blob/{rev:revision}/{path:rest}", route(file), methods=["GET"]),
+        Route(repo + "/commits/{rev:revision}", route(log), methods=["GET"]),
+    ]
+
+
+ROUTES = [
+    Route("/", route(home), methods=["GET"]),
+    *_routes("/{kind:prefix}/{ns:owner}/{name:segment}"),
+    *_routes("/{ns:owner}/{name:segment}"),
+]

@@ -1,0 +1,336 @@
+"""What must not be possible."""
+
+import json
+import os
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from minihub.testing import Hub
+
+from minihub import globs
+
+from .http import ask, commit, file
+
+BAD_PATHS = [
+    *("..", "../x", "a/../../x", "/etc/passwd", "a//b", "a\\..\\b", "\0", "a\0b", ".git/config", "a/.GIT/x"),
+    *("%2e%2e", "C:\\x", "x" * 5000, "a/./b", "\n"),
+]
+
+
+@pytest.fixture
+def token(hub: Hub) -> str:
+    token = hub.user("alice")
+    assert ask(hub.endpoint, "POST", "/api/repos/create", {"name": "m"}, token).status == 200
+    return token
+
+
+@pytest.mark.parametrize("path", [path for path in BAD_PATHS if path != "%2e%2e"])
+def test_a_path_that_leads_elsewhere_is_never_committed(hub: Hub, token: str, path: str) -> None:
+    for operation in (
+        file(path, "x"),
+        {"key": "deletedFile", "value": {"path": path}},
+        {"key": "lfsFile", "value": {"path": path, "oid": "0" * 64, "size": 1}},
+    ):
+        assert commit(hub.endpoint, token, "alice/m", operation).status in {404, 422}
+
+
+@pytest.mark.parametrize(
+    "path", ["..%2f..%2fhub.db", "%2e%2e/%2e%2e/hub.db", "../../hub.db", "%00", "%5c..%5chub.db"]
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("/alice/m/resolve/main/{}", "/alice/m/resolve/{}/a", "/api/models/alice/{}", "/api/models/{}/m"),
+        *("/api/models/alice/m/tree/main/{}", "/api/models/alice/m/tree/{}", "/buckets/alice/b/resolve/{}"),
+        *("/v1/xorbs/default/{}/0-1", "/v1/reconstructions/{}", "/alice/m.git/info/lfs/objects/{}"),
+        *("/api/models/alice/m/revision/{}", "/api/models/alice/m/commits/{}", "/{}/info/refs"),
+    ],
+)
+def test_no_parameter_of_a_path_leads_out_of_the_hub(hub: Hub, token: str, place: str, path: str) -> None:
+    answer = ask(hub.endpoint, "GET", place.format(path), token=token)
+    assert 400 <= answer.status < 500
+    assert b"SQLite" not in answer.body
+
+
+def test_a_page_in_a_repository_does_not_run_in_the_hubs_name(hub: Hub, token: str) -> None:
+    for name in ("page.html", "image.svg"):
+        commit(hub.endpoint, token, "alice/m", file(name, "<script>alert(1)</script>"))
+        headers = ask(hub.endpoint, "GET", f"/alice/m/resolve/main/{name}").headers
+        assert headers["content-disposition"].startswith("attachment")
+        assert "sandbox" in headers["content-security-policy"]
+        assert headers["content-type"] == "application/octet-stream"
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_bodies_and_headers_have_bounds(hub: Hub, token: str) -> None:
+    large = ask(hub.endpoint, "POST", "/api/repos/create", b"x" * (17 << 20), token)
+    assert large.status == 413
+    line = ask(hub.endpoint, "POST", "/api/models/alice/m/commit/main", b"x" * (15 << 20), token)
+    assert line.status == 413
+    assert ask(hub.endpoint, "GET", "/api/whoami-v2", token=token, X_Long="x" * 60_000).status in {
+        200,
+        400,
+        431,
+    }
+    assert ask(hub.endpoint, "GET", "/api/whoami-v2?" + "x" * 66_000, token=token).status in {400, 414, 431}
+    many = {f"X_{i}": "y" * 9000 for i in range(9)}
+    assert ask(hub.endpoint, "GET", "/api/whoami-v2", token=token, **many).status in {400, 431}
+    assert ask(hub.endpoint, "GET", "/api/whoami-v2", token=token).status == 200
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b'{"key":' * 5000, b"\xff\xfe", b"null", b'{"key": [], "value": {}}']
+)
+def test_a_malformed_commit_is_a_bad_request(hub: Hub, token: str, line: bytes) -> None:
+    body = b'{"key":"header","value":{"summary":"s"}}\n' + line
+    assert ask(hub.endpoint, "POST", "/api/models/alice/m/commit/main", body, token).status == 400
+
+
+def test_yaml_that_would_grow_or_run_is_refused(hub: Hub, token: str) -> None:
+    for yaml in ("a: &a [1]\nb: [*a, *a]", "a: !!python/object/apply:os.system ['true']"):
+        content = f"---\n{yaml}\n---\n"
+        assert ask(hub.endpoint, "POST", "/api/validate-yaml", {"content": content}, token).status == 400
+
+
+def test_a_token_is_kept_as_a_hash_and_never_written_down(
+    hub: Hub, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        ask(hub.endpoint, "GET", f"/api/whoami-v2?token={token}", token=token)
+    assert token not in caplog.text
+    assert all(token not in json.dumps(record.headers) for record in hub.requests)
+    hub.state.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = (hub.folder / "hub.db").read_bytes()
+    assert token.encode() not in content
+    assert token.removeprefix("hf_")[10:].encode() not in content
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda t: t[:-1] + "!", lambda t: t[:13] + "x" * 24, lambda t: "hf_", lambda t: ""]
+)
+def test_a_wrong_token_is_nobody(hub: Hub, token: str, spoil) -> None:
+    answer = ask(hub.endpoint, "GET", "/api/whoami-v2", Authorization=f"Bearer {spoil(token)}")
+    assert answer.status == 401
+
+
+def test_a_private_repository_looks_like_none(hub: Hub, token: str) -> None:
+    ask(hub.endpoint, "POST", "/api/repos/create", {"name": "secret", "visibility": "private"}, token)
+    stranger = hub.user("mallory")
+    for who in ("", stranger):
+        for place in ("/api/models/alice/{}", "/alice/{}/resolve/main/a", "/api/models/alice/{}/tree/main"):
+            secret, none = (
+                ask(hub.endpoint, "GET", place.format(name), token=who) for name in ("secret", "none")
+            )
+            assert secret.status == none.status == 404
+            assert secret.headers["x-error-code"] == none.headers["x-error-code"] == "RepoNotFound"
+    listed = ask(hub.endpoint, "GET", "/api/models?author=alice", token=stranger).json()
+    assert [repo["id"] for repo in listed] == ["alice/m"]
+
+
+def test_a_fine_grained_token_reaches_only_what_it_names(hub: Hub, token: str) -> None:
+    for name in ("one", "two"):
+        ask(hub.endpoint, "POST", "/api/repos/create", {"name": name, "visibility": "private"}, token)
+    narrow = hub.token("alice", role="fineGrained", scopes={"alice/one": ["read"]})
+    assert ask(hub.endpoint, "GET", "/api/models/alice/one", token=narrow).status == 200
+    assert ask(hub.endpoint, "GET", "/api/models/alice/two", token=narrow).status == 404
+    assert commit(hub.endpoint, narrow, "alice/one", file("a", "x")).status == 403
+
+
+def test_a_large_file_of_another_repository_cannot_be_claimed_by_its_hash(hub: Hub, token: str) -> None:
+    ask(hub.endpoint, "POST", "/api/repos/create", {"name": "secret", "visibility": "private"}, token)
+    content, oid = b"secret", "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+    asked = {"operation": "upload", "objects": [{"oid": oid, "size": len(content)}]}
+    batch = ask(hub.endpoint, "POST", "/alice/secret.git/info/lfs/objects/batch", asked, token).json()
+    href = batch["objects"][0]["actions"]["upload"]["href"].removeprefix(hub.endpoint)
+    assert ask(hub.endpoint, "PUT", href.replace("signature=", "signature=0"), content).status == 403
+    assert ask(hub.endpoint, "PUT", href, b"Secret").status == 400
+    assert ask(hub.endpoint, "PUT", href, content).status == 200
+    mallory = hub.user("mallory")
+    ask(hub.endpoint, "POST", "/api/repos/create", {"name": "m"}, mallory)
+    claim = {"key": "lfsFile", "value": {"path": "a.bin", "oid": oid, "size": len(content)}}
+    assert commit(hub.endpoint, mallory, "mallory/m", claim).status == 400
+    assert commit(hub.endpoint, token, "alice/secret", claim).status == 200
+
+
+def test_limits_are_told_as_the_hub_tells_them(hub: Hub, token: str) -> None:
+    hub.limit(commits_per_hour=2)
+    statuses = [commit(hub.endpoint, token, "alice/m", file(f"{i}", "x")).status for i in range(3)]
+    assert statuses == [200, 200, 429]
+    hub.limit(requests=3)
+    answers = [ask(hub.endpoint, "GET", "/api/whoami-v2", token=token) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert '"api";r=0;t=' in answers[3].headers["ratelimit"]
+
+
+def test_no_pattern_takes_long_to_match() -> None:
+    start = time.perf_counter()
+    globs.matches("*a" * 100 + "b", "a" * 200)
+    globs.matches("/".join(["**"] * 60 + ["x"]), "/".join("a" * 200))
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        *(
+            ("*.bin", "a/b.bin", True),
+            ("*.bin", "b.binx", False),
+            ("saved_model/**/*", "saved_model/a/b", True),
+        ),
+        *(("a/", "a/b", True), ("a/", "a", False), ("/a", "b/a", False), ("?.[a-c]", "x.b", True)),
+        *(("**/x", "a/b/x", True), ("*tfevents*", "r/e.tfevents.1", True), ("[!a]", "a", False)),
+    ],
+)
+def test_patterns_match_as_gits_do(pattern: str, path: str, expected: bool) -> None:
+    assert globs.matches(pattern, path) is expected
+
+
+WORDS = st.sampled_from(
+    [
+        *(
+            "api",
+            "models",
+            "datasets",
+            "buckets",
+            "alice",
+            "m",
+            "main",
+            "tree",
+            "resolve",
+            "commit",
+            "v1",
+            "xorbs",
+        ),
+        *(
+            "refs%2Fpr%2F1",
+            "paths-info",
+            "preupload",
+            "info",
+            "lfs",
+            "objects",
+            "batch",
+            "m.git",
+            "default",
+            "%00",
+        ),
+        *(
+            "..",
+            "%2e%2e",
+            "%ff",
+            "0" * 64,
+            "a" * 40,
+            "branch",
+            "tag",
+            "lfs-files",
+            "super-squash",
+            "discussions",
+        ),
+        *(
+            "revision",
+            "settings",
+            "refs",
+            "commits",
+            "xet-write-token",
+            "chunks",
+            "reconstructions",
+            "repos",
+            "b",
+        ),
+        *("create", "move", "delete", "verify", "duplicate", "whoami-v2", "validate-yaml", "git-upload-pack"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(
+    [
+        *(
+            "name",
+            "organization",
+            "type",
+            "files",
+            "path",
+            "sample",
+            "size",
+            "objects",
+            "oid",
+            "operation",
+            "tag",
+        ),
+        *(
+            "message",
+            "startingPoint",
+            "deletions",
+            "sha",
+            "paths",
+            "target",
+            "fromRepo",
+            "toRepo",
+            "gated",
+            "key",
+        ),
+        *("value", "content", "title", "pullRequest", "visibility", "xetHash", "private"),
+    ]
+)
+BODIES = st.dictionaries(KEYS, VALUES, max_size=5).map(lambda v: json.dumps(v).encode()) | st.binary(
+    max_size=200
+)
+QUERIES = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "recursive=true",
+                "expand=1",
+                "cursor=a%2Fb",
+                "cursor=%00",
+                "limit=-1",
+                "limit=99999999999",
+                "p=7",
+            ),
+            *(
+                "create_pr=1",
+                "service=git-upload-pack",
+                "service=x",
+                "blobs=1",
+                "expires=1&signature=x",
+                "limit=%C2%B2",
+            ),
+        ]
+    ),
+    max_size=2,
+).map("&".join)
+EXAMPLES = int(os.environ.get("MINIHUB_FUZZ", "1000"))
+
+
+def test_no_request_makes_the_hub_fail(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from minihub.testing import serve
+
+    with serve(tmp_path_factory.mktemp("fuzz")) as hub:
+        token = hub.user("alice")
+        ask(hub.endpoint, "POST", "/api/buckets/alice/b", {}, token)
+
+        @settings(
+            max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
+        @given(
+            method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]),
+            words=st.lists(WORDS, min_size=1, max_size=7),
+            query=QUERIES,
+            body=BODIES,
+            span=st.sampled_from(["", "bytes=0-", "bytes=5-1", "bytes=-0", "bytes=99999999999999999-"]),
+            known=st.booleans(),
+        )
+        def fuzz(method: str, words: list[str], query: str, body: bytes, span: str, known: bool) -> None:
+            if "m" in words:
+                ask(hub.endpoint, "POST", "/api/repos/create", {"name": "m"}, token)
+            path = "/" + "/".join(words) + ("?" + query if query else "")
+            answer = ask(hub.endpoint, method, path, body, token if known else "", Range=span)
+            assert answer.status < 500, (method, path, body, answer.body)
+
+        fuzz()
