@@ -11,7 +11,7 @@ from minihub.testing import Hub
 
 from .conftest import Client
 from .crash import crash
-from .http import ask, commit, file
+from .asking import ask, commit, file
 
 
 def test_a_killed_hub_keeps_every_acknowledged_commit() -> None:

@@ -15,7 +15,7 @@ from minihub.testing import Hub
 from minihub import uploadpack
 
 from .conftest import Client
-from .http import ask
+from .asking import ask
 
 needs_lfs = pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is not installed")
 

@@ -10,7 +10,7 @@ from minihub.testing import Hub
 
 from minihub import pages
 
-from .http import ask, commit, file
+from .asking import ask, commit, file
 
 CARD = """---
 license: mit

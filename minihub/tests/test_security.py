@@ -11,7 +11,7 @@ from minihub.testing import Hub
 
 from minihub import globs
 
-from .http import ask, commit, file
+from .asking import ask, commit, file
 
 BAD_PATHS = [
     *("..", "../x", "a/../../x", "/etc/passwd", "a//b", "a\\..\\b", "\0", "a\0b", ".git/config", "a/.GIT/x"),

@@ -7,7 +7,7 @@ from minihub.testing import Hub
 from minihub.xethash import from_hex, to_hex
 
 from .conftest import Client
-from .http import ask
+from .asking import ask
 
 XET = {"HF_HUB_DISABLE_XET": "0"}
 

@@ -26,9 +26,8 @@ class Server:
             timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
         )
-        logging.getLogger(
-            "uvicorn.access"
-        ).propagate = False  # its lines hold queries, and queries hold secrets
+        # Its lines hold queries, and queries hold secrets.
+        logging.getLogger("uvicorn.access").disabled = True
         self._server = uvicorn.Server(self._config)
         self._socket = _listen(host, port)
         self._thread = threading.Thread(target=self.run, name="minihub", daemon=True)
