@@ -81,8 +81,8 @@ def _riff(file: BinaryIO, magic: str, length: int) -> Layout:
         if chunk.name == "ds64":
             file.seek(chunk.offset)
             true_size = struct.unpack("<QQQ", file.read(24))[1]
-        if chunk.name == "data" and chunk.size == UNKNOWN_32:
-            chunks.append(_sized(chunk.name, chunk.offset, true_size or 0, length))
+        if chunk.name == "data" and chunk.size == 0 and true_size:
+            chunks.append(_sized(chunk.name, chunk.offset, true_size, length))
             break
         chunks.append(chunk)
     layout = _layout(magic, chunks)

@@ -1,0 +1,117 @@
+"""Every way in which recordings are broken, beside whole ones."""
+
+from __future__ import annotations
+
+import csv
+import struct
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from beats_trainer.scale.output import Output
+from beats_trainer.scale.wholeness import header_findings
+from sounds import noise
+
+
+def kinds(path):
+    return [finding.kind for finding in header_findings(path)]
+
+
+def halved(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.wav", {}),
+        ("a.rf64", {"format": "RF64"}),
+        ("a.w64", {"format": "W64"}),
+        ("a.aiff", {}),
+        ("a.ogg", {"format": "OGG", "subtype": "VORBIS"}),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+        ("a.mp3", {}),
+    ],
+)
+def test_half_a_file_is_truncated_and_a_whole_one_is_not(record, name, options):
+    path = record(name, 20, 48_000, **options)
+    assert kinds(path) == []
+    assert kinds(halved(path)) == ["truncated"]
+
+
+def test_a_size_that_was_never_written_is_truncated(record):
+    path = record("a.wav")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data")
+    content[at + 4 : at + 8] = struct.pack("<I", 0)
+    path.write_bytes(content)
+    assert kinds(path) == ["truncated"]
+
+
+@pytest.fixture
+def collection(record, tmp_path):
+    record("good.wav", 4.5)
+    record("twin.flac", 4.5)
+    halved(record("cut.wav", 6, seed=1))
+    halved(record("cut.flac", 8, 48_000, seed=2))
+    (tmp_path / "none.wav").touch()
+    (tmp_path / "text.wav").write_text("this is no sound " * 40)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(32_000), 16_000)
+    holed = noise(3)
+    holed[20_000] = np.inf
+    soundfile.write(tmp_path / "holed.wav", holed, 16_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "loud.wav", np.clip(9 * noise(2), -1, 1), 16_000)
+    return tmp_path
+
+
+def test_one_bad_file_never_stops_the_others_and_the_report_names_each(collection, run):
+    outcome = run(collection / "table", collection)
+    with Output(collection / "table").report.open() as file:
+        report = {row["recording"].rpartition("/")[2]: row for row in csv.DictReader(file)}
+    status = {name: row["status"] for name, row in report.items()}
+    assert status["good.wav"] == "ok"
+    assert status["cut.wav"] == "truncated"
+    assert "truncated" in status["cut.flac"] or "undecodable" in status["cut.flac"]
+    assert status["none.wav"] == "empty"
+    assert status["text.wav"] == "undecodable"
+    assert status["silent.wav"] == "silent"
+    assert status["holed.wav"] == "nan"
+    assert status["loud.wav"] == "clipped"
+    assert report["cut.wav"]["embedded"] == "yes"
+    assert (report["holed.wav"]["embedded"], report["holed.wav"]["left_out"]) == ("partly", "1")
+    assert {"none.wav", "text.wav", "holed.wav"} <= {
+        line.recording.rpartition("/")[2] for line in outcome.failed
+    }
+    rows = pq.read_table(collection / "table", partitioning=None)
+    assert np.isfinite(np.stack(rows["embedding"].to_pylist())).all()
+
+
+def test_recordings_that_sound_the_same_are_named(record, run, tmp_path):
+    for name in ("a/x.wav", "b/x.wav", "c/x.flac"):
+        record(name)
+    samples, rate = soundfile.read(tmp_path / "a" / "x.wav", dtype="int16")
+    soundfile.write(tmp_path / "c" / "x.flac", samples, rate)
+    record("d/x.wav", seed=1)
+    lines = run(tmp_path / "table", tmp_path).lines
+    assert [line.status for line in lines] == ["ok", "duplicate", "duplicate", "ok"]
+    assert lines[0].recording in lines[1].facts.findings[0].detail
+
+
+def test_strict_stops_at_the_first_damage(collection, run):
+    outcome = run(collection / "table", collection / "none.wav", collection / "twin.flac", strict=True)
+    assert outcome.stopped_at is not None
+    assert outcome.stopped_at.endswith("none.wav")
+
+
+def test_a_missing_extra_is_said_and_tried_again(tmp_path, run, record, monkeypatch):
+    import sys
+
+    record("good.wav")
+    (tmp_path / "a.m4a").write_bytes(b"\x00" * 100)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "av", None)
+        outcome = run(tmp_path / "table", tmp_path)
+    assert "pip install 'beats-trainer[ffmpeg]'" in str(outcome.failed[0].facts.findings[0])
+    assert run(tmp_path / "table", tmp_path).failed[0].status == "undecodable"

@@ -1,0 +1,77 @@
+"""Streams against the same done at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from beats_trainer.clips import ClipPlan, cut
+from beats_trainer.scale.health import Health
+from beats_trainer.scale.tracks import track_blocks
+from beats_trainer.sound import open_sound
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sounds import noise
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 250_000])
+def test_streamed_and_resampled_blocks_are_exactly_the_whole(record, rate):
+    path = record("a.wav", 25, rate, 2, subtype="FLOAT")
+    with open_sound(path) as sound:
+        streamed = np.concatenate(list(track_blocks(sound, "each", Health())))
+    whole, _ = soundfile.read(path, dtype="float32")
+    expected = soxr.resample(whole, rate, 16_000) if rate != 16_000 else whole
+    assert np.array_equal(streamed, expected)
+
+
+@given(
+    length=st.integers(0, 200_000),
+    clip=st.integers(2_800, 60_000),
+    hop=st.integers(500, 70_000),
+    last=st.sampled_from(["full", "pad", "drop", "extend"]),
+    blocks=st.integers(1, 50_000),
+)
+@settings(max_examples=150, deadline=None)
+def test_clips_cut_from_a_stream_are_those_of_the_plan(length, clip, hop, last, blocks):
+    waveform = np.arange(2 * length, dtype=np.float32).reshape(-1, 2) + 1
+    plan = ClipPlan(clip / 16_000, hop / 16_000, last)
+    pieces = list(cut((waveform[i : i + blocks] for i in range(0, length, blocks)), plan))
+    assert [(piece.start, piece.end) for piece in pieces] == plan.spans(length)
+    for piece in pieces:
+        inside = waveform[piece.start : piece.end]
+        assert np.array_equal(piece.waveform[: len(inside)], inside)
+        assert not piece.waveform[len(inside) :].any()
+
+
+def test_m4a_decodes_through_the_extra(tmp_path):
+    av = pytest.importorskip("av", reason="needs the extra: pip install 'beats-trainer[ffmpeg]'")
+    path = tmp_path / "a.m4a"
+    tone = np.sin(2 * np.pi * 440 * np.arange(3 * 44_100) / 44_100).astype(np.float32)[None] / 2
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("aac", rate=44_100, layout="mono")
+        for start in range(0, tone.shape[1], 1024):
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(tone[:, start : start + 1024]), "fltp", "mono"
+            )
+            frame.sample_rate = 44_100
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    with open_sound(path) as sound:
+        decoded = np.concatenate(list(sound.blocks))[:, 0]
+    assert sound.sample_rate == 44_100
+    assert abs(len(decoded) - tone.shape[1]) < 4096
+    spectrum = np.abs(np.fft.rfft(decoded[44_100:88_200]))
+    assert spectrum.argmax() == 440
+
+
+def test_health_names_clipping_silence_and_what_is_no_number():
+    clipped, silent, broken = Health(), Health(), Health()
+    clipped.watch(np.clip(8 * noise(1), -1, 1))
+    silent.watch(np.full((1000, 1), 0.25, np.float32))
+    holed = noise(1)
+    holed[100:110] = np.nan
+    mended = broken.watch(holed)
+    assert [health.findings()[0].kind for health in (clipped, silent, broken)] == ["clipped", "silent", "nan"]
+    assert np.isfinite(mended).all()
+    assert broken.broken == [(100, 110)]
