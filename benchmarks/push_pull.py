@@ -92,16 +92,14 @@ def memory(folder: Path, hub: Hub, options: argparse.Namespace) -> Any:
 
 
 def print_race(title: str, report: dict[str, Any]) -> dict[str, Any]:
-    """Seconds, and ours as a ratio of theirs."""
-    print(f"\n{title}\n{'':6}{'way':>20} {'seconds':>9} {OURS + ' / it':>12}", flush=True)
+    """Seconds on the clock, of the processor, and the ratio of the first."""
+    heads = f"{'way':>20}{'seconds':>9}{'processor':>11}{'peak_mb':>9}{OURS + ' / it':>13}"
+    print(f"\n{title}\n{'':6}{heads}", flush=True)
     for row in report["push"] + report["pull"]:
         times = " ".join(f"{seconds:.2f}" for seconds in row["all_seconds"])
         more = f", extrapolated x {row['extrapolated_by']:.0f}" if row["extrapolated_by"] != 1 else ""
-        ratio = f"{row['ours_to_it']:.3f}"
-        print(
-            f"{row['what']:6}{row['way']:>20} {row['seconds']:>9.2f} {ratio:>12}   ({times}{more})",
-            flush=True,
-        )
+        figures = "{seconds:>9.2f}{processor_s:>11.2f}{peak_mb:>9.0f}{ours_to_it:>13.3f}".format(**row)
+        print(f"{row['what']:6}{row['way']:>20}{figures}   ({times}{more})", flush=True)
     return report
 
 
