@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -18,18 +19,26 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from beats_trainer.config import BEATsConfig
+from beats_trainer.container import inspect
 from beats_trainer.errors import CheckpointError
 from beats_trainer.formats import TABLE, Layout, arrange
 from beats_trainer.heads import Head, read_heads
 from beats_trainer.shapes import expected_shapes, infer_config
 from beats_trainer.sniff import Kind, sniff
 
+# What PyTorch and safetensors raise for damaged files: there is no common base.
 _UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
     ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    ArithmeticError,
     EOFError,
-    KeyError,
+    MemoryError,
+    struct.error,
     SafetensorError,
     zipfile.BadZipFile,
 )
@@ -59,9 +68,10 @@ def read_checkpoint(path: str | Path, *, config_path: str | Path | None = None) 
     """
     path = Path(path)
     layout = _layout(path, _content(path))
-    config = _config(path, layout)
+    _refuse_excess(path, layout)
+    config, expected = _config(path, layout)
     weights = _share_table(path, layout.weights)
-    _refuse_mismatch(path, weights, layout.extra, expected_shapes(config))
+    _refuse_mismatch(path, weights, layout.extra, expected)
     heads = read_heads(path, layout, config.encoder_embed_dim, config_path)
     return Checkpoint(path, config, {k: v.float() for k, v in weights.items()}, heads)
 
@@ -69,7 +79,10 @@ def read_checkpoint(path: str | Path, *, config_path: str | Path | None = None) 
 def _content(path: Path) -> Mapping[str, Any]:
     kind = sniff(path)
     try:
+        inspect(path, kind)
         content = _tensors(path, kind)
+    except CheckpointError:
+        raise
     except _UNREADABLE as error:
         raise CheckpointError(_unsafe(path, error) or _broken(path, error)) from error
     if isinstance(content, Mapping):
@@ -129,15 +142,42 @@ def _layout(path: Path, content: Mapping[str, Any]) -> Layout:
             "It may be a tokenizer's, an optimizer's or another model's."
         )
         raise CheckpointError(message) from error
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        message = f"{path} contradicts itself: {error}. Nothing was loaded."
+        raise CheckpointError(message) from error
 
 
-def _config(path: Path, layout: Layout) -> BEATsConfig:
+def _refuse_excess(path: Path, layout: Layout) -> None:
+    """Tensors may share bytes, as the tables do; but not so that few bytes stand for many numbers."""
+    heads = {f"{head}.{part}": value for head, parts in layout.heads.items() for part, value in parts.items()}
+    for name, tensor in (layout.weights | heads).items():
+        whole = tensor.layout == torch.strided and tensor.device.type == "cpu"
+        if not (whole and tensor.is_floating_point()):
+            message = (
+                f"{path}: {name} holds no plain floating-point numbers ({tensor.dtype}, {tensor.layout}). "
+                "Nothing was loaded. Save the weights as float32."
+            )
+            raise CheckpointError(message)
+    tables = {id(value) for name, value in layout.weights.items() if name.endswith(TABLE)}
+    held = [value for value in (layout.weights | heads).values() if id(value) not in tables]
+    claimed, there = sum(value.nbytes for value in held), path.stat().st_size
+    if claimed > there or any(value.nbytes > there for value in layout.weights.values()):
+        message = (
+            f"{path} is refused: its tensors claim {claimed:,} bytes, and the file has {there:,}. "
+            "Nothing was loaded. Save the weights each with numbers of its own."
+        )
+        raise CheckpointError(message)
+
+
+def _config(path: Path, layout: Layout) -> tuple[BEATsConfig, dict[str, tuple[int, ...]]]:
+    """The config, and name and shape of every tensor that it takes."""
     try:
-        return infer_config(layout.weights, layout.config)
+        config = infer_config(layout.weights, layout.config)
+        return config, expected_shapes(config)
     except KeyError as error:
         message = f"{path} does not fit a BEATs encoder; missing: {error.args[0]}. Nothing was loaded."
         raise CheckpointError(message) from error
-    except (ValueError, ZeroDivisionError, IndexError) as error:
+    except (ValueError, TypeError, ArithmeticError, IndexError, RuntimeError) as error:
         message = f"{path} contradicts itself: {error}. Nothing was loaded."
         raise CheckpointError(message) from error
 

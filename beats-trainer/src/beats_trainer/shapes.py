@@ -20,6 +20,8 @@ _UNSAID = {
     "dropout_input": 0.0,
     "encoder_layerdrop": 0.0,
 }
+_MOST_LAYERS = 100  # building more only to compare names would take minutes
+_LARGEST = 1e6
 _FIXED = {
     "layer_norm_first": False,
     "conv_bias": False,
@@ -42,6 +44,7 @@ def infer_config(weights: Mapping[str, Tensor], said: Mapping[str, Any] | None) 
     _refuse_disagreement(sizes, said)
     names = set(asdict(BEATsConfig())) - set(sizes)
     values = {k: said.get(k, _UNSAID.get(k)) for k in names}
+    _refuse_no_numbers(values)
     return BEATsConfig(**sizes, **{k: v for k, v in values.items() if v is not None})
 
 
@@ -55,9 +58,8 @@ def _sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     patch, projection = weights["patch_embedding.weight"], weights["post_extract_proj.weight"]
     kernel = weights["encoder.pos_conv.0.weight_v"]
     table = weights["encoder.layers.0.self_attn.relative_attention_bias.weight"]
-    layers = {int(name.split(".")[2]) for name in weights if name.startswith("encoder.layers.")}
     return {
-        "encoder_layers": max(layers) + 1,
+        "encoder_layers": _layers(weights),
         "encoder_embed_dim": projection.shape[0],
         "encoder_ffn_embed_dim": weights["encoder.layers.0.fc1.weight"].shape[0],
         "encoder_attention_heads": table.shape[1],
@@ -69,12 +71,34 @@ def _sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     }
 
 
+def _layers(weights: Mapping[str, Tensor]) -> int:
+    last = max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layers."))
+    if last >= _MOST_LAYERS:
+        message = f"it names a layer {last}, and the largest encoders have 24"
+        raise ValueError(message)
+    return last + 1
+
+
+def _refuse_no_numbers(values: Mapping[str, Any]) -> None:
+    wrong = [
+        f"{name}: the config says {value!r:.60}, which is no number of use here"
+        for name, value in values.items()
+        if value is not None and not (isinstance(value, int | float) and abs(value) < _LARGEST)
+    ]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
 def _refuse_disagreement(sizes: Mapping[str, int], said: Mapping[str, Any]) -> None:
     wrong = [
         f"{name}: the config says {said[name]!r}, {by} {value!r}"
         for held, by in ((sizes, "the tensors say"), (_FIXED, "every published encoder has"))
         for name, value in held.items()
-        if name in said and said[name] != value
+        if name in said and not _is(said[name], value)
     ]
     if wrong:
         raise ValueError("; ".join(wrong))
+
+
+def _is(said: Any, value: object) -> bool:
+    return isinstance(said, int | float | str) and said == value

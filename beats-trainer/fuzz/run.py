@@ -1,0 +1,196 @@
+"""Damaged and malicious checkpoint files, each read by a process of its own that is watched.
+
+    python beats-trainer/fuzz/run.py [--count 5000] [--seed N] [--json FILE] [--keep DIR]
+
+A file must be refused with an error that is meant for the reader, or be loaded with its tensors valid; no
+file may run code, take 1 GB of memory or 5 seconds. Needs a POSIX system: each file is read by a fork.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from beats_trainer.errors import BeatsError
+from beats_trainer.load import load_model
+from malice import CANARY, every, write_legacy
+from mutations import MUTATIONS, seeds
+
+TINY = Path(__file__).resolve().parents[1] / "tests" / "golden" / "tiny"
+MOST_BYTES = 1_000_000_000
+MOST_S = 5.0
+# What Python tells its audit hooks when somebody acts on the world.
+ACTS = ("os.", "subprocess.", "socket.", "shutil.", "exec", "ctypes.dlopen", "webbrowser.", "urllib.")
+HARMLESS = ("os.scandir", "os.listdir", "os.putenv", "os.unsetenv")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the reading of one file ended."""
+
+    kind: str
+    verdict: str  # refused, loaded, or what is wrong
+    detail: str
+    seconds: float
+    memory: int
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether this is what should happen."""
+        within = self.seconds < MOST_S and self.memory < MOST_BYTES
+        return within and self.verdict in ("refused", "loaded")
+
+
+def main() -> None:
+    """Reads all files and prints the counts; exit status 1 if one did not end as it should."""
+    options = _options()
+    torch.set_num_threads(1)
+    print(f"seed {options.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        load_model(TINY / "naturebeats.pt", device="cpu")  # what is imported late is imported by now,
+        "".encode("cp437"), repr(torch.zeros(3))  # and what names in archives and messages need
+        outcomes = run(Path(folder), options)
+    print_counts(outcomes)
+    if options.json:
+        Path(options.json).write_text(json.dumps(summary(outcomes), indent=1) + "\n", encoding="utf-8")
+    if not all(outcome.is_fine for outcome in outcomes):
+        raise SystemExit(1)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--count", type=int, default=5000, help="how many files")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="to get the same files")
+    parser.add_argument("--json", type=os.path.abspath, help="where to write the counts")
+    parser.add_argument(
+        "--keep", type=os.path.abspath, help="a folder for files that did not end as they should"
+    )
+    return parser.parse_args()
+
+
+def run(folder: Path, options: argparse.Namespace) -> list[Outcome]:
+    """Each file, written, read and removed."""
+    outcomes = []
+    for number, (kind, suffix, data) in enumerate(files(folder, options.count, options.seed)):
+        path = folder / f"file{suffix}"
+        path.write_bytes(data)
+        outcome = watch(kind, path)
+        outcomes.append(outcome)
+        if not outcome.is_fine:
+            print(f"file {number}: {outcome}", flush=True)
+            if options.keep:
+                path.replace(Path(options.keep, f"{number}{suffix}"))
+    return outcomes
+
+
+def files(folder: Path, count: int, seed: int) -> Iterator[tuple[str, str, bytes]]:
+    """Malicious files first, one of each kind for a thousand, then damaged ones."""
+    chance = random.Random(seed)
+    content = torch.load(TINY / "BEATs_iter3_plus_AS2M.pt", weights_only=True)
+    legacy = write_legacy(content, folder / "legacy.pt")
+    made = 0
+    for _ in range(max(1, count // 1000)):
+        for kind, data in every(content, chance):
+            yield kind, chance.choice([".pt", ".pth", ".safetensors"]), data
+            made += 1
+    whole = {path: path.read_bytes() for path in seeds(TINY, legacy)}
+    for number in range(count - made):
+        mutate = MUTATIONS[number % len(MUTATIONS)]
+        path = chance.choice(list(whole))
+        yield mutate.__name__.replace("_", " "), path.suffix, mutate(whole[path], chance)
+
+
+def watch(kind: str, path: Path) -> Outcome:
+    """One file, read by a fork."""
+    reading, writing = os.pipe()
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _read(path, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        said = stream.read().decode(errors="replace")
+    _, status, usage = os.wait4(child, 0)
+    seconds = time.monotonic() - started
+    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    verdict, _, detail = said.partition(": ")
+    if Path(CANARY).exists():
+        verdict, detail = "RAN CODE", "the canary is there"
+    elif status:
+        verdict, detail = "DIED", f"status {status}, {said}"
+    return Outcome(kind, verdict, detail, seconds, memory)
+
+
+def _read(path: Path, writing: int) -> None:
+    """In the fork: reads the file, says how that ended, and is gone."""
+    signal.alarm(int(4 * MOST_S))
+    resource.setrlimit(resource.RLIMIT_DATA, (8 * MOST_BYTES, 8 * MOST_BYTES))
+    acts: list[str] = []
+    sys.addaudithook(lambda event, arguments: acts.append(event) if _is_act(event, arguments) else None)
+    try:
+        load_model(path, device="cpu")
+        said = "loaded: "
+    except BeatsError as error:
+        said = f"refused: {error}" if _is_clear(str(error), path) else f"UNCLEAR: {error}"
+    except BaseException as error:  # noqa: BLE001 - that is the finding
+        said = f"ESCAPED: {type(error).__name__}: {error}"
+    said = f"RAN CODE: {acts}" if acts else said
+    os.write(writing, said.encode()[:4000])
+    os._exit(0)
+
+
+def _is_act(event: str, arguments: tuple[object, ...]) -> bool:
+    if event == "open":
+        mode, flags = arguments[1], arguments[2]
+        return (isinstance(mode, str) and set(mode) & set("wax+") != set()) or (
+            isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) != 0
+        )
+    return event.startswith(ACTS) and event not in HARMLESS
+
+
+def _is_clear(message: str, path: Path) -> bool:
+    """A message says which file, or what the encoder gave, in whole sentences, and is short enough."""
+    return 40 < len(message) < 3000 and (str(path) in message or "encoder" in message)
+
+
+def summary(outcomes: list[Outcome]) -> dict[str, object]:
+    """The counts, for JSON."""
+    return {
+        "files": len(outcomes),
+        "refused": sum(outcome.verdict == "refused" for outcome in outcomes),
+        "loaded": sum(outcome.verdict == "loaded" for outcome in outcomes),
+        "wrong": [vars(outcome) for outcome in outcomes if not outcome.is_fine],
+        "slowest_s": round(max(outcome.seconds for outcome in outcomes), 2),
+        "largest_mb": round(max(outcome.memory for outcome in outcomes) / 1e6),
+    }
+
+
+def print_counts(outcomes: list[Outcome]) -> None:
+    """One line a kind, and one for all."""
+    width = max(len(outcome.kind) for outcome in outcomes)
+    print(f"{'kind':{width}}{'refused':>9}{'loaded':>8}{'wrong':>7}{'slowest s':>11}{'most MB':>9}")
+    for kind in [*dict.fromkeys(outcome.kind for outcome in outcomes), "all"]:
+        these = [outcome for outcome in outcomes if kind in (outcome.kind, "all")]
+        told = Counter(outcome.verdict if outcome.is_fine else "wrong" for outcome in these)
+        figures = f"{max(o.seconds for o in these):11.2f}{max(o.memory for o in these) / 1e6:9.0f}"
+        print(f"{kind:{width}}{told['refused']:9}{told['loaded']:8}{told['wrong']:7}{figures}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The container of a checkpoint, looked over before anything in it is read or given memory."""
+
+from __future__ import annotations
+
+import errno
+import zipfile
+from pathlib import Path
+
+from beats_trainer.errors import CheckpointError
+from beats_trainer.instructions import LONGEST, inspect_pickles
+from beats_trainer.sniff import Kind
+
+LONGEST_HEADER = 4 << 20  # that of a published safetensors file has 25 kB
+LONGEST_DIRECTORY = 1 << 20
+LEGACY_PICKLES = 5  # magic number, version, machine, content, keys
+_END = b"PK\x05\x06"
+_END_SIZE = 22
+_UNSAID = 0xFFFFFFFF  # the figure is in the zip64 record, which only files of 4 GB need
+
+
+def inspect(path: Path, kind: Kind) -> None:
+    """Refuses what would run code, or take more memory than the file has bytes.
+
+    Raises:
+        CheckpointError: with what was found.
+        ValueError, zipfile.BadZipFile: the file is damaged.
+    """
+    if kind is Kind.SAFETENSORS:
+        _inspect_header(path)
+    elif kind is Kind.ZIP:
+        _inspect_zip(path)
+    else:
+        inspect_pickles(path, _start(path, LONGEST), LEGACY_PICKLES)
+
+
+def _start(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def _inspect_header(path: Path) -> None:
+    size = int.from_bytes(_start(path, 8), "little")
+    if size > LONGEST_HEADER:
+        raise _refused(path, f"its header has {size:,} bytes", f"at most {LONGEST_HEADER:,}")
+
+
+def _inspect_zip(path: Path) -> None:
+    _inspect_end(path)
+    try:
+        _inspect_archive(path)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which is what a seek to before the file's start gives
+            raise
+        message = "the directory names places outside the archive"
+        raise zipfile.BadZipFile(message) from error
+
+
+def _inspect_archive(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        _inspect_entries(path, entries)
+        pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise _refused(path, f"it holds {len(pickles)} files named data.pkl", "one")
+        if pickles[0].file_size > LONGEST:
+            raise _refused(path, f"its pickle has {pickles[0].file_size:,} bytes", f"at most {LONGEST:,}")
+        inspect_pickles(path, archive.read(pickles[0]))
+
+
+def _inspect_end(path: Path) -> None:
+    """Readers of zip files disagree only about those that do not end with their directory's end."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _END_SIZE))
+        end = file.read()
+    if not end.startswith(_END):
+        message = "the directory at the end of the archive is missing"
+        raise zipfile.BadZipFile(message)
+    directory = int.from_bytes(end[12:16], "little")
+    if directory > LONGEST_DIRECTORY and not (directory == _UNSAID and size > _UNSAID):
+        raise _refused(path, f"its directory has {directory:,} bytes", f"at most {LONGEST_DIRECTORY:,}")
+
+
+def _inspect_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    names = [entry.filename for entry in entries]
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+        raise _refused(path, "it is a TorchScript archive, which is a program", "tensors alone")
+    packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        raise _refused(path, f"it holds compressed files ({packed[0]})", "stored ones, as PyTorch writes")
+    total = sum(entry.file_size for entry in entries)
+    if total > path.stat().st_size or len(set(names)) < len(names):
+        raise _refused(path, f"its files overlap: {total:,} bytes in all", "each byte to be of one file")
+
+
+def _refused(path: Path, found: str, expected: str) -> CheckpointError:
+    message = (
+        f"{path} is refused: {found}; expected {expected}. Nothing was run or loaded. "
+        "Fetch it again from its publisher, or ask for safetensors."
+    )
+    return CheckpointError(message)
