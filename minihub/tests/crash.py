@@ -3,6 +3,7 @@
 import argparse
 import base64
 import hashlib
+import http.client
 import json
 import os
 import random
@@ -11,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Client:
             path, content = f"c{self.number}/{time.time_ns()}-{count}.bin", os.urandom(200_000 + count)
             try:
                 self.upload(path, content)
-            except (OSError, urllib.error.URLError, ValueError):
+            except (OSError, ValueError, http.client.HTTPException):
                 return
             self.acknowledged[path] = hashlib.sha256(content).hexdigest()
 

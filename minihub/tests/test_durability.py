@@ -9,9 +9,9 @@ from minihub.fsck import check
 from minihub.garbage import collect
 from minihub.testing import Hub
 
+from .asking import ask, commit, file
 from .conftest import Client
 from .crash import crash
-from .asking import ask, commit, file
 
 
 def test_a_killed_hub_keeps_every_acknowledged_commit() -> None:

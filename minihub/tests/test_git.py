@@ -14,8 +14,8 @@ from minihub.testing import Hub
 
 from minihub import uploadpack
 
-from .conftest import Client
 from .asking import ask
+from .conftest import Client
 
 needs_lfs = pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is not installed")
 

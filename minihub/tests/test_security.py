@@ -334,3 +334,29 @@ def test_no_request_makes_the_hub_fail(tmp_path_factory: pytest.TempPathFactory)
             assert answer.status < 500, (method, path, body, answer.body)
 
         fuzz()
+
+
+@pytest.mark.parametrize("half", ["\ud800", "a\udfff", "\udc00\ud800"])
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        *(("tag/main", {"tag": "?"}), ("branch/x", {"startingPoint": "?"}), ("discussions", {"title": "?"})),
+        *(("preupload/main", {"files": [{"path": "?", "size": 1, "sample": ""}]}), ("branch/?", {"?": 1})),
+        *(("super-squash/main", {"message": "?"}), ("lfs-files/batch", {"deletions": {"sha": ["?"]}})),
+        *(("commit/main", {"key": "header", "value": {"summary": "?"}}),),
+    ],
+)
+def test_half_a_character_is_refused_where_it_arrives(
+    hub: Hub, token: str, place: str, body: object, half: str
+) -> None:
+    escaped = json.dumps(body).replace("?", json.dumps(half)[1:-1]).encode()
+    raw = json.dumps(body).replace("?", half).encode("utf-8", "surrogatepass")
+    for sent in (escaped, raw):
+        answer = ask(hub.endpoint, "POST", f"/api/models/alice/m/{place.replace('?', 'y')}", sent, token)
+        assert answer.status == 400
+
+
+def test_numbers_that_are_none_are_refused(hub: Hub, token: str) -> None:
+    for number in (b"NaN", b"-Infinity", b"1" * 5000):
+        body = b'{"name": "n", "private": ' + number + b"}"
+        assert ask(hub.endpoint, "POST", "/api/repos/create", body, token).status == 400

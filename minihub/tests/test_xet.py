@@ -6,8 +6,8 @@ import json
 from minihub.testing import Hub
 from minihub.xethash import from_hex, to_hex
 
-from .conftest import Client
 from .asking import ask
+from .conftest import Client
 
 XET = {"HF_HUB_DISABLE_XET": "0"}
 

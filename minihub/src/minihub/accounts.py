@@ -78,6 +78,11 @@ class Accounts:
 
     def add_member(self, org: str, user: str, *, role: str = "write") -> None:
         """Let a user act for an organisation; role is read, write or admin."""
+        if not self.exists(user):
+            message = (
+                f"{org} got no member: there is no user {user!r}. Make it with `minihub user add {user}`."
+            )
+            raise BadRequestError(message)
         self._db.write("INSERT OR REPLACE INTO members (org, user, role) VALUES (?, ?, ?)", org, user, role)
 
     def add_token(

@@ -2,9 +2,8 @@
 
 import base64
 import binascii
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,6 +24,7 @@ from minihub.errors import (
     TooLargeError,
     UnauthorizedError,
 )
+from minihub.jsontext import parse_json
 from minihub.names import RepoName, repo_name
 from minihub.repos import Repo, not_found
 from minihub.state import State
@@ -67,7 +67,7 @@ class Call:
     def json(self) -> dict[str, Any]:
         """The body, a JSON object."""
         try:
-            value = json.loads(self.body or b"{}")
+            value = parse_json(self.body or b"{}")
         except (ValueError, RecursionError) as error:
             message = "The body of the request is not JSON."
             raise BadRequestError(message) from error
@@ -220,10 +220,11 @@ class Call:
         left = 0 if self._ended else MAX_DRAINED
         if not left:
             return
-        async for piece in self.pieces():
-            left -= len(piece)
-            if left < 0:
-                return
+        with suppress(RuntimeError):  # it was the last piece that was refused
+            async for piece in self.pieces():
+                left -= len(piece)
+                if left < 0:
+                    return
 
 
 def route(handler: Callable[[Call], Any], *, identify: bool = True) -> Route:

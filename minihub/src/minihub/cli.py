@@ -12,6 +12,7 @@ from minihub.app import make_app
 from minihub.errors import HubError
 from minihub.fsck import check
 from minihub.garbage import collect
+from minihub.limits import Limits
 from minihub.mirror import copy
 from minihub.names import PLURALS, repo_name
 from minihub.server import Server
@@ -40,12 +41,15 @@ def main() -> None:
 @click.option(
     "--port", default=8090, show_default=True, help="The port to listen on; 0 for any that is free."
 )
-def serve(folder: Path, host: str, port: int) -> None:
+@click.option("--limit-requests", type=int, help="Refuse more in five minutes from one user or address.")
+@click.option("--limit-commits", type=int, help="Refuse more to one repository in an hour.")
+def serve(folder: Path, host: str, port: int, limit_requests: int | None, limit_commits: int | None) -> None:
     """Serve the Hub in FOLDER until interrupted."""
     try:
         state = State(folder)
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
+    state.limits = Limits(requests=limit_requests, commits_per_hour=limit_commits)
     try:
         server = Server(make_app(state), host, port)
         server.start()
@@ -133,6 +137,29 @@ def add_user(name: str, folder: Path) -> None:
     finally:
         state.close()
     click.echo(f"made the user {name}; next: minihub token {name}", err=True)
+
+
+@main.group()
+def org() -> None:
+    """Organisations of the Hub."""
+
+
+@org.command("add")
+@click.argument("name")
+@click.option("--member", "members", multiple=True, help="A user who may write for it; again for more.")
+@click.option("--private", is_flag=True, help="Its new repositories are private unless said otherwise.")
+@_DIR
+def add_org(name: str, members: tuple[str, ...], private: bool, folder: Path) -> None:
+    """Make the organisation NAME."""
+    state = State(folder, exclusive=False)
+    try:
+        state.accounts.add_org(name, private_by_default=private)
+        for member in members:
+            state.accounts.add_member(name, member)
+    except HubError as error:
+        raise click.ClickException(error.message) from error
+    finally:
+        state.close()
 
 
 @main.command()

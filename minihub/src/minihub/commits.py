@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from minihub.errors import (
     TooLargeError,
     UnprocessableError,
 )
+from minihub.jsontext import parse_json
 from minihub.names import folder_path, repo_path
 from minihub.pointers import Pointer, is_sha256
 from minihub.trees import TreeEdit, entry_at
@@ -44,7 +44,7 @@ class Draft:
     def read(self, line: bytes) -> None:
         """Take one line."""
         try:
-            record = json.loads(line)
+            record = parse_json(line)
             key, value = record["key"], record["value"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             message = "A line of the commit is not JSON with `key` and `value`."

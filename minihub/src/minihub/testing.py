@@ -1,6 +1,8 @@
 """Start a Hub for tests: a context manager, and a pytest plugin with the fixture `hub`."""
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +106,55 @@ def serve(folder: Path | str) -> Iterator[Hub]:
         yield hub
     finally:
         hub.stop()
+
+
+class HubProcess:
+    """A Hub in a process of its own, which a test may kill.
+
+    Attributes:
+        endpoint: its address.
+        process: to kill, or to measure.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        command = [sys.executable, "-m", "minihub", "serve", str(folder), "--port", "0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
+        self.endpoint = self.process.stdout.readline().removeprefix("minihub: ").strip()
+
+    def user(self, name: str, *, role: str = "write") -> str:
+        """Make a user and return a token of theirs."""
+        state = State(self.folder, exclusive=False)
+        try:
+            state.accounts.add_user(name)
+            return state.accounts.add_token(name, role=role)
+        finally:
+            state.close()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def serve_process(folder: Path | str) -> Iterator[HubProcess]:
+    """A Hub in a process of its own, on a free port of this machine."""
+    hub = HubProcess(Path(folder))
+    try:
+        yield hub
+    finally:
+        hub.kill()
+
+
+@pytest.fixture
+def hub_process(tmp_path: Path) -> Iterator[HubProcess]:
+    """A fresh Hub in a process of its own, gone after the test."""
+    with serve_process(tmp_path / "hub") as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Buckets over HTTP."""
 
-import json
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +18,7 @@ from minihub.errors import (
     RepoNotFoundError,
     TooLargeError,
 )
+from minihub.jsontext import parse_json
 from minihub.names import PLURALS, RepoName, repo_name, repo_path
 from minihub.repos import Repo
 from minihub.routes.repositories import wants_private
@@ -134,7 +134,7 @@ def _operations(body: bytes) -> list[dict[str, Any]]:
         message = f"{len(lines)} operations were sent at once: at most {MAX_OPERATIONS}. Send them in parts."
         raise TooLargeError(message)
     try:
-        operations = [json.loads(line) for line in lines]
+        operations = [parse_json(line) for line in lines]
     except (ValueError, RecursionError) as error:
         message = "A line of the batch is not JSON."
         raise BadRequestError(message) from error
