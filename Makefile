@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-crash
+.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -28,6 +28,9 @@ check: setup
 hub-conformance: setup
 	$(BIN)/python minihub/conformance/run.py --at-least 500 -- -n auto
 
+hub-fuzz: setup
+	MINIHUB_FUZZ=10000 $(BIN)/python -m pytest minihub/tests/test_fuzz.py minihub/tests/test_security.py --timeout 0 --log-cli-level INFO -k makes_the_hub_fail
+
 hub-crash: setup
 	$(BIN)/python minihub/tests/crash.py --rounds 200
 
@@ -42,10 +45,11 @@ bench: setup
 dvc-conformance: setup
 	$(BIN)/python -m pytest dvc-hf/tests/test_conformance*.py -n auto --dist worksteal
 
-# The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
+# Each fault at each request of a push, kill -9 at 50 moments, 40 pushes at once: takes half an hour.
 dvc-faults: setup
 	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/test_faults.py -n auto --dist worksteal --timeout 3600
 
+# The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
 dvc-matrix: setup
 	$(BIN)/python scripts/dvc_matrix.py
 
