@@ -8,6 +8,7 @@ import click
 
 from beats_trainer.commands import bundle, card, classify, demo, doctor, export, pin, publish, registry
 from beats_trainer.scale import command as scale
+from beats_trainer.view import command as view
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +27,8 @@ for command in (
     registry.fetch,
     registry.verify,
     scale.embed,
+    view.search,
+    view.convert,
     demo.demo,
     card.card,
     pin.pin,
