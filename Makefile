@@ -53,5 +53,17 @@ dvc-faults: setup
 dvc-matrix: setup
 	$(BIN)/python scripts/dvc_matrix.py
 
+# 5,000 damaged and malicious checkpoint files: takes some ten minutes.
+checkpoint-fuzz: setup
+	$(BIN)/python beats-trainer/fuzz/run.py --count 5000
+
+# The fetch tests with three versions of huggingface_hub, each in an environment of its own.
+client-matrix: setup
+	$(BIN)/python beats-trainer/clients.py
+
+# A fetch is killed at 100 random moments.
+fetch-crash: setup
+	BEATS_TEST_FULL=1 $(BIN)/python -m pytest beats-trainer/tests/fetching/test_processes.py -k "kill" --timeout 1800
+
 clean:
 	rm -rf .venv build
