@@ -10,7 +10,7 @@ from typing import Any
 from huggingface_hub import constants
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
-BLOCK = 1 << 16
+BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def open_answer(url: str, headers: dict[str, str]) -> Iterator[Answer]:
     """
     session: Any = get_session()
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    if hasattr(session, "stream"):
+    if callable(getattr(session, "stream", None)):
         stream = session.stream("GET", url, headers=headers, timeout=timeout, follow_redirects=True)
     else:
         stream = session.get(url, headers=headers, timeout=timeout, stream=True)
