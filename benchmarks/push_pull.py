@@ -1,6 +1,6 @@
 """dvc-hf beside the Hub's own client, beside HfFileSystem, beside dvc-s3; and what its operations cost.
 
-    python benchmarks/push_pull.py [--quick] [--memory] [--rounds N] [--only PART ...] [--json FILE]
+    python benchmarks/push_pull.py [--quick | --smaller N] [--memory] [--rounds N] [--only PART ...] ...
 
 Everything runs against minihub in a process of its own (dvc-s3 against moto, see transfers/s3.py), on this
 machine, whole programs from start to end, one after the other in turning order, with empty caches, because
@@ -33,7 +33,8 @@ COLUMNS = ("command", "requests", "commits", "received", "answered", "seconds", 
 def main() -> None:
     """Measure, print tables, write all as JSON where asked."""
     options = _options()
-    report: dict[str, Any] = {"machine": platform.platform(), "cores": os.cpu_count(), "quick": options.quick}
+    report: dict[str, Any] = {"machine": platform.platform(), "cores": os.cpu_count()}
+    report["sizes_divided_by"] = options.smaller
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, ExitStack() as stack:
         folder = Path(name)
         hub = stack.enter_context(hub_process(folder / "hub"))
@@ -52,18 +53,20 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, one round")
     parser.add_argument("--memory", action="store_true", help="the memory of 1 GiB and of 20,000 files, too")
+    parser.add_argument("--smaller", type=int, default=1, metavar="N", help="divide all sizes by N")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--json", metavar="FILE", help="write all figures there too")
     options = parser.parse_args()
-    options.rounds = 1 if options.quick else options.rounds
+    if options.quick:
+        options.rounds, options.smaller = 1, 10
     return options
 
 
 def measure(part: str, folder: Path, hub: Hub, store: str, options: argparse.Namespace) -> Any:
     """One part, with its table."""
     folder.mkdir()
-    scale = 10 if options.quick else 1
+    scale = options.smaller
     if part == "large":
         size = 361_000_000 // scale
         race = Race(content.write_noise(folder / "large.bin", size, 1), folder, hub, store)
@@ -82,7 +85,7 @@ def measure(part: str, folder: Path, hub: Hub, store: str, options: argparse.Nam
 
 def memory(folder: Path, hub: Hub, options: argparse.Namespace) -> Any:
     """The peaks of memory, as sizes grow."""
-    scale = 16 if options.quick else 1
+    scale = options.smaller
     rows = []
     for size in ((1 << 26) // scale, (1 << 30) // scale):
         rows += print_costs(f"one file of {size >> 20} MiB", costs.large_file(hub, folder / str(size), size))
