@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 WEIGHTS = {".pt", ".pth", ".safetensors", ".ckpt", ".bin"}
 GOLDEN = ROOT / "beats-trainer" / "tests" / "golden"
 
@@ -25,3 +27,11 @@ def test_constraints_hold_versions_and_no_addresses():
     pins = [line for line in lines if line and not line.startswith("#")]
     assert pins
     assert all("://" not in line and "==" in line for line in pins)
+
+
+def test_every_relative_link_of_the_documentation_leads_somewhere():
+    pages = [p for p in tracked_files() if p.suffix == ".md"]
+    links = [(page, link) for page in pages for link in LINK.findall(page.read_text(encoding="utf-8"))]
+    assert links
+    broken = [f"{p.relative_to(ROOT)}: {link}" for p, link in links if not (p.parent / link).exists()]
+    assert broken == []
