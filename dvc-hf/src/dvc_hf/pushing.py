@@ -7,10 +7,10 @@ from typing import Any
 
 from dvc_hf import publish
 from dvc_hf.advice import refuse_web_page
-from dvc_hf.commits import transaction
 from dvc_hf.copying import is_hub
 from dvc_hf.location import parse_path
 from dvc_hf.log import logger
+from dvc_hf.transaction import transaction
 
 Original = Callable[..., Any]
 _TEMPORARY = re.compile(r"(^|/)files/md5/\.[^/]+\.tmp$")

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dvc_hf.client import Client, Entry
-from dvc_hf.commits import Batch, raise_first, transaction
+from dvc_hf.commits import Batch
 from dvc_hf.location import Location, is_commit
+from dvc_hf.transaction import raise_first, transaction
 from dvc_hf.uploads import Upload, Uploaded, upload
 
 

@@ -54,11 +54,16 @@ class _Counted(CommitOperationAdd):
     """An addition that tells how far its upload is."""
 
     progress: Progress | None = None
+    is_counted = False
 
     @contextmanager
     def as_file(self, with_tqdm: bool = False) -> Iterator[BinaryIO]:
         with super().as_file() as file:
-            yield _CountedReader(file, self.progress) if with_tqdm and self.progress else file  # type: ignore[misc]
+            if with_tqdm and self.progress:
+                self.is_counted = True
+                yield _CountedReader(file, self.progress)  # type: ignore[misc]
+            else:
+                yield file
 
 
 class _CountedReader:
@@ -116,6 +121,8 @@ def _send(client: Client, group: Sequence[Upload], jobs: int) -> Iterator[Upload
         **client.repo, additions=additions, revision=client.place.branch, num_threads=jobs, free_memory=False
     )
     for item, addition in zip(group, additions, strict=True):
+        if addition.progress and not addition.is_counted:
+            addition.progress(addition.upload_info.size)  # Xet sends whole groups, and says so at the end
         yield _outcome(client, item, addition)
 
 

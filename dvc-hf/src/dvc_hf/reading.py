@@ -1,0 +1,323 @@
+"""The reading part of the fsspec half: listings, contents, versions."""
+
+# ruff: noqa: ARG002 - the signatures are fsspec's
+
+import errno
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+from fsspec.spec import AbstractFileSystem
+from fsspec.utils import tokenize
+from huggingface_hub import hf_hub_url
+from huggingface_hub.utils import get_session, hf_raise_for_status
+
+from dvc_hf.client import Entry
+from dvc_hf.downloads import download
+from dvc_hf.files import RangedFile, absolute
+from dvc_hf.location import Location, parse_path
+from dvc_hf.repository import Account, Repository, repository
+from dvc_hf.transaction import raise_first
+
+Info = dict[str, Any]
+KEPT_IN_MEMORY = 16 * 1024 * 1024
+UPLOADS_AT_ONCE = 8
+
+
+class ReadableStorage(AbstractFileSystem):  # type: ignore[misc]
+    """Files of the Hub's repositories; paths are ``datasets/OWNER/NAME[@REVISION]/PATH``."""
+
+    protocol = "hf"
+    root_marker = ""
+    cachable = False
+
+    def __init__(
+        self,
+        account: Account | None = None,
+        branch: str | None = None,
+        version_aware: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.account = account or Account()
+        self.branch = branch
+        self.version_aware = version_aware
+        self._fresh: dict[str, Entry] = {}
+        self._remembered: dict[str, Info | None] = {}
+        self._without_versions = False
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(item) for item in path]
+        return str(path).removeprefix("hf://").rstrip("/")
+
+    @property
+    def fsid(self) -> str:
+        """What tells this Hub from another; DVC makes it part of a key in which a slash separates."""
+        return f"hf-{tokenize(self.account.endpoint)}"
+
+    def open_repository(self, path: str) -> tuple[Repository, str, str | None]:
+        """The repository that a path is in, the path in it, and the commit that the path names, if any."""
+        place = parse_path(self._strip_protocol(path))
+        if place.version:
+            return repository(place.root.at(self.branch), self.account), place.path_in_repo, place.version
+        return repository(place.root, self.account), place.path_in_repo, None
+
+    # reading -------------------------------------------------------------------------------------
+
+    def infos(self, paths: Sequence[str]) -> list[Info | None]:
+        """What is at each path, None where nothing is; a thousand paths a request."""
+        found: dict[str, Info] = {}
+        for (repo, version), members in self._by_repository(paths).items():
+            entries = repo.entries(members.values(), version)
+            if self._shows_versions and not version:
+                entries |= self._with_commits(repo, entries)
+            for path, name in members.items():
+                if name in entries:
+                    found[path] = self._info(entries[name], path, version)
+        return [found.get(path) for path in paths]
+
+    @property
+    def _shows_versions(self) -> bool:
+        return self.version_aware and not self._without_versions
+
+    @staticmethod
+    def _with_commits(repo: Repository, entries: dict[str, Entry]) -> dict[str, Entry]:
+        """The same files with the commit that wrote each: our own are known, the others are asked for."""
+        files = {path for path, entry in entries.items() if not entry.is_folder}
+        if files & repo.batch.added.keys():
+            raise_first(repo.batch.commit())  # only a commit gives a version
+        own = repo.batch.commits
+        known = {
+            path: replace(entries[path], last_commit=own[path][0])
+            for path in files & own.keys()
+            if entries[path].etag == own[path][1]
+        }
+        return known | repo.entries(files - known.keys(), last_commit=True)
+
+    def _by_repository(self, paths: Iterable[str]) -> dict[tuple[Repository, str | None], dict[str, str]]:
+        groups: dict[tuple[Repository, str | None], dict[str, str]] = {}
+        for path in paths:
+            repo, name, version = self.open_repository(path)
+            groups.setdefault((repo, version), {})[path] = name
+        return groups
+
+    def _info(self, entry: Entry, path: str, version: str | None) -> Info:
+        if entry.is_folder:
+            return {"name": path, "type": "directory", "size": 0}
+        info: Info = {"name": path, "type": "file", "size": entry.size, "etag": entry.etag}
+        if self._shows_versions:
+            info["version_id"] = version or entry.last_commit
+        return info
+
+    def prefetch(self, paths: Sequence[str]) -> None:
+        """Ask for many files at once, each for one download to come."""
+        for (repo, version), members in self._by_repository(paths).items():
+            entries = repo.entries(members.values(), version)
+            self._fresh.update({path: entries[name] for path, name in members.items() if name in entries})
+
+    def info(self, path: str, **kwargs: Any) -> Info:
+        """Describe a file or folder."""
+        path = self._strip_protocol(path)
+        if path in self._remembered:
+            return self._existing(self._remembered[path], path)
+        repo, name, _ = self.open_repository(path)
+        if not name:
+            repo.client.head()
+            return {"name": path, "type": "directory", "size": 0}
+        (info,) = self.infos([path])
+        if info is None and self._has_staged_below(repo, name):
+            info = {"name": path, "type": "directory", "size": 0}
+        return self._existing(info, path)
+
+    @staticmethod
+    def _existing(info: Info | None, path: str) -> Info:
+        if info is None:
+            raise FileNotFoundError(errno.ENOENT, "no such file on the Hub", parse_path(path).url)
+        return info
+
+    @contextmanager
+    def remembering(self, paths: Sequence[str]) -> Iterator[None]:
+        """Ask for many files at once; until the end, asking for one of them is no request."""
+        self._remembered = dict(zip(paths, self.infos(paths), strict=True))
+        try:
+            yield
+        finally:
+            self._remembered = {}
+
+    @contextmanager
+    def without_versions(self) -> Iterator[None]:
+        """Until the end, describe files without the commit that wrote them: a listing then says it all."""
+        self._without_versions = True
+        try:
+            yield
+        finally:
+            self._without_versions = False
+
+    @staticmethod
+    def _has_staged_below(repo: Repository, name: str) -> bool:
+        return any(path.startswith(f"{name}/") for path in list(repo.batch.added))
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Whether there is such a file or folder; a repository that is missing is an error."""
+        try:
+            self.info(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def isfile(self, path: str) -> bool:
+        """Whether there is such a file."""
+        (info,) = self.infos([path])
+        return info is not None and info["type"] == "file"
+
+    def isdir(self, path: str) -> bool:
+        """Whether there is such a folder."""
+        try:
+            return bool(self.info(path)["type"] == "directory")
+        except FileNotFoundError:
+            return False
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        """List a folder, or a file as itself."""
+        path = self._strip_protocol(path)
+        infos = self._below(path, recursive=False)
+        if not infos:
+            info = self.info(path)
+            infos = [] if info["type"] == "directory" else [info]
+        return infos if detail else [info["name"] for info in infos]
+
+    def _below(self, path: str, *, recursive: bool) -> list[Info]:
+        repo, name, version = self.open_repository(path)
+        root = str(parse_path(path).root)
+        entries = repo.tree(name, version, recursive=recursive)
+        if self._shows_versions and not version:
+            entries = list(
+                (
+                    {e.path: e for e in entries} | self._with_commits(repo, {e.path: e for e in entries})
+                ).values()
+            )
+        return [self._info(entry, f"{root}/{entry.path}", version) for entry in entries]
+
+    def find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """List every file below a folder whose name there starts with ``prefix``."""
+        path = self._strip_protocol(path)
+        start = f"{path}/{kwargs.get('prefix') or ''}"
+        depth = path.count("/")
+        infos = self._below(path, recursive=True) or self._itself(path)
+        found = {
+            info["name"]: info
+            for info in sorted(infos, key=lambda info: str(info["name"]))
+            if (withdirs or info["type"] == "file")
+            and (info["name"].startswith(start) or info["name"] == path)
+            and (maxdepth is None or info["name"].count("/") - depth <= maxdepth)
+        }
+        return found if detail else list(found)
+
+    def _itself(self, path: str) -> list[Info]:
+        (info,) = self.infos([path]) if parse_path(path).path_in_repo else (None,)
+        return [info] if info and info["type"] == "file" else []
+
+    def walk(
+        self, path: str, maxdepth: int | None = None, topdown: bool = True, **kwargs: Any
+    ) -> Iterator[Any]:
+        """Walk a folder top down, from one recursive listing."""
+        path = self._strip_protocol(path)
+        detail = kwargs.get("detail", False)
+        folders: dict[str, tuple[dict[str, Info], dict[str, Info]]] = {path: ({}, {})}
+        for info in self._below(path, recursive=True):
+            parent, _, name = info["name"].rpartition("/")
+            is_folder = info["type"] == "directory"
+            folders.setdefault(parent, ({}, {}))[0 if is_folder else 1][name] = info
+        pending = [(path, 1)]
+        while pending:
+            folder, depth = pending.pop(0)
+            dirs, files = folders.get(folder, ({}, {}))
+            yield (folder, dirs, files) if detail else (folder, list(dirs), list(files))
+            if maxdepth is None or depth < maxdepth:
+                pending += [(f"{folder}/{name}", depth + 1) for name in dirs]
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
+        """Read a file, or the bytes from ``start`` up to ``end``."""
+        size = None
+        if (start or 0) < 0 or (end or 0) < 0:
+            size = int(self.info(path)["size"])
+        first, stop = absolute(start, size) or 0, absolute(end, size)
+        if stop is not None and stop <= first:
+            return b""
+        repo, name, version = self.open_repository(path)
+        staged = None if version else repo.batch.added.get(name)
+        if staged is not None and not staged.is_large:
+            return staged.bytes()[first:stop]
+        if staged is not None:
+            raise_first(repo.batch.commit())
+        return self._ranged(repo, name, version, first, stop)
+
+    def _ranged(
+        self, repo: Repository, name: str, version: str | None, first: int, stop: int | None
+    ) -> bytes:
+        client = repo.client
+        url = hf_hub_url(
+            **client.repo, filename=name, revision=version or repo.place.branch, endpoint=client.endpoint
+        )
+        headers = dict(client.headers)
+        if first or stop is not None:
+            headers["Range"] = f"bytes={first}-{'' if stop is None else stop - 1}"
+
+        def question() -> bytes:
+            response = get_session().get(url, headers=headers, follow_redirects=True, timeout=60)
+            if response.status_code == 416:
+                return b""
+            hf_raise_for_status(response)
+            return (
+                bytes(response.content)
+                if response.status_code == 206
+                else bytes(response.content)[first:stop]
+            )
+
+        place = Location(repo.place.repo_type, repo.place.repo_id, version or repo.place.revision, name)
+        return client.ask(question, "read", place)
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> Any:
+        if mode != "rb":
+            message = (
+                f"cannot open '{path}' with mode '{mode}': read it with 'rb', write it with 'wb' or 'xb'"
+            )
+            raise NotImplementedError(message)
+        repo, name, version = self.open_repository(path)
+        if name.endswith(".dir") and not version and name not in repo.batch.added:
+            return io.BytesIO(repo.listing(name, lambda: self.cat_file(path)))
+        info = self.info(path)
+        if info["type"] == "directory":
+            raise IsADirectoryError(21, "is a folder of the Hub", path)
+        if int(info["size"]) <= KEPT_IN_MEMORY:
+            return io.BytesIO(self.cat_file(path))
+        return RangedFile(self, path, size=int(info["size"]))
+
+    def get_file(self, rpath: str, lpath: str, callback: Callback = DEFAULT_CALLBACK, **kwargs: Any) -> None:
+        """Download a file and prove it by size and digest."""
+        repo, name, version = self.open_repository(rpath)
+        if not version and name in repo.batch.added:
+            raise_first(repo.batch.commit())
+        entry = self._fresh.pop(rpath, None) or repo.entries([name], version).get(name)
+        if entry is None:
+            raise FileNotFoundError(2, "no such file on the Hub", rpath)
+        if entry.is_folder:
+            Path(lpath).mkdir(parents=True, exist_ok=True)
+            return
+        target = Path(lpath)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        callback.set_size(entry.size)
+        download(repo.client, entry, version or repo.place.branch, target, callback.relative_update)
