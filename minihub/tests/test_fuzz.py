@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 EXAMPLES = int(os.environ.get("MINIHUB_FUZZ", "400"))
 
 GOOD = {
-    "kind": ["models", "datasets", "spaces", "buckets"],
+    "kind": ["models", "models", "models", "datasets", "spaces", "buckets"],
     "ns": ["alice"],
-    "name": ["m", "m.git", "b"],
+    "name": ["m", "m", "m.git", "b"],
     "rev": ["main", "refs%2Fpr%2F1", "dev", "v1"],
     "path": ["README.md", "sub/a.txt", "sub", "link", "link/hub.db", "big.bin", "module"],
     "oid": ["0" * 64],
@@ -108,7 +108,7 @@ def filled(place: str) -> st.SearchStrategy[str]:
 
 def parameter(name: str) -> st.SearchStrategy[str]:
     good = GOOD.get(name, ["1"])
-    return st.sampled_from(good) | st.sampled_from(good + HOSTILE)
+    return st.sampled_from(good * (3 * len(HOSTILE) // len(good)) + HOSTILE)  # one in four is hostile
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def test_no_request_of_any_route_makes_the_hub_fail(hub: Hub) -> None:
             fill(hub, token)
 
     fuzz()
-    assert statuses[200] > EXAMPLES / 10, statuses
+    assert statuses[200] > EXAMPLES / 20, statuses  # else the routes themselves were hardly reached
     log.info("requests by status: %s", sorted(statuses.items()))
 
 
