@@ -1,0 +1,42 @@
+"""The same through Xet: contents in chunks, of which only new ones are sent."""
+
+from typing import Any
+
+import pytest
+from minihub.testing import Hub
+
+
+@pytest.fixture
+def project(make_project: Any, repo: str) -> Any:
+    project = make_project(publish="data")
+    del project.env["HF_HUB_DISABLE_XET"]
+    return project
+
+
+def sent(hub: Hub) -> int:
+    return sum(record.received for record in hub.requests.matching("POST", "/v1/*"))
+
+
+def test_a_fine_tuned_copy_sends_less_than_an_eighth_of_its_bytes(
+    project: Any, hub: Hub, commits: Any, names: Any, tmp_path: Any
+) -> None:
+    import random
+
+    content = random.Random(1).randbytes(5_000_000)
+    project.write("data/base.pt", content)
+    project.dvc("add", "data")
+    project.dvc("push")
+    assert sent(hub) >= len(content)
+    tuned = content[: -len(content) * 8 // 100] + random.Random(2).randbytes(len(content) * 8 // 100)
+    project.write("data/tuned.pt", tuned)
+    project.dvc("add", "data")
+    project.commit()
+    hub.requests.clear()
+    project.dvc("push")
+    assert sent(hub) < 0.12 * len(tuned)
+    assert commits() == 2
+    assert names() == {"base.pt", "tuned.pt"}
+    clone = project.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    assert clone.read("data/tuned.pt") == tuned
+    assert hub.requests.count("GET", "/v1/reconstructions/*") >= 2
