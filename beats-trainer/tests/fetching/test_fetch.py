@@ -17,6 +17,9 @@ from beats_trainer.errors import (
 from beats_trainer.fetch import find_checkpoint
 from published import Published, import_pin, upload
 
+# What the HTTP library of old clients holds back of an answer that breaks.
+LOST = 20_000
+
 
 def test_a_fetched_file_has_the_pinned_bytes_and_the_second_call_asks_nobody(published: Published):
     first = fetch_checkpoint("small", cache_dir=published.cache)
@@ -119,7 +122,7 @@ def test_a_broken_connection_goes_on_where_it_broke(published: Published, impati
     path = fetch_checkpoint("small", cache_dir=published.cache)
     assert path.read_bytes() == published.data
     sent = [r.sent for r in published.hub.requests if r.method == "GET" and "/resolve/" in r.path]
-    assert sent[-1] == len(published.data) - 100_000
+    assert len(published.data) - 100_000 <= sent[-1] < len(published.data) - 100_000 + LOST
 
 
 def test_what_an_earlier_attempt_left_is_used_by_the_next(published: Published, impatient: None):
@@ -128,11 +131,13 @@ def test_what_an_earlier_attempt_left_is_used_by_the_next(published: Published, 
     published.hub.fail("GET", "*/resolve/*", status=503, times=None)
     with pytest.raises(FetchError, match="503"):
         fetch_checkpoint("small", cache_dir=published.cache)
-    assert [path.stat().st_size for path in published.leftovers()] == [250_000]
+    (leftover,) = published.leftovers()
+    kept = leftover.stat().st_size
+    assert 250_000 - 5 * LOST < kept <= 250_000
     published.hub.recover()
     published.hub.requests.clear()
     assert fetch_checkpoint("small", cache_dir=published.cache).read_bytes() == published.data
-    assert [r.sent for r in published.hub.requests if r.method == "GET"] == [50_000]
+    assert [r.sent for r in published.hub.requests if r.method == "GET"] == [len(published.data) - kept]
     assert published.leftovers() == []
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from published import Published, beats, import_pin, publish
@@ -117,9 +119,10 @@ def test_without_a_network_the_message_names_the_endpoint(published: Published):
 def test_a_private_file_needs_a_token_and_each_case_has_its_message(published: Published):
     from huggingface_hub import HfApi
 
-    HfApi(endpoint=published.hub.endpoint, token=published.token).update_repo_settings(
-        published.repo_id, repo_type="dataset", visibility="private"
-    )
+    api = HfApi(endpoint=published.hub.endpoint, token=published.token)
+    named = "visibility" in inspect.signature(api.update_repo_settings).parameters
+    private: dict[str, Any] = {"visibility": "private"} if named else {"private": True}
+    api.update_repo_settings(published.repo_id, repo_type="dataset", **private)
     nobody = beats(published, "fetch", "small")
     assert "it is private: set HF_TOKEN" in nobody.stderr
     stranger = beats(published, "fetch", "small", HF_TOKEN=published.hub.user("bob"))
