@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -75,3 +78,32 @@ def test_health_names_clipping_silence_and_what_is_no_number():
     assert [health.findings()[0].kind for health in (clipped, silent, broken)] == ["clipped", "silent", "nan"]
     assert np.isfinite(mended).all()
     assert broken.broken == [(100, 110)]
+
+
+MEMORY = """
+import sys
+import numpy as np
+from beats_trainer.scale.rows import Row
+from beats_trainer.scale.run import embed_recordings
+from beats_trainer.scale.settings import Settings
+from beats_trainer.scale.sources import find_sources
+
+class Nothing:
+    settings, gather_s = Settings("none", "0" * 64), 160.0
+    def __call__(self, clips):
+        return ((clip, [Row(clip, None, np.zeros((1, 768), np.float32))]) for clip in clips)
+
+embed_recordings(find_sources([sys.argv[1]]), Nothing(), sys.argv[2])
+with open("/proc/self/status") as file:
+    print(next(line for line in file if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak from /proc")
+def test_memory_does_not_grow_with_the_length_of_a_recording(record, tmp_path):
+    peaks = []
+    for minutes in (4, 40):
+        path = record(f"{minutes}.wav", 60 * minutes, 16_000)
+        command = [sys.executable, "-c", MEMORY, str(path), str(tmp_path / f"t{minutes}")]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    assert peaks[1] - peaks[0] < 60_000, peaks

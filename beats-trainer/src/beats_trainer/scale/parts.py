@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class Parts:
 
     def add(self, clip: Clip, rows: Sequence[Row]) -> None:
         """Rows of one clip; none if it was left out."""
-        self._rows += rows
+        heard = replace(clip, waveform=None)  # the sound itself would fill the memory until the part is due
+        self._rows += [replace(row, clip=heard) for row in rows]
         self._journal[clip.recording].done.add(clip.index, clip.index + 1)
 
     def end(self, ended: Ended) -> None:
