@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Client:
     def __init__(self, endpoint: str, token: str, number: int) -> None:
         self.endpoint, self.token, self.number = endpoint, token, number
         self.acknowledged: dict[str, str] = {}  # path -> sha256
+        self.failures: list[str] = []  # answers that say the Hub itself failed
 
     def run(self) -> None:
         """Until the Hub is gone."""
@@ -37,6 +39,10 @@ class Client:
             path, content = f"c{self.number}/{time.time_ns()}-{count}.bin", os.urandom(200_000 + count)
             try:
                 self.upload(path, content)
+            except urllib.error.HTTPError as error:
+                self.failures.append(f"{path} was answered with {error.code}")
+                error.close()
+                return
             except (OSError, ValueError, http.client.HTTPException):
                 return
             self.acknowledged[path] = hashlib.sha256(content).hexdigest()
@@ -80,8 +86,8 @@ def serve(folder: Path) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().removeprefix("minihub: ").strip()
 
 
-def one_round(folder: Path, token: str, pause_s: float) -> dict[str, str]:
-    """Serve, let clients work, kill; gives what was acknowledged."""
+def one_round(folder: Path, token: str, pause_s: float) -> tuple[dict[str, str], list[str]]:
+    """Serve, let clients work, kill; gives what was acknowledged, and what the Hub could not do."""
     process, endpoint = serve(folder)
     clients = [Client(endpoint, token, number) for number in range(CLIENTS)]
     threads = [threading.Thread(target=client.run) for client in clients]
@@ -94,7 +100,8 @@ def one_round(folder: Path, token: str, pause_s: float) -> dict[str, str]:
     process.stdout.close()
     for thread in threads:
         thread.join()
-    return {path: oid for client in clients for path, oid in client.acknowledged.items()}
+    acknowledged = {path: oid for client in clients for path, oid in client.acknowledged.items()}
+    return acknowledged, [failure for client in clients for failure in client.failures]
 
 
 def broken_promises(folder: Path, promised: dict[str, str]) -> list[str]:
@@ -141,7 +148,9 @@ def crash(rounds: int, seed: int) -> tuple[int, list[str]]:
             folder = Path(temporary) / "hub"
             token, promised = new_hub(folder), {}
             for _ in range(min(ROUNDS_PER_FOLDER, rounds - start)):
-                promised |= one_round(folder, token, chance.uniform(0.02, 0.6))
+                acknowledged, failures = one_round(folder, token, chance.uniform(0.02, 0.6))
+                promised |= acknowledged
+                broken += failures
                 broken += broken_promises(folder, promised)
             commits += len(promised)
     return commits, broken

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from minihub.fsck import check
 from minihub.garbage import collect
-from minihub.testing import Hub
+from minihub.testing import Hub, serve
 
 from .asking import ask, commit, file
 from .conftest import Client
@@ -90,6 +90,17 @@ def test_gc_removes_what_no_repository_holds(client: Client, hub: Hub) -> None:
     removed = [name.split()[0] for name, _ in collect(hub.state, grace_s=-1)]
     assert sorted(removed) == ["blob", "xorb"]
     assert list(check(hub.state)) == []
+
+
+def test_a_branch_that_a_killed_server_had_locked_moves_again(tmp_path: Path) -> None:
+    with serve(tmp_path) as hub:
+        token = hub.user("alice")
+        ask(hub.endpoint, "POST", "/api/repos/create", {"name": "m"}, token)
+    folder = next((tmp_path / "repos").iterdir())
+    for name in ("refs/heads/main.lock", "packed-refs.lock", "HEAD.lock"):
+        (folder / name).touch()
+    with serve(tmp_path) as hub:
+        assert commit(hub.endpoint, token, "alice/m", file("a", "x")).status == 200
 
 
 def test_drafts_of_a_killed_server_are_swept(tmp_path: Path) -> None:

@@ -55,14 +55,14 @@ class Ref:
         return {"name": self.name, "ref": self.ref, "targetCommit": self.commit}
 
 
-def create(folder: Path, author: Author) -> None:
-    """A bare repository whose first commit says which files are large."""
+def create(folder: Path, author: Author, files: dict[str, str]) -> None:
+    """A bare repository whose first commit says which files are large, and has these small files."""
     git = pygit2.init_repository(folder, bare=True, initial_head="main")
     try:
         shutil.rmtree(folder / "hooks", ignore_errors=True)
         builder = git.TreeBuilder()
-        blob = git.create_blob(INITIAL_ATTRIBUTES.encode())
-        builder.insert(".gitattributes", blob, pygit2.enums.FileMode.BLOB)
+        for name, text in {".gitattributes": INITIAL_ATTRIBUTES, **files}.items():
+            builder.insert(name, git.create_blob(text.encode()), pygit2.enums.FileMode.BLOB)
         sign = author.signature()
         git.create_commit(MAIN, sign, sign, "initial commit", builder.write(), [])
     finally:

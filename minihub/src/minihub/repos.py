@@ -48,7 +48,7 @@ class Repos:
             raise _already_exists(name)
         folder = uuid.uuid4().hex
         if name.type != "bucket":
-            history.create(self.folder / folder, author)
+            history.create(self.folder / folder, author, _first_files(name, details))
             sync_folder(self.folder)
         try:
             self._insert(name, folder, private, details)
@@ -160,6 +160,14 @@ class Repos:
             lock=self._locks[row["id"]],
             details=json.loads(row["details"]),
         )
+
+
+def _first_files(name: RepoName, details: dict[str, Any]) -> dict[str, str]:
+    """A space begins with a card that says what runs it."""
+    if name.type != "space":
+        return {}
+    facts = {"title": name.name, "sdk": details.get("sdk", "static")}
+    return {"README.md": "---\n" + "".join(f"{key}: {value}\n" for key, value in facts.items()) + "---\n"}
 
 
 def not_found(name: RepoName) -> RepoNotFoundError:

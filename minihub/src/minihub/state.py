@@ -81,6 +81,9 @@ class State:
         return bytes(row["value"])
 
     def _sweep(self) -> None:
-        """Remove drafts that a killed server left behind."""
+        """Remove drafts and git's lock files that a killed server left behind."""
         for path in self.drafts.glob("*"):
             path.unlink()
+        for pattern in ("*/*.lock", "*/refs/**/*.lock"):  # no reference may be called so
+            for path in list(self.repos.folder.glob(pattern)):
+                path.unlink()
