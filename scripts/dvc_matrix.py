@@ -3,7 +3,7 @@
     python scripts/dvc_matrix.py [VERSION ...] [--jobs N] [--json FILE] [--fresh]
 
 Each version has an environment of its own in build/matrix, with the newest dependencies that it allows: what
-`pip install dvc==VERSION dvc-hf` gives a user today, but for BOUNDS. `newest` is whatever the package index has.
+`pip install dvc==VERSION dvc-hf` gives a user today, but for BOUNDS. `newest` is what the package index has.
 """
 
 from __future__ import annotations
