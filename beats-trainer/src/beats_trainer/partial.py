@@ -56,9 +56,10 @@ class Partial:
         return self._hash.hexdigest()
 
     def finish(self) -> None:
-        """Gives the file its name, all at once."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Gives the file its name, all at once.
+
+        It is not forced to the disk, which takes long: every load computes the digest anyway.
+        """
         self._file.close()
         self.path.replace(self.destination)
 
