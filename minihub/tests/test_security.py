@@ -1,12 +1,9 @@
 """What must not be possible."""
 
 import json
-import os
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from minihub.testing import Hub
 
 from minihub import globs
@@ -185,155 +182,6 @@ def test_no_pattern_takes_long_to_match() -> None:
 )
 def test_patterns_match_as_gits_do(pattern: str, path: str, expected: bool) -> None:
     assert globs.matches(pattern, path) is expected
-
-
-WORDS = st.sampled_from(
-    [
-        *(
-            "api",
-            "models",
-            "datasets",
-            "buckets",
-            "alice",
-            "m",
-            "main",
-            "tree",
-            "resolve",
-            "commit",
-            "v1",
-            "xorbs",
-        ),
-        *(
-            "refs%2Fpr%2F1",
-            "paths-info",
-            "preupload",
-            "info",
-            "lfs",
-            "objects",
-            "batch",
-            "m.git",
-            "default",
-            "%00",
-        ),
-        *(
-            "..",
-            "%2e%2e",
-            "%ff",
-            "0" * 64,
-            "a" * 40,
-            "branch",
-            "tag",
-            "lfs-files",
-            "super-squash",
-            "discussions",
-        ),
-        *(
-            "revision",
-            "settings",
-            "refs",
-            "commits",
-            "xet-write-token",
-            "chunks",
-            "reconstructions",
-            "repos",
-            "b",
-        ),
-        *("create", "move", "delete", "verify", "duplicate", "whoami-v2", "validate-yaml", "git-upload-pack"),
-    ]
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | WORDS,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-KEYS = st.sampled_from(
-    [
-        *(
-            "name",
-            "organization",
-            "type",
-            "files",
-            "path",
-            "sample",
-            "size",
-            "objects",
-            "oid",
-            "operation",
-            "tag",
-        ),
-        *(
-            "message",
-            "startingPoint",
-            "deletions",
-            "sha",
-            "paths",
-            "target",
-            "fromRepo",
-            "toRepo",
-            "gated",
-            "key",
-        ),
-        *("value", "content", "title", "pullRequest", "visibility", "xetHash", "private"),
-    ]
-)
-BODIES = st.dictionaries(KEYS, VALUES, max_size=5).map(lambda v: json.dumps(v).encode()) | st.binary(
-    max_size=200
-)
-QUERIES = st.lists(
-    st.sampled_from(
-        [
-            *(
-                "recursive=true",
-                "expand=1",
-                "cursor=a%2Fb",
-                "cursor=%00",
-                "limit=-1",
-                "limit=99999999999",
-                "p=7",
-            ),
-            *(
-                "create_pr=1",
-                "service=git-upload-pack",
-                "service=x",
-                "blobs=1",
-                "expires=1&signature=x",
-                "limit=%C2%B2",
-            ),
-        ]
-    ),
-    max_size=2,
-).map("&".join)
-EXAMPLES = int(os.environ.get("MINIHUB_FUZZ", "1000"))
-
-
-def test_no_request_makes_the_hub_fail(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from minihub.testing import serve
-
-    with serve(tmp_path_factory.mktemp("fuzz")) as hub:
-        token = hub.user("alice")
-        ask(hub.endpoint, "POST", "/api/buckets/alice/b", {}, token)
-
-        @settings(
-            max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-        )
-        @given(
-            method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]),
-            words=st.lists(WORDS, min_size=1, max_size=7),
-            query=QUERIES,
-            body=BODIES,
-            span=st.sampled_from(["", "bytes=0-", "bytes=5-1", "bytes=-0", "bytes=99999999999999999-"]),
-            known=st.booleans(),
-        )
-        def fuzz(method: str, words: list[str], query: str, body: bytes, span: str, known: bool) -> None:
-            if "m" in words:
-                ask(hub.endpoint, "POST", "/api/repos/create", {"name": "m"}, token)
-            path = "/" + "/".join(words) + ("?" + query if query else "")
-            answer = ask(hub.endpoint, method, path, body, token if known else "", Range=span)
-            assert answer.status < 500, (method, path, body, answer.body)
-
-        fuzz()
 
 
 @pytest.mark.parametrize("half", ["\ud800", "a\udfff", "\udc00\ud800"])
