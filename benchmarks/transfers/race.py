@@ -97,14 +97,10 @@ class Race:
         with self._home() as home:
             hf = Path(sys.executable).with_name("hf")
             command = [hf, "upload", repo, self.tree, "--type", "dataset"]
-            self._took(
-                "push", THEIRS["push"], run(command, home, bare_env(home) | self.hub.env(home)).seconds
-            )
+            self._took("push", THEIRS["push"], run(command, home, bare_env(home) | self.hub.env(home)))
         with self._home() as home:
             command = [sys.executable, client.__file__, "snapshot_download", repo, home / "cache"]
-            self._took(
-                "pull", THEIRS["pull"], run(command, home, bare_env(home) | self.hub.env(home)).seconds
-            )
+            self._took("pull", THEIRS["pull"], run(command, home, bare_env(home) | self.hub.env(home)))
 
     def _naively(self) -> None:
         with self._home() as home:
