@@ -3,10 +3,10 @@
     python benchmarks/push_pull.py [--quick | --smaller N] [--memory] [--rounds N] [--only PART ...] ...
 
 Everything runs against minihub in a process of its own (dvc-s3 against moto, see transfers/s3.py), on this
-machine, whole programs from start to end, one after the other in turning order, with empty caches, because
-Xet's cache of one upload would spare the next its own. A ratio is the median over the rounds of dvc-hf's time
-to the other's in the same round. HfFileSystem is given a few of the small files only, and its time is
-multiplied, without that of starting.
+machine, whole programs from start to end, one after the other in turning order, with empty caches and each on
+a Hub of its own, because what one upload left in either would spare the next its own. A ratio is the median
+over the rounds of dvc-hf's time to the other's in the same round. HfFileSystem is given a few of the small
+files only, and its time is multiplied, without that of starting.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def measure(part: str, folder: Path, hub: Hub, store: str, options: argparse.Nam
     scale = options.smaller
     if part == "large":
         size = 361_000_000 // scale
-        race = Race(content.write_noise(folder / "large.bin", size, 1), folder, hub, store)
+        race = Race(content.write_noise(folder / "large.bin", size, 1), folder, store)
         return print_race(f"one file of {size / 1e6:.0f} MB", race.run(options.rounds))
     if part == "small":
         tree = content.write_many(folder / "tree", 1000 // scale)
         naive = content.write_many(folder / "naive", NAIVE_FILES)
         title = f"{1000 // scale} files of 10 kB"
-        return print_race(title, Race(tree, folder, hub, store, naive).run(options.rounds))
+        return print_race(title, Race(tree, folder, store, naive).run(options.rounds))
     if part == "finetuned":
         title = "a fine-tuned copy of a checkpoint of 361 MB (last layer and head changed), through Xet"
         return print_costs(title, costs.finetuned(hub, folder), share="sent")

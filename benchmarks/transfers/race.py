@@ -1,4 +1,8 @@
-"""The same content sent, then fetched, by one way after another, round after round."""
+"""The same content sent, then fetched, by one way after another, round after round.
+
+Each way has a Hub of its own in each round: one that has the content already spares whoever comes second
+the upload, since Xet knows a chunk whichever repository it came with.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import shutil
 import statistics
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,7 @@ from typing import Any
 from huggingface_hub import HfApi
 
 from transfers import client, s3
-from transfers.hub import OWNER, Hub
+from transfers.hub import OWNER, Hub, hub_process
 from transfers.program import Taken, bare_env, run
 from transfers.project import Project
 
@@ -25,6 +30,7 @@ NAIVE = "HfFileSystem"
 START = (
     "dvc status, local"  # what DVC takes before it moves a byte, for whoever looks for the cause of a ratio
 )
+REPO = f"{OWNER}/data"
 _numbers = itertools.count()
 
 
@@ -35,14 +41,12 @@ class Race:
     Args:
         tree: a file or folder.
         folder: for projects, homes and clones.
-        hub: where dvc-hf and the Hub's own client send to.
         s3: address of an S3 server, "" without one.
         naive: a smaller folder for HfFileSystem, None where it does not take part.
     """
 
     tree: Path
     folder: Path
-    hub: Hub
     s3: str = ""
     naive: Path | None = None
     times: dict[str, dict[str, list[Taken]]] = field(default_factory=lambda: {"push": {}, "pull": {}})
@@ -70,9 +74,9 @@ class Race:
         return project
 
     def _dvc_hf(self) -> None:
-        repo = self._repo()
-        self.project.remote(url=f"hf://datasets/{repo}")
-        self._dvc(OURS, self.project, lambda home: self.hub.env(home))
+        with self._hub() as hub:
+            self.project.remote(url=f"hf://datasets/{REPO}")
+            self._dvc(OURS, self.project, hub.env)
 
     def _dvc_s3(self) -> None:
         bucket = f"bucket-{next(_numbers)}"
@@ -93,25 +97,29 @@ class Race:
         shutil.rmtree(clone.folder)
 
     def _client(self) -> None:
-        repo = self._repo()
-        with self._home() as home:
-            hf = Path(sys.executable).with_name("hf")
-            command = [hf, "upload", repo, self.tree, "--type", "dataset"]
-            self._took("push", THEIRS["push"], run(command, home, bare_env(home) | self.hub.env(home)))
-        with self._home() as home:
-            command = [sys.executable, client.__file__, "snapshot_download", repo, home / "cache"]
-            self._took("pull", THEIRS["pull"], run(command, home, bare_env(home) | self.hub.env(home)))
+        hf = Path(sys.executable).with_name("hf")
+        with self._hub() as hub:
+            with self._home() as home:
+                command = [hf, "upload", REPO, self.tree, "--type", "dataset"]
+                self._took("push", THEIRS["push"], run(command, home, bare_env(home) | hub.env(home)))
+            with self._home() as home:
+                command = [sys.executable, client.__file__, "snapshot_download", REPO, home / "cache"]
+                self._took("pull", THEIRS["pull"], run(command, home, bare_env(home) | hub.env(home)))
 
     def _naively(self) -> None:
-        with self._home() as home:
-            command = [sys.executable, client.__file__, "upload_naively", self._repo(), str(self.naive)]
-            taken = run(command, home, bare_env(home) | self.hub.env(home))
+        with self._hub() as hub, self._home() as home:
+            command = [sys.executable, client.__file__, "upload_naively", REPO, str(self.naive)]
+            taken = run(command, home, bare_env(home) | hub.env(home))
             self._took("push", NAIVE, replace(taken, seconds=float(taken.output.split()[-1])))
 
-    def _repo(self) -> str:
-        name = f"{OWNER}/data-{next(_numbers)}"
-        HfApi(endpoint=self.hub.endpoint, token=self.hub.token).create_repo(name, repo_type="dataset")
-        return name
+    @contextmanager
+    def _hub(self) -> Iterator[Hub]:
+        """A Hub with one empty repository."""
+        folder = self.folder / f"hub-{next(_numbers)}"
+        with hub_process(folder) as hub:
+            HfApi(endpoint=hub.endpoint, token=hub.token).create_repo(REPO, repo_type="dataset")
+            yield hub
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _home(self) -> _Home:
         return _Home(self.folder / f"home-{next(_numbers)}")
