@@ -213,3 +213,15 @@ def test_a_moved_repository_answers_to_both_names(client: Client) -> None:
         api.delete_repo("alice/new")
         assert not api.repo_exists("alice/new") and not api.repo_exists("alice/old")
     """)
+
+
+def test_who_makes_a_repository_at_the_same_moment_is_told_where_it_is(client: Client) -> None:
+    """The client reads the url of the 409, too."""
+    client("""
+        from concurrent.futures import ThreadPoolExecutor
+        with ThreadPoolExecutor(8) as pool:
+            for number in range(10):
+                name = f"alice/m{number}"
+                urls = list(pool.map(lambda _: api.create_repo(name, exist_ok=True), range(8)))
+                assert {url.repo_id for url in urls} == {name}
+    """)

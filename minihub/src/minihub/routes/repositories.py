@@ -28,14 +28,21 @@ def create(call: Call) -> Any:
     url = f"{call.endpoint}/{name.url_path}"
     existing = call.state.repos.find(name)
     if existing is not None and existing.name == name:
-        message = f"You already created this {name.type} repo: {name.id}"
-        return JSONResponse({"error": message, "url": url}, 409, headers={"X-Error-Message": message})
+        return _exists(f"You already created this {name.type} repo: {name.id}", url)
     call.may_write(name)
     details = {key: body[key] for key in DETAILS if isinstance(body.get(key), str)}
-    repo = call.state.repos.create(
-        name, private=wants_private(call, body, name), author=call.author, **details
-    )
+    try:
+        repo = call.state.repos.create(
+            name, private=wants_private(call, body, name), author=call.author, **details
+        )
+    except ConflictError as error:  # somebody was faster
+        return _exists(str(error), url)
     return {"url": url, "name": name.id, "id": str(repo.key)}
+
+
+def _exists(message: str, url: str) -> JSONResponse:
+    """The answer of which clients with `exist_ok` read the url."""
+    return JSONResponse({"error": message, "url": url}, 409, headers={"X-Error-Message": message})
 
 
 def delete(call: Call) -> Any:
