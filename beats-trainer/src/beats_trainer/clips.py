@@ -106,7 +106,9 @@ def cut(blocks: Iterable[Waveform], plan: ClipPlan) -> Iterator[Cut]:
         while start + plan.clip <= offset + len(held):
             if pending is not None:
                 yield pending
-            pending = Cut(start, start + plan.clip, held[start - offset : start - offset + plan.clip])
+            first = start - offset
+            # A copy: a view would keep all that is held in memory for as long as the clip waits.
+            pending = Cut(start, start + plan.clip, held[first : first + plan.clip].copy())
             start += plan.hop
         # The rest may need the last clip again: all of it with `extend`, some with `full`.
         keep = max(0, min(start, pending.start if pending else 0) - offset) if pending else 0

@@ -20,6 +20,7 @@ from beats_trainer.attention import GATE_UNITS, Attention, diagonals
 from beats_trainer.config import BEATsConfig
 from beats_trainer.convolution import BlockConvolution
 from beats_trainer.kernels import choice, linear
+from beats_trainer.memory import release_weights
 
 if TYPE_CHECKING:
     from beats_trainer.encoder import Layer
@@ -92,6 +93,7 @@ class FastEncoder:
 
     def __init__(self, model: BEATs, dtype: torch.dtype = torch.float32) -> None:
         self.config, encoder = model.config, model.encoder
+        release_weights(model.parameters())  # which a look at their values has just read from the file
         self.embed = linear(model.patch_embedding.weight.flatten(1), None)
         self.embed_norm = FastNorm(model.layer_norm)
         self.project = linear(model.post_extract_proj.weight, model.post_extract_proj.bias)
@@ -99,7 +101,13 @@ class FastEncoder:
         self.convolution = BlockConvolution(position.weight(), position.bias)
         self.norm = FastNorm(encoder.layer_norm)
         self.table = encoder.table
-        self.layers = [FastLayer(cast("Layer", layer), self.config, dtype) for layer in encoder.layers]
+        self.layers = [self._laid_out(cast("Layer", layer), dtype) for layer in encoder.layers]
+
+    def _laid_out(self, layer: Layer, dtype: torch.dtype) -> FastLayer:
+        """The original's weights leave the memory layer by layer, so that it never holds two whole copies."""
+        fast = FastLayer(layer, self.config, dtype)
+        release_weights(layer.parameters())
+        return fast
 
     def __call__(self, energies: Tensor, wanted: Sequence[int]) -> list[Tensor]:
         """`(batch, frames, 128)` -> the layers wanted, in ascending order, each `(batch, patches, dim)`."""

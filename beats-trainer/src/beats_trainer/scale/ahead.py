@@ -13,7 +13,7 @@ from beats_trainer.scale.sources import Source
 
 Item = Clip | Ended
 Read = Callable[[Source], Iterator[Item]]
-SAMPLES_AHEAD = 8_000_000  # 32 MB, 50 clips of 10 s
+SAMPLES_AHEAD = 2_560_000  # 10 MB, 16 clips of 10 s: as many as go to the model together on a CPU
 LANES_AHEAD = 4096
 
 

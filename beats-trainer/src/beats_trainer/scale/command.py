@@ -108,12 +108,16 @@ def run(sources: Any, encoding: Encoding, output: Path, options: dict[str, Any])
 def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
     """The model and the settings that are asked for; `checkpoint` is its name in the table, if not `name`."""
     from beats_trainer.load import is_path, load_model
+    from beats_trainer.memory import keep_heap_small, release_code
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.settings import Settings
 
     path = Path(name) if is_path(name) else _fetched(name)
     device = None if options["device"] == "auto" else options["device"]
+    keep_heap_small()
+    release_code()
     model = load_model(path, device=device, precision=options["precision"])
+    release_code()
     settings = Settings(
         checkpoint=checkpoint or (Path(name).name if is_path(name) else name),
         sha256=file_digest(path, "sha256"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch.nn import functional
 
 from beats_trainer.batches import PATCHES_PER_FORWARD
 from beats_trainer.embed import embed
-from beats_trainer.scale.memory import releasing
 from beats_trainer.scale.reading import Clip
 from beats_trainer.scale.rows import Row
 from beats_trainer.scale.settings import Settings
@@ -35,7 +33,6 @@ class Encoding:
 
     def __init__(self, model: BEATs, settings: Settings, batch_size: int | None = None) -> None:
         self.model, self.settings = model, settings
-        self._lean = False
         gpu = model.device.type != "cpu"
         limit = PATCHES_PER_FORWARD_GPU if gpu else PATCHES_PER_FORWARD
         self.limit = int(batch_size * settings.clip_s * PATCHES_PER_SECOND) + 8 if batch_size else limit
@@ -56,16 +53,14 @@ class Encoding:
 
     def _vectors(self, waveforms: list[np.ndarray]) -> np.ndarray:
         """`(waveforms, layers, dim)`."""
-        with nullcontext() if self._lean else releasing(self.model):
-            layers = embed(
-                self.model,
-                waveforms,
-                layers=self.settings.layers,
-                pooling=self.settings.pooling,
-                short="pad",
-                limit=self.limit,
-            )
-        self._lean = True
+        layers = embed(
+            self.model,
+            waveforms,
+            layers=self.settings.layers,
+            pooling=self.settings.pooling,
+            short="pad",
+            limit=self.limit,
+        )
         stacked = torch.stack([torch.stack(clips) for clips in layers], dim=1).float()
         return (functional.normalize(stacked, dim=-1) if self.settings.normalize else stacked).numpy()
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beats_trainer.scale.ahead import Ahead, Item
+from beats_trainer.clips import SAMPLE_RATE
+from beats_trainer.scale.ahead import SAMPLES_AHEAD, Ahead, Item
 from beats_trainer.scale.facts import Facts
 from beats_trainer.scale.findings import LOSSES, Finding
 from beats_trainer.scale.journal import Journal
@@ -132,7 +133,8 @@ class Run:
             seconds_per_part=self.options.seconds_per_part,
         )
         try:
-            with Ahead(list(self._left()), self._read, self.options.workers) as ahead:
+            room = max(SAMPLES_AHEAD, int(self.encoding.gather_s * SAMPLE_RATE))
+            with Ahead(list(self._left()), self._read, self.options.workers, room) as ahead:
                 for items in self._batches(ahead):
                     self._embed(items, parts)
                     self.progress.waited_s = ahead.waited_s

@@ -1,0 +1,83 @@
+"""Gives memory back: weights that have been laid out anew, code that ran once, heap that is free.
+
+For Linux; elsewhere nothing happens. No value changes: a page that is needed again is read again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from torch import Tensor
+
+_PAGE_OUT = 21  # MADV_PAGEOUT, Linux 5.4
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of glibc's mallopt
+_SEPARATE = 1 << 20  # bytes: what is larger goes back to the system once it is free
+Span = tuple[int, int]
+
+
+def release_weights(tensors: Iterable[Tensor]) -> None:
+    """Let the system take back tensors that are mapped from a file, until they are used again."""
+    mapped = _mapped("")
+    starts = [start for start, _ in mapped]
+    for tensor in tensors:
+        if tensor.device.type != "cpu" or not mapped:
+            continue
+        first, stop = tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes
+        at = bisect_right(starts, first) - 1
+        if at >= 0 and stop <= mapped[at][1]:  # what lies on the heap would be written to the swap
+            _page_out(first, stop)
+
+
+def release_code() -> None:
+    """Let the system take back the code and the constants of libraries that were needed to start alone."""
+    for start, stop in _mapped("w"):
+        _page_out(start, stop)
+    trim()
+
+
+def trim() -> None:
+    """Give free heap back."""
+    library = _libc()
+    if library is not None and hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def keep_heap_small() -> None:
+    """Large blocks are not kept on the heap from here on, where small ones that live on would pin them."""
+    library = _libc()
+    if library is not None and hasattr(library, "mallopt"):
+        library.mallopt(_MMAP_THRESHOLD, _SEPARATE)
+        library.mallopt(_TRIM_THRESHOLD, 8 * _SEPARATE)
+
+
+@lru_cache(maxsize=1)
+def _libc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
+
+
+def _page_out(start: int, stop: int) -> None:
+    library = _libc()
+    first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+    length = (stop - first) // mmap.PAGESIZE * mmap.PAGESIZE
+    if library is not None and length > 0:
+        library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), _PAGE_OUT)
+
+
+def _mapped(without: str) -> list[Span]:
+    """Where files are mapped into this process, those with the permission `without` left out; ascending."""
+    if _libc() is None:
+        return []
+    lines = (line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines())
+    files = (f for f in lines if len(f) > 5 and f[5].startswith("/") and not (without and without in f[1]))
+    return [_span(fields[0]) for fields in files]
+
+
+def _span(text: str) -> Span:
+    start, _, stop = text.partition("-")
+    return int(start, 16), int(stop, 16)

@@ -1,0 +1,50 @@
+"""What stays in memory while the base model runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim
+from beats_trainer.untrained import write_untrained
+from sounds import TINY
+
+PEAK = """
+import sys
+from beats_trainer.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end
+with open("/proc/self/status") as file:
+    print(next(line for line in file if line.startswith("VmHWM")).split()[1])
+"""
+MOST = 700_000  # kB
+
+
+def test_weights_that_were_given_back_have_the_same_values(tmp_path):
+    from beats_trainer.checkpoint import read_checkpoint
+
+    mapped = read_checkpoint(TINY).weights
+    before = {name: value.clone() for name, value in mapped.items()}
+    heap = torch.arange(1 << 20, dtype=torch.float32)
+    keep_heap_small()
+    release_code()
+    release_weights([*mapped.values(), heap])
+    trim()
+    assert all(torch.equal(before[name], value) for name, value in mapped.items())
+    assert np.array_equal(heap.numpy(), np.arange(1 << 20, dtype=np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak from /proc")
+def test_the_base_model_stays_below_its_limit(record, tmp_path):
+    model = write_untrained(tmp_path / "base.pt")
+    path = record("stereo.wav", 180, 48_000, 2)
+    words = ["embed", path, "-o", tmp_path / "t", "--model", model, "--layer", 0, "--device", "cpu"]
+    command = [sys.executable, "-c", PEAK, *map(str, words)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(done.stdout.split()[-1]) < MOST, done.stdout
