@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash
+.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash embed-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -64,6 +64,10 @@ client-matrix: setup
 # A fetch is killed at 100 random moments.
 fetch-crash: setup
 	BEATS_TEST_FULL=1 $(BIN)/python -m pytest beats-trainer/tests/fetching/test_processes.py -k "kill" --timeout 1800
+
+# `beats embed` of 10,000 files is killed at 20 random moments: takes some minutes.
+embed-crash: setup
+	$(BIN)/python beats-trainer/tests/embed_crash.py --files 10000 --kills 20
 
 clean:
 	rm -rf .venv build

@@ -13,6 +13,7 @@ import pytest
 from beats_trainer.scale.lock import locked
 from beats_trainer.scale.output import Output
 from beats_trainer.scale.shards import Shard, parse_shard
+from embed_crash import crash
 from sounds import TINY
 
 SCRIPT = """
@@ -135,3 +136,10 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path, record):
 def test_a_shard_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="K/N"):
         parse_shard(text)
+
+
+def test_hundreds_of_files_with_damaged_ones_among_them_survive_kills(tmp_path):
+    """The short form of `make embed-crash`."""
+    figures = crash(tmp_path, TINY, files=300, kills=3, seed=11)
+    assert figures["kills"] > 0
+    assert figures["rows"] > 300
