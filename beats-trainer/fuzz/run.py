@@ -9,6 +9,7 @@ file may run code, take 1 GB of memory or 5 seconds. Needs a POSIX system: each 
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import os
 import random
@@ -33,6 +34,7 @@ from mutations import MUTATIONS, seeds
 TINY = Path(__file__).resolve().parents[1] / "tests" / "golden" / "tiny"
 MOST_BYTES = 1_000_000_000
 MOST_S = 5.0
+CODECS = ("ascii", "cp437", "latin-1", "raw_unicode_escape", "unicode_escape")
 # What Python tells its audit hooks when somebody acts on the world.
 ACTS = ("os.", "subprocess.", "socket.", "shutil.", "exec", "ctypes.dlopen", "webbrowser.", "urllib.")
 HARMLESS = ("os.scandir", "os.listdir", "os.putenv", "os.unsetenv")
@@ -63,7 +65,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         load_model(TINY / "naturebeats.pt", device="cpu")  # what is imported late is imported by now,
-        "".encode("cp437"), repr(torch.zeros(3))  # and what names in archives and messages need
+        repr(torch.zeros(3))  # and what messages need,
+        for codec in CODECS:  # and what names in archives and in pickles are written in
+            codecs.lookup(codec)
         outcomes = run(Path(folder), options)
     print_counts(outcomes)
     if options.json:

@@ -15,10 +15,11 @@ import tempfile
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from minihub.testing import serve
+from huggingface_hub import HfApi
+from minihub.testing import Hub, serve
 
 HERE = Path(__file__).parent
 DEFAULT_VERSION = "2.4.0"
@@ -30,21 +31,24 @@ class Selection:
 
     modules: list[str]
     left_out: dict[str, str]
+    production: tuple[str, ...] = ()  # modules whose tests for the real Hub run too: their repository is made
 
 
 def read_selection(path: Path) -> Selection:
-    """Lines `module NAME`, and `PATTERN  # reason`, where a pattern is a node id or the start of one."""
-    modules, left_out = [], {}
+    """Lines `module NAME [production]`, and `PATTERN  # reason`: a node id or the start of one."""
+    modules, left_out, production = [], {}, []
     for line in path.read_text().splitlines():
         entry, _, reason = line.partition("  # ")
         if entry.startswith("module "):
-            modules.append(entry.split()[1])
+            _, name, *marks = entry.split()
+            modules.append(name)
+            production += [name] if marks == ["production"] else []
         elif entry.strip() and not entry.startswith("#"):
             if not reason:
                 message = f"{path.name}: {entry!r} is left out without a reason. Write `  # why` after it."
                 raise ValueError(message)
             left_out[entry.strip()] = reason.strip()
-    return Selection(modules, left_out)
+    return Selection(modules, left_out, tuple(production))
 
 
 def fetch_tests(version: str, store: Path) -> Path:
@@ -82,7 +86,18 @@ def hub_with_people(folder: Path) -> Iterator[dict[str, str]]:
             "ENTERPRISE_ORG": "EnterpriseOrgPrivate",
             "ENTERPRISE_TOKEN": tokens["EnterpriseAdmin"],
         }
+        upload_public_file(hub)
         yield {f"CONFORMANCE_{name}": value for name, value in facts.items()}
+
+
+def upload_public_file(hub: Hub) -> None:
+    """The one repository of the real Hub that tests of Xet downloads read."""
+    api = HfApi(endpoint=hub.endpoint, token=hub.user("celinah"))
+    api.create_repo("celinah/dummy-xet-testing")
+    content = bytes(range(256)) * 4000
+    api.upload_file(
+        repo_id="celinah/dummy-xet-testing", path_in_repo="dummy.safetensors", path_or_fileobj=content
+    )
 
 
 def environment(facts: dict[str, str], home: Path) -> dict[str, str]:
@@ -111,7 +126,8 @@ def run_pytest(
     (tests / "conftest.py").write_text((HERE / "suite_conftest.py").read_text())
     (tests / "__init__.py").touch()
     (tests.parent / "pytest.ini").write_text((HERE / "suite_pytest.ini").read_text())
-    command = [python, "-m", "pytest", "-q", "--no-header", "--tb=short", "-m", "not production"]
+    env = {**env, "CONFORMANCE_PRODUCTION": " ".join(selection.production)}
+    command = [python, "-m", "pytest", "-q", "--no-header", "--tb=short"]
     command += [f"--junitxml={report}", "-c", "pytest.ini", "--rootdir=.", *extra]
     for pattern in selection.left_out:
         command += ["--deselect", f"tests/{pattern}"]
@@ -158,7 +174,7 @@ def main() -> None:
     given = parser.parse_args()
     selection = read_selection(HERE / f"huggingface_hub-{given.version}.txt")
     if given.module:
-        selection = Selection(given.module, selection.left_out)
+        selection = replace(selection, modules=given.module)
     tests = fetch_tests(given.version, given.store.resolve())
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         home = Path(temporary)

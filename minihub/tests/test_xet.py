@@ -37,6 +37,22 @@ def test_a_change_in_the_middle_sends_little_and_nothing_twice(client: Client, h
     assert stored(hub) == second
 
 
+def test_content_that_repeats_itself_comes_back(client: Client) -> None:
+    """One chunk in many terms of a file, some of which go on to the next chunk."""
+    client(
+        """
+        again, other = os.urandom(300_000), os.urandom(300_000)
+        contents = bytes(range(256)) * 4000, bytes(3_000_000), (again + other + again + again) * 3
+        api.create_repo("alice/m")
+        for number, content in enumerate(contents):
+            Path("f").write_bytes(content)
+            api.upload_file(repo_id="alice/m", path_in_repo=f"{number}.bin", path_or_fileobj="f")
+            assert Path(hf_hub_download("alice/m", f"{number}.bin")).read_bytes() == content
+        """,
+        **XET,
+    )
+
+
 def test_a_fresh_client_learns_of_chunks_that_are_here(client: Client, hub: Hub, tmp_path) -> None:
     script = """
         import random

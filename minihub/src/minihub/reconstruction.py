@@ -1,6 +1,6 @@
 """How a Xet client puts a file together again: which chunks of which xorbs, and where to fetch them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from minihub.cas import Cas
@@ -19,7 +19,7 @@ def reconstruction(cas: Cas, info: FileInfo, span: tuple[int, int], address: Add
         message = f"The range begins at byte {start} of a file of {info.size} bytes."
         raise HubError(message, status=416)
     terms: list[dict[str, Any]] = []
-    fetches: dict[str, dict[tuple[int, int], tuple[Term, list[Chunk]]]] = {}
+    fetches: dict[bytes, set[tuple[int, int]]] = {}
     offset = at = 0
     for term in info.terms:
         if at < end and at + term.size > start:
@@ -27,14 +27,14 @@ def reconstruction(cas: Cas, info: FileInfo, span: tuple[int, int], address: Add
             part, skipped = _part(term, chunks, max(start - at, 0), min(end - at, term.size))
             offset = offset if terms else max(start - at, 0) - skipped
             terms.append(_term_json(part))
-            fetches.setdefault(to_hex(part.xorb), {})[part.start, part.end] = (part, chunks)
+            fetches.setdefault(part.xorb, set()).add((part.start, part.end))
         at += term.size
     return {
         "offset_into_first_range": offset,
         "terms": terms,
         "fetch_info": {
-            name: [_fetch_json(part, chunks, address) for part, chunks in parts.values()]
-            for name, parts in fetches.items()
+            to_hex(xorb): [_fetch_json(cas, xorb, span, address) for span in joined(spans)]
+            for xorb, spans in fetches.items()
         },
     }
 
@@ -60,10 +60,22 @@ def _term_json(term: Term) -> dict[str, Any]:
     }
 
 
-def _fetch_json(term: Term, chunks: list[Chunk], address: Address) -> dict[str, Any]:
-    first, last = chunks[term.start].offset, chunks[term.end - 1].end - 1
+def joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans without overlap: of two that begin alike, the client would take the shorter for both."""
+    result: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if result and start < result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return result
+
+
+def _fetch_json(cas: Cas, xorb: bytes, span: tuple[int, int], address: Address) -> dict[str, Any]:
+    chunks = cas.xorb(xorb).chunks
+    first, last = chunks[span[0]].offset, chunks[span[1] - 1].end - 1
     return {
-        "range": {"start": term.start, "end": term.end},
-        "url": address(term.xorb, first, last),
+        "range": {"start": span[0], "end": span[1]},
+        "url": address(xorb, first, last),
         "url_range": {"start": first, "end": last},
     }

@@ -14,6 +14,7 @@ from beats_trainer.commands.output import Bar, plainly, put, say
 from beats_trainer.digest import file_digest
 
 if TYPE_CHECKING:
+    from beats_trainer.scale.cluster import Cluster
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.progress import Progress
     from beats_trainer.scale.run import Outcome
@@ -56,12 +57,20 @@ def choice(*names: str) -> click.Choice[str]:
     "--batch-size", default="auto", show_default=True, help="Clips that go through the model at once."
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, ...")
-@click.option("--workers", type=click.IntRange(1), help="Threads that read recordings  [default: 2]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Threads that read recordings [default: 2], or actors of Ray [default: 1]",
+)
 @click.option(
     "--resume/--no-resume", default=True, show_default=True, help="Go on with a table; or replace it."
 )
 @click.option("--relative-to", type=click.Path(path_type=Path), help="Name recordings by their path from it.")
 @click.option("--shard", default="1/1", show_default=True, help="Only part K of N of the recordings: K/N.")
+@click.option(
+    "--engine", default="local", show_default=True, type=choice("local", "ray"),
+    help="This process; or a Ray cluster, with --workers actors.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Stop at the first recording of which something is missing.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), help="For recordings behind URLs.")
 @click.option("--cache-gb", default=10.0, show_default=True, help="What they may take there.")
@@ -94,6 +103,7 @@ def run(sources: Any, encoding: Encoding, output: Path, options: dict[str, Any])
             encoding,
             output,
             callback=show,
+            engine=_cluster(encoding, options) if options.get("engine") == "ray" else None,
             shard=parse_shard(options.get("shard", "1/1")),
             workers=options.get("workers") or min(2, os.cpu_count() or 1),
             resume=options.get("resume", True),
@@ -103,6 +113,26 @@ def run(sources: Any, encoding: Encoding, output: Path, options: dict[str, Any])
         )
     finally:
         show.close()
+
+
+def _cluster(encoding: Encoding, options: dict[str, Any]) -> Cluster:
+    """The engine `ray`: the model of this process gave the settings, and the actors load their own."""
+    from beats_trainer.load import find_checkpoint
+    from beats_trainer.scale.cluster import Cluster, start_ray
+
+    cpus, gpu = start_ray(), encoding.model.device.type == "cuda"
+    workers = options.get("workers") or 1
+    size = options["batch_size"]
+    return Cluster(
+        find_checkpoint(options["model"]).absolute(),
+        encoding.settings,
+        workers=workers,
+        threads=1 if gpu else max(1, cpus // workers),
+        gpu=gpu,
+        batch_size=None if size == "auto" else _positive(size),
+        cache_dir=options.get("cache_dir"),
+        cache_bytes=int(options.get("cache_gb", 10.0) * 1e9),
+    )
 
 
 def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:

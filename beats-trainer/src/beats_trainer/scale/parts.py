@@ -6,7 +6,6 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from beats_trainer.scale.journal import KEY, Journal, joined, loads
 from beats_trainer.scale.reading import Clip, Ended
-from beats_trainer.scale.rows import Row, as_table
+from beats_trainer.scale.rows import Row, as_table, without_sound
 from beats_trainer.scale.settings import Settings
 from beats_trainer.table import METADATA_KEY, read_metadata
 
@@ -50,8 +49,7 @@ class Parts:
 
     def add(self, clip: Clip, rows: Sequence[Row]) -> None:
         """Rows of one clip; none if it was left out."""
-        heard = replace(clip, waveform=None)  # the sound itself would fill the memory until the part is due
-        self._rows += [replace(row, clip=heard) for row in rows]
+        self._rows += without_sound(clip, rows)[1]
         self._journal[clip.recording].done.add(clip.index, clip.index + 1)
 
     def end(self, ended: Ended) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,12 @@ class Row:
     clip: Clip
     channel: int | None
     vectors: Vectors
+
+
+def without_sound(clip: Clip, rows: Sequence[Row]) -> tuple[Clip, list[Row]]:
+    """The sound itself would fill the memory until the rows are written."""
+    heard = replace(clip, waveform=None)
+    return heard, [replace(row, clip=heard) for row in rows]
 
 
 def schema_of(settings: Settings) -> pa.Schema:

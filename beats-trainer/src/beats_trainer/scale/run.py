@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from beats_trainer.scale.facts import Facts
 from beats_trainer.scale.findings import LOSSES, Finding
 from beats_trainer.scale.journal import Journal
 from beats_trainer.scale.lock import locked
+from beats_trainer.scale.opening import read_source
 from beats_trainer.scale.output import Output
 from beats_trainer.scale.parts import (
     ROWS_PER_PART,
@@ -23,20 +23,23 @@ from beats_trainer.scale.parts import (
     refuse_other_settings,
 )
 from beats_trainer.scale.progress import Callback, Progress
-from beats_trainer.scale.reading import UNREADABLE, Clip, Ended, read_clips, unread
+from beats_trainer.scale.reading import Clip, Ended
 from beats_trainer.scale.remote import RemoteCache
 from beats_trainer.scale.report import Line, lines_of, write_report
-from beats_trainer.scale.rows import schema_of
+from beats_trainer.scale.rows import Row, schema_of, without_sound
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.shards import Shard
 from beats_trainer.scale.sources import Source
+from beats_trainer.scale.spans import Spans
 
 if TYPE_CHECKING:
     from beats_trainer.scale.encoding import Encoding
 
-logger = logging.getLogger(__name__)
 CACHE_BYTES = 10_000_000_000
 CLIPS_AT_ONCE = 256
+Work = Sequence[tuple[Source, Spans | None]]
+Done = tuple[Clip, list[Row]] | Ended
+Engine = Callable[[Work], Iterator[list[Done]]]
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Run:
         output: Where the table is.
         options: How to go about it.
         callback: Told of every step.
+        engine: What reads and embeds; threads and `encoding` in this process without it.
     """
 
     def __init__(
@@ -86,9 +90,11 @@ class Run:
         output: str | Path,
         options: Options | None = None,
         callback: Callback | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.sources, self.encoding, self.options = sources, encoding, options or Options()
         self.output, self.callback = Output(Path(output)), callback
+        self.engine: Engine = engine or self._here
         if self.output.single and self.options.shard.count > 1:
             message = (
                 f"{output} is one file: shards write to a folder. Give a name that does not end in .parquet."
@@ -132,21 +138,38 @@ class Run:
             rows_per_part=self.options.rows_per_part,
             seconds_per_part=self.options.seconds_per_part,
         )
+        work = [(source, self._done(source)) for source in self._left()]
         try:
-            room = max(SAMPLES_AHEAD, int(self.encoding.gather_s * SAMPLE_RATE))
-            with Ahead(list(self._left()), self._read, self.options.workers, room) as ahead:
-                for items in self._batches(ahead):
-                    self._embed(items, parts)
-                    self.progress.waited_s = ahead.waited_s
-                    self._tell()
-                    if parts.due():
-                        parts.flush()
-                    if self.stopped_at is not None:
-                        break
+            for results in self.engine(work):
+                for result in results:
+                    self._note(result, parts)
+                self._tell()
+                if parts.due():
+                    parts.flush()
+                if self.stopped_at is not None:
+                    break
         except KeyboardInterrupt:
             parts.flush()
             raise
         parts.flush()
+
+    def _here(self, work: Work) -> Iterator[list[Done]]:
+        """Threads read, this one embeds."""
+        done = {source.name: spans for source, spans in work}
+        room = max(SAMPLES_AHEAD, int(self.encoding.gather_s * SAMPLE_RATE))
+
+        def read(source: Source) -> Iterator[Item]:
+            return read_source(source, self.settings, done[source.name], self.cache)
+
+        sources = [source for source, _ in work]
+        with Ahead(sources, read, self.options.workers, room) as ahead:
+            for items in self._batches(ahead):
+                rows = iter(self.encoding([item for item in items if isinstance(item, Clip)]))
+                yield [without_sound(*next(rows)) if isinstance(item, Clip) else item for item in items]
+                self.progress.waited_s = ahead.waited_s
+
+    def _done(self, source: Source) -> Spans | None:
+        return self.journal[source.name].done if source.name in self.journal else None
 
     def _left(self) -> Iterator[Source]:
         """The recordings that are not finished."""
@@ -169,20 +192,6 @@ class Run:
         self.progress.bytes -= size
         return True
 
-    def _read(self, source: Source) -> Iterator[Item]:
-        done = self.journal[source.name].done if source.name in self.journal else None
-        try:
-            if source.remote:
-                with self.cache.local(source.location) as path:
-                    yield from read_clips(source, path, self.settings, done)
-            else:
-                yield from read_clips(source, Path(source.location), self.settings, done)
-        except UNREADABLE as error:
-            yield unread(source, error)
-        except Exception as error:
-            logger.warning("%s: %s", source.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
-            yield unread(source, error)
-
     def _batches(self, ahead: Ahead) -> Iterator[list[Item]]:
         """As much as is worth a call of the model, in order; less at the end, or when a part is due."""
         items: list[Item] = []
@@ -196,19 +205,14 @@ class Run:
         if items:
             yield items
 
-    def _embed(self, items: Sequence[Item], parts: Parts) -> None:
-        clips = [item for item in items if isinstance(item, Clip)]
-        rows = dict(zip(map(id, clips), self.encoding(clips), strict=True))
-        for item in items:
-            if isinstance(item, Clip):
-                parts.add(*rows[id(item)])
-                self._count(item)
-            else:
-                self._end(item, parts)
-
-    def _count(self, clip: Clip) -> None:
-        self.progress.clips += clip.waveform is not None
-        self.progress.audio_s += _seconds(clip)
+    def _note(self, result: Done, parts: Parts) -> None:
+        if isinstance(result, Ended):
+            self._end(result, parts)
+            return
+        clip, rows = result
+        parts.add(clip, rows)
+        self.progress.clips += bool(rows)
+        self.progress.audio_s += clip.end_s - clip.start_s if rows else 0.0
         self.progress.bytes_begun = self.sizes.get(clip.recording, 0) * clip.share
 
     def _end(self, ended: Ended, parts: Parts) -> None:
@@ -240,10 +244,11 @@ def embed_recordings(
     output: str | Path,
     *,
     callback: Callback | None = None,
+    engine: Engine | None = None,
     **options: Any,
 ) -> Outcome:
     """Embed recordings into a table; see `Options` for how."""
-    return Run(list(sources), encoding, output, Options(**options), callback)()
+    return Run(list(sources), encoding, output, Options(**options), callback, engine)()
 
 
 def _seconds(item: Item) -> float:
