@@ -31,13 +31,16 @@ class BEATsFeatureExtractor:
     An embedding never depends on what else is in the batch: clips of one size go together, nothing is padded.
 
     Args:
-        model_path: A name from `list_checkpoints()`, or the path of a file; without it the default.
+        model_path: A name from `list_checkpoints()`, `OWNER/REPO[@REVISION]` on the Hub, or the path of a
+            file; without it the default.
         device: "cpu", "cuda", ...; a GPU if there is one without it.
         layer: Which layer, 0 to the number of layers; -1 is the last.
         pooling: "mean", "max", "first", "last", "time" (mean over time alone) or "none".
         short: What to do with less than one patch (175 ms) of audio: "error", or "pad" with silence.
         precision: "fp32", or "bf16", which is faster and less exact: see `BEATs`.
         backend: "torch"; or "onnxruntime" or "openvino" with the path of a file that `beats export` wrote.
+        trust: "hub" takes the Hub's word for files that no pin names; "pinned" refuses these.
+        allow_noncommercial: Accepts a licence that forbids commercial use.
     """
 
     def __init__(
@@ -50,10 +53,22 @@ class BEATsFeatureExtractor:
         short: Short = "error",
         precision: Precision = "fp32",
         backend: Literal["torch", "onnxruntime", "openvino"] = "torch",
+        trust: Literal["pinned", "hub"] = "hub",
+        allow_noncommercial: bool = False,
     ) -> None:
         self.pooling = known_pooling(pooling)
         self.model_path = DEFAULT_CHECKPOINT if model_path is None else model_path
-        self.model = _load(self.model_path, device, precision, backend)
+        self.model: BEATs | ExportedEncoder
+        if backend == "torch":
+            self.model = load_model(
+                self.model_path,
+                device=device,
+                precision=precision,
+                trust=trust,
+                allow_noncommercial=allow_noncommercial,
+            )
+        else:
+            self.model = ExportedEncoder(Path(self.model_path), _known_backend(backend), precision)
         self.layer = self.model.layer_index(layer)
         self.short = short
 
@@ -162,15 +177,11 @@ class BEATsFeatureExtractor:
         return (functional.normalize(vectors, dim=-1) if normalize else vectors).float().numpy()
 
 
-def _load(
-    model_path: str | PathLike[str], device: str | torch.device | None, precision: Precision, backend: str
-) -> BEATs | ExportedEncoder:
-    if backend == "torch":
-        return load_model(model_path, device=device, precision=precision)
+def _known_backend(backend: str) -> Backend:
     if backend not in get_args(Backend):
         message = f"There is no backend {backend!r}; there are torch, {', '.join(get_args(Backend))}."
         raise ValueError(message)
-    return ExportedEncoder(Path(model_path), cast(Backend, backend), precision)
+    return cast(Backend, backend)
 
 
 def _stacked(clips: list[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="beats-tests-")
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-os.environ["NO_PROXY"] = "127.0.0.1"
+os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 for variable in (
     "HF_TOKEN",
     "HF_ENDPOINT",

@@ -222,9 +222,10 @@ def conclude(outcome: Outcome, options: dict[str, Any]) -> None:
     if len(failed) > NAMED_FAILURES:
         say(f"... and {len(failed) - NAMED_FAILURES} more")
     say(_counted(outcome))
+    share = progress.waited_share
+    waited = "" if share is None else f"; the model waited for recordings {100 * share:.1f} % of the time"
     say(
-        f"{progress.clips:,} clips in {progress.elapsed_s:.1f} s, {progress.x_real_time:.0f} x real time; "
-        f"the model waited for recordings {100 * progress.waited_share:.1f} % of the time"
+        f"{progress.clips:,} clips in {progress.elapsed_s:.1f} s, {progress.x_real_time:.0f} x real time{waited}"
     )
     say(f"report: {outcome.output.report}")
     if outcome.stopped_at is not None:
@@ -261,7 +262,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "audio_s": round(progress.audio_s, 3),
         "took_s": round(progress.elapsed_s, 3),
         "x_real_time": round(progress.x_real_time, 2),
-        "waited_share": round(progress.waited_share, 4),
+        "waited_share": None if progress.waited_share is None else round(progress.waited_share, 4),
         "stopped_at": outcome.stopped_at,
         "failures": [{"recording": line.recording, "reason": _detail(line)} for line in outcome.failed],
     }

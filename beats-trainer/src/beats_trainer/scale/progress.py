@@ -18,7 +18,7 @@ class Progress:
     bytes_begun: float = 0.0
     clips: int = 0
     audio_s: float = 0.0
-    waited_s: float = 0.0
+    waited_s: float | None = None
     _began: float = field(default_factory=time.monotonic)
 
     @property
@@ -37,9 +37,12 @@ class Progress:
         return self.audio_s / max(self.elapsed_s, 1e-9)
 
     @property
-    def waited_share(self) -> float:
-        """The share of the time in which the model had nothing to do because nothing was decoded."""
-        return self.waited_s / max(self.elapsed_s, 1e-9)
+    def waited_share(self) -> float | None:
+        """The share of the time in which the model had nothing to do because nothing was decoded.
+
+        None where that is not known: of the actors of a cluster.
+        """
+        return None if self.waited_s is None else self.waited_s / max(self.elapsed_s, 1e-9)
 
     @property
     def left_s(self) -> float | None:

@@ -156,6 +156,7 @@ class Run:
     def _here(self, work: Work) -> Iterator[list[Done]]:
         """Threads read, this one embeds."""
         done = {source.name: spans for source, spans in work}
+        self.progress.waited_s = 0.0
         room = max(SAMPLES_AHEAD, int(self.encoding.gather_s * SAMPLE_RATE))
 
         def read(source: Source) -> Iterator[Item]:
