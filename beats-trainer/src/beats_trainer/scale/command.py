@@ -224,9 +224,8 @@ def conclude(outcome: Outcome, options: dict[str, Any]) -> None:
     say(_counted(outcome))
     share = progress.waited_share
     waited = "" if share is None else f"; the model waited for recordings {100 * share:.1f} % of the time"
-    say(
-        f"{progress.clips:,} clips in {progress.elapsed_s:.1f} s, {progress.x_real_time:.0f} x real time{waited}"
-    )
+    speed = f"{progress.clips:,} clips in {progress.elapsed_s:.1f} s, {progress.x_real_time:.0f} x real time"
+    say(speed + waited)
     say(f"report: {outcome.output.report}")
     if outcome.stopped_at is not None:
         say(f"stopped at {outcome.stopped_at}, because of --strict")
