@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash embed-crash
+.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash embed-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -27,6 +27,10 @@ check: setup
 
 hub-conformance: setup
 	$(BIN)/python minihub/conformance/run.py --at-least 500 -- -n auto
+
+# The newest 1.x and 0.34, each in an environment of its own: takes minutes.
+hub-conformance-older: setup
+	$(BIN)/python minihub/conformance/older.py
 
 hub-fuzz: setup
 	MINIHUB_FUZZ=10000 $(BIN)/python -m pytest minihub/tests/test_fuzz.py --timeout 0 --log-cli-level INFO -k makes_the_hub_fail

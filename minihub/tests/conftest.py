@@ -9,6 +9,7 @@ import pytest
 from minihub.testing import Hub
 
 Client = Callable[..., str]
+CLIENT_PYTHON = os.environ.get("MINIHUB_CLIENT_PYTHON", sys.executable)  # make hub-conformance-older sets it
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def client(tmp_path: Path, hub: Hub, client_env: dict[str, str]) -> Client:
             "from huggingface_hub.errors import *\napi = HfApi()\n"
         )
         done = subprocess.run(
-            [sys.executable, "-c", head + textwrap.dedent(script)],
+            [CLIENT_PYTHON, "-c", head + textwrap.dedent(script)],
             env={**client_env, "HF_TOKEN": token, **env},
             cwd=work,
             capture_output=True,
