@@ -53,9 +53,9 @@ def fetch_checkpoint(
         AccessError: The Hub, or the licence, does not let you.
     """
     cache = Path(cache_dir).expanduser() if cache_dir is not None else None
-    if trust == "pinned" and isinstance(name, str) and is_hub_name(name):
-        raise _unpinned(name)
-    pin = name if isinstance(name, Pin) else find_checkpoint(name, cache, local_files_only=local_files_only)
+    pin = (
+        name if isinstance(name, Pin) else trusted_pin(name, trust, cache, local_files_only=local_files_only)
+    )
     _may_use(pin, trust, allow_noncommercial)
     found = local_copy(pin, cache)
     if found is not None:
@@ -66,6 +66,15 @@ def fetch_checkpoint(
         )
         raise not_cached(next(iter(pin.sources), None), pin.name, reason)
     return _from_sources(pin, cache, progress)
+
+
+def trusted_pin(
+    name: str, trust: Trust, cache_dir: Path | None = None, *, local_files_only: bool = False
+) -> Pin:
+    """The pin of a name; one that only the Hub vouches for is refused where `trust` is `pinned`."""
+    if trust == "pinned" and is_hub_name(name):
+        raise _unpinned(name)
+    return find_checkpoint(name, cache_dir, local_files_only=local_files_only)
 
 
 def find_checkpoint(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -117,8 +118,12 @@ def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
     return _pin(Place(place.repo_id, found.path, place.repo_type, commit, place.endpoint), found, {})
 
 
-def pin_document(pin: Pin) -> str:
+def pin_document(pin: Pin, golden: Sequence[float] = ()) -> str:
     """The `.dvc` file of a resolved pin, in the form that `dvc import-url --no-download` writes.
+
+    Args:
+        pin: From `resolve`.
+        golden: What the encoder makes of the waveform of the self-check, for `meta.golden`.
 
     Raises:
         FetchError: The Hub gave no SHA-256, so that nothing could be verified.
@@ -129,6 +134,8 @@ def pin_document(pin: Pin) -> str:
         raise FetchError(message)
     source = Place(place.repo_id, place.path, place.repo_type)
     meta = {key: value for key, value in pin.meta.items() if value}
+    if golden:
+        meta["golden"] = [round(value, 6) for value in golden]
     document = {
         "deps": [{"path": str(source), "etag": sha256, "version_id": place.revision, "size": pin.size}],
         "frozen": True,

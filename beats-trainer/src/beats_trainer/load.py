@@ -35,13 +35,14 @@ def load_model(
         allow_noncommercial: Accepts a licence that forbids commercial use.
 
     Raises:
-        CheckpointError: the file does not hold together, or the encoder made of it does not pass its check.
+        CheckpointError: the file does not hold together, or the encoder made of it does not pass its check:
+            what it makes of a short noise is not finite, the same everywhere, or not what its pin records.
     """
     known_precision(precision)
-    path = find_checkpoint(name_or_path, trust=trust, allow_noncommercial=allow_noncommercial)
+    path, record = _find(name_or_path, trust, allow_noncommercial)
     model = build(read_checkpoint(path), device)
     model.precision = precision
-    model.check()
+    model.check(record)
     return model
 
 
@@ -59,11 +60,19 @@ def find_checkpoint(
     allow_noncommercial: bool = False,
 ) -> Path:
     """The local file of a checkpoint; a name is never looked for among the files that lie around."""
-    if is_path(name_or_path):
-        return Path(name_or_path).expanduser()
-    from beats_trainer.fetch import fetch_checkpoint
+    return _find(name_or_path, trust, allow_noncommercial)[0]
 
-    return fetch_checkpoint(str(name_or_path), trust=trust, allow_noncommercial=allow_noncommercial)
+
+def _find(
+    name_or_path: str | PathLike[str], trust: Literal["pinned", "hub"], allow_noncommercial: bool
+) -> tuple[Path, tuple[float, ...]]:
+    """The local file, and the golden vector that its pin has."""
+    if is_path(name_or_path):
+        return Path(name_or_path).expanduser(), ()
+    from beats_trainer.fetch import fetch_checkpoint, trusted_pin
+
+    pin = trusted_pin(str(name_or_path), trust)
+    return fetch_checkpoint(pin, trust=trust, allow_noncommercial=allow_noncommercial), pin.golden
 
 
 def is_path(name_or_path: str | PathLike[str]) -> bool:

@@ -14,8 +14,9 @@ from beats_trainer.encoder import Encoder
 from beats_trainer.errors import CheckpointError
 from beats_trainer.fast import fast_encoder
 from beats_trainer.fbank import fbank
+from beats_trainer.golden import agrees, golden_noise, golden_of
 from beats_trainer.heads import Activation, Head, best
-from beats_trainer.waveform import SHORTEST, Short, as_batch
+from beats_trainer.waveform import Short, as_batch
 
 Precision = Literal["fp32", "bf16"]
 ALIKE = 1e-3  # the spread over patches that no working encoder falls below; layer-normed values have 1
@@ -135,19 +136,29 @@ class BEATs(nn.Module):
             raise LookupError(message)
         return self.heads[chosen]
 
-    def check(self) -> None:
-        """Run the encoder on a third of a second of noise and look at what comes out.
+    def check(self, record: Sequence[float] = ()) -> tuple[float, ...]:
+        """Run the encoder on a third of a second of noise, always the same, and look at what comes out.
+
+        Args:
+            record: What its pin says comes out; see `beats_trainer.golden`.
+
+        Returns:
+            What came out, in the form of `record`.
 
         Raises:
-            CheckpointError: weights or patch embeddings are not finite, or all patches are alike.
+            CheckpointError: weights or patch embeddings are not finite, all patches are alike, or what
+                comes out is not the record.
         """
         broken = [name for name, value in self.named_parameters() if not _is_finite(value)]
         _refuse(bool(broken), f"weights that are not finite: {', '.join(broken[:5])}")
-        noise = torch.randn(SHORTEST * 2, generator=torch.Generator().manual_seed(0)) * 0.1
         with torch.inference_mode():
-            patches = self(noise)[0].float()
+            patches = self(golden_noise())[0].float()
         _refuse(not bool(torch.isfinite(patches).all()), "patch embeddings of noise that are not finite")
         _refuse(float(patches.std(dim=0).mean()) < ALIKE, "the same embedding for every patch of noise")
+        _refuse(bool(patches.std(dim=1).max() < ALIKE), "patch embeddings of noise that are constant")
+        found = golden_of(patches)
+        _refuse(bool(record) and not agrees(found, record, self.precision), _differs(found, record))
+        return found
 
     def layer_index(self, layer: int) -> int:
         """The layer as a number from 0 to `n_layers`."""
@@ -173,6 +184,13 @@ class BEATs(nn.Module):
         patches = self.patch_embedding(energies.unsqueeze(1)).flatten(2).transpose(1, 2)
         projected: Tensor = self.post_extract_proj(self.layer_norm(patches))
         return functional.dropout(projected, self.config.dropout_input, self.training)
+
+
+def _differs(found: Sequence[float], record: Sequence[float]) -> str:
+    return (
+        f"another answer to the noise of the self-check than its pin: expected {list(record)}, "
+        f"got {[round(value, 6) for value in found]}"
+    )
 
 
 def _is_finite(value: Tensor) -> bool:

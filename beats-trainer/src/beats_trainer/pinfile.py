@@ -45,6 +45,22 @@ class Pin:
         return tuple(str(alias) for alias in self.meta.get("aliases", ()))
 
     @property
+    def golden(self) -> tuple[float, ...]:
+        """What the encoder makes of the waveform of the self-check; empty where nobody has recorded it.
+
+        Raises:
+            PinError: `meta.golden` is no list of numbers.
+        """
+        try:
+            return tuple(float(value) for value in self.meta.get("golden", ()))
+        except (TypeError, ValueError) as error:
+            message = (
+                f"meta.golden of {self.origin} is {self.meta['golden']!r}; expected a list of numbers. "
+                "Write the pin anew with `beats pin --golden`."
+            )
+            raise PinError(message) from error
+
+    @property
     def noncommercial(self) -> bool:
         """Whether its licence forbids commercial use."""
         return "-nc" in self.licence.lower()

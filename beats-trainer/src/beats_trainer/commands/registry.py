@@ -12,6 +12,8 @@ from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpo
 from beats_trainer.hubcache import cached_copies
 from beats_trainer.pinfile import Pin
 
+SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden")
+
 
 def facts(pin: Pin) -> dict[str, Any]:
     """Everything that is known about a checkpoint, for JSON."""
@@ -26,7 +28,8 @@ def facts(pin: Pin) -> dict[str, Any]:
         "unknown": list(pin.unknown),
         "pin": pin.origin,
         "cached": is_cached(pin),
-        **{key: value for key, value in pin.meta.items() if key not in ("sha256", "size", "md5", "sources")},
+        "golden": list(pin.golden) or None,
+        **{key: value for key, value in pin.meta.items() if key not in SHOWN_ELSEWHERE},
     }
 
 
