@@ -40,6 +40,7 @@ def describe(call: Call, repo: Repo, commit: pygit2.Commit, *, blobs: bool) -> d
         "lastModified": stamp(commit.commit_time),
         "siblings": [_file(entry, blobs=blobs) for entry in files],
         "usedStorage": call.state.lfs.used_storage(repo),
+        "xetEnabled": True,  # clients before 1.0 ask, and send through LFS otherwise
     }
 
 
