@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import constants
+from huggingface_hub import constants, snapshot_download
 
 from beats_trainer.digest import check_file, is_file_of
 from beats_trainer.errors import AccessError, DigestMismatchError, FetchError
 from beats_trainer.hubcache import cached_copies, discard, recorded_sha256
-from beats_trainer.huberror import not_cached
+from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
 from beats_trainer.hubpin import is_hub_name, resolve
 from beats_trainer.pinfile import FolderPin, Pin
 from beats_trainer.pins import Registry
@@ -116,6 +116,27 @@ def local_copy(pin: Pin, cache_dir: Path | None = None) -> Path | None:
     if shelved is not None:
         return shelved
     return next(_verified(pin, cache_dir), None)
+
+
+def snapshot(pin: Pin) -> Path:
+    """All files of the repository of a pin at its revision, as a folder of huggingface_hub's cache.
+
+    Raises:
+        FetchError: The pin names no repository, or the Hub does not give it.
+    """
+    if not pin.sources:
+        raise _no_source(pin, [])
+    place = pin.sources[0]
+    try:
+        folder = snapshot_download(
+            place.repo_id,
+            repo_type=place.repo_type,
+            revision=place.revision,
+            endpoint=place.endpoint or None,
+        )
+    except HUB_ERRORS as error:
+        raise translate(error, place, pin.name) from error
+    return Path(folder)
 
 
 def _verified(pin: Pin, cache_dir: Path | None) -> Iterator[Path]:

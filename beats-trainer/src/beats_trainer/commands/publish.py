@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from beats_trainer.licences import check_licence
 from beats_trainer.pinfile import Pin
 from beats_trainer.place import parse_place
 
+KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
+
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -23,6 +26,9 @@ from beats_trainer.place import parse_place
 @click.option("--dataset", "datasets", multiple=True, help="What it was trained on; may be repeated.")
 @click.option("--tag", default="", help="A tag for the commit.")
 @click.option("--private", is_flag=True, help="If the repository has to be made, make it private.")
+@click.option(
+    "--sign", "key", type=click.Path(path_type=Path, exists=True), help="A private key, PEM: sign the files."
+)
 @click.option("--dry-run", is_flag=True, help="Convert, check and show the files; send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
@@ -33,6 +39,7 @@ def publish(
     base: str,
     datasets: tuple[str, ...],
     tag: str,
+    key: Path | None,
     *,
     private: bool,
     dry_run: bool,
@@ -40,10 +47,12 @@ def publish(
 ) -> None:
     """Convert CHECKPOINT to safetensors, check it against the source, and publish it with a card.
 
-    One commit: model.safetensors, config.json, README.md, and label_map.json where it has labels.
+    One commit: model.safetensors, config.json, README.md, label_map.json where it has labels, and
+    model.sig where it is signed (the password of the key is read from BEATS_SIGNING_PASSWORD).
     """
     from beats_trainer.publication import Statement, write_publication
     from beats_trainer.publish import send
+    from beats_trainer.signature import sign
 
     place = parse_place(f"hf://{target}")
     known = _base(checkpoint, base)
@@ -51,6 +60,8 @@ def publish(
     statement = Statement(stated, base or (known.name if known else ""), datasets, place.repo_id)
     with tempfile.TemporaryDirectory() as folder:
         files = write_publication(checkpoint, Path(folder), statement)
+        if key is not None:
+            files.append(sign(files, key, os.environ.get("BEATS_SIGNING_PASSWORD")))
         report = [
             {"file": path.name, "size": path.stat().st_size, "sha256": file_digest(path, "sha256")}
             for path in files

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from beats_trainer.commands.output import Bar, plainly, put, put_table, say, size_of
 from beats_trainer.digest import file_digest
-from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy
+from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, snapshot
 from beats_trainer.hubcache import cached_copies
 from beats_trainer.pinfile import Pin
+from beats_trainer.signature import check_signature
 
 SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden")
 
@@ -120,8 +122,13 @@ def fetch(names: tuple[str, ...], *, as_json: bool, trust: Any, allow_noncommerc
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, exists=True),
+    help="A public key, PEM: fetch the repositories that are named, and compare with their signatures.",
+)
 @plainly
-def verify(names: tuple[str, ...], *, as_json: bool) -> None:
+def verify(names: tuple[str, ...], *, key: Path | None, as_json: bool) -> None:
     """Compute the digests of the checkpoints that are here; all of them unless named.
 
     A damaged file is removed from the cache; the exit status is then 1.
@@ -129,6 +136,10 @@ def verify(names: tuple[str, ...], *, as_json: bool) -> None:
     pins = [find_checkpoint(name) for name in names] or [
         pin for pin in known_checkpoints(local_files_only=True) if is_cached(pin)
     ]
+    if key is not None:
+        for pin in pins:
+            check_signature(snapshot(pin), key)
+            say(f"{pin.name}: signed by the owner of {key}.")
     rows = [_verified(pin) for pin in pins]
     if as_json:
         put(rows)
