@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from beats_trainer.memory import trim
 from beats_trainer.scale.journal import KEY, Journal, joined, loads
 from beats_trainer.scale.reading import Clip, Ended
 from beats_trainer.scale.rows import Row, as_table, without_sound
@@ -68,6 +69,8 @@ class Parts:
             name = f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
             self.written.append(write_whole(table, self.folder / name, self.workspace))
         self._rows, self._journal, self._began = [], Journal(), time.monotonic()
+        pa.default_memory_pool().release_unused()
+        trim()
 
 
 def write_whole(table: pa.Table, path: Path, workspace: Path) -> Path:
