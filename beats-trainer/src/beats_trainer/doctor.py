@@ -13,7 +13,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants, get_token
 
 from beats_trainer.errors import BeatsError
-from beats_trainer.fetch import local_copy
+from beats_trainer.fetch import damaged_copies, local_copy
 from beats_trainer.huberror import HUB_ERRORS, status_of
 from beats_trainer.pins import Registry
 from beats_trainer.shelf import shelves
@@ -120,7 +120,12 @@ def _token() -> Line:
 
 def _cached() -> Line:
     try:
-        verified = [pin.name for pin in Registry().all() if pin.digests and local_copy(pin)]
+        pins = Registry().all()
+        damaged = [str(path) for pin in pins for path in damaged_copies(pin)]
+        if damaged:
+            remedy = "Run `beats verify`, which removes it, and `beats fetch`, which brings it anew."
+            return Line("checkpoints", False, f"damaged: {', '.join(damaged)}", remedy)
+        verified = [pin.name for pin in pins if pin.digests and local_copy(pin)]
     except BeatsError as error:
         return Line("checkpoints", False, str(error), "Run `beats verify`.")
     return Line(

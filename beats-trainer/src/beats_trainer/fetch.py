@@ -151,6 +151,16 @@ def _verified(pin: Pin, cache_dir: Path | None) -> Iterator[Path]:
                 _remove(path, pin)
 
 
+def damaged_copies(pin: Pin, cache_dir: Path | None = None) -> Iterator[Path]:
+    """Cached files that were stored as this checkpoint and are not it; they stay where they are."""
+    for place in pin.sources:
+        for path in cached_copies(place, cache_dir):
+            recorded = recorded_sha256(path)
+            digests = pin.digests or ({"sha256": recorded} if recorded else {})
+            if not is_file_of(path, pin.size, digests) and _should_fit(path, place, recorded, pin):
+                yield path
+
+
 def _should_fit(path: Path, place: Place, recorded: str | None, pin: Pin) -> bool:
     """Whether a cached file was stored as the one we want: other revisions may rightly differ."""
     if recorded is not None:

@@ -154,6 +154,17 @@ def test_verify_finds_a_damaged_file_and_says_so_in_its_exit_status(published: P
     assert "damaged and is removed" in result.stderr
 
 
+def test_doctor_reports_a_damaged_file_and_leaves_it_where_it_is(published: Published):
+    path = Path(beats(published, "fetch", "small").stdout.strip())
+    assert f"ok    checkpoints: here and verified: {path.stem}" in beats(published, "doctor").stdout
+    path.resolve().write_bytes(published.data[:-1] + b"?")
+    result = beats(published, "doctor")
+    assert result.returncode == 1
+    assert f"FAIL  checkpoints: damaged: {path}" in result.stdout
+    assert "-> Run `beats verify`" in result.stdout
+    assert path.is_file()
+
+
 def test_list_and_info_say_what_is_known_and_what_is_open(published: Published):
     listed = beats(published, "list")
     assert "BEATs_iter3_plus_AS2M " in listed.stdout
