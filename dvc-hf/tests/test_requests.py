@@ -5,6 +5,7 @@ from collections import Counter
 from hashlib import md5
 from typing import Any
 
+import dvc_hf.commits as commits_module
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from minihub.testing import Hub
@@ -145,7 +146,24 @@ def test_more_files_than_a_commit_may_hold_make_a_few_with_the_listing_last(
     assert [file for file in files if file.endswith(".dir")] == []
 
 
+def test_the_listing_of_a_folder_rides_along_with_the_files_that_fill_a_commit(
+    project, hub: Hub, commits
+) -> None:
+    for number in range(1_000):
+        project.write(f"d/{number}.txt", f"{number}\n")
+    project.dvc("add", "d")
+    project.dvc("push")
+    assert commits() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds", "then"), [(1000, 0.5, 4000), (1000, 20, 2000), (1000, 80, 500), (1000, 900, 250)]
+)
+def test_the_next_commit_is_as_large_as_the_hub_takes_in_forty_seconds(changes, seconds, then) -> None:
+    assert commits_module._fitting(changes, seconds) == then
+
+
 def test_a_commit_that_is_too_large_is_made_smaller(folder, hub: Hub, commits) -> None:
     hub.fail("POST", "*/commit/*", status=413)
     folder.dvc("push")
-    assert commits() == 3  # 52, 52 and 1
+    assert commits() == 2  # 52, then 52 and the listing

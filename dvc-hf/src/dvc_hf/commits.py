@@ -17,7 +17,8 @@ from dvc_hf.log import logger
 from dvc_hf.retries import announce, wait_s
 from dvc_hf.uploads import Uploaded
 
-MOST_CHANGES = 1000  # in one commit; halved when the Hub cannot take that many
+FIRST_CHANGES = 1000  # in the first commit; then what the Hub took in TARGET_S, in steps
+MOST_CHANGES, FEWEST_CHANGES, STEP = 20_000, 20, 4
 MOST_BYTES = 100 * 1024 * 1024  # of small files, which travel inside the commit
 ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60
 TARGET_S = 40.0
@@ -29,7 +30,8 @@ class Batch:
     def __init__(self, client: Client, message: str | None = None) -> None:
         self.client = client
         self.message = message
-        self.most_changes = MOST_CHANGES
+        self.most_changes = FIRST_CHANGES
+        self.ceiling = MOST_CHANGES  # what the Hub refused is not tried again
         self.added: dict[str, Uploaded] = {}
         self.removed: set[str] = set()
         self.commits: dict[str, tuple[str, str]] = {}  # path -> the commit of ours that wrote it, the etag
@@ -95,7 +97,7 @@ class Batch:
         is_last = len(chunk) == len(pending)
         head = self._send(chunk, removed if is_last else set())
         if head is None:
-            self.most_changes = max(1, len(chunk) // 2)
+            self.most_changes = self.ceiling = max(1, len(chunk) // 2)
             return pending, removed
         failed.update(self._unconfirmed(chunk, head))
         return pending[len(chunk) :], set() if is_last else removed
@@ -149,8 +151,8 @@ class Batch:
         self.commits.update((item.path, (head, item.etag)) for item in chunk)
         for path in removed:
             self.commits.pop(path, None)
-        if seconds > TARGET_S:
-            self.most_changes = max(20, len(chunk) // 2)
+        if seconds > TARGET_S or (seconds and len(chunk) >= self.most_changes):
+            self.most_changes = min(_fitting(len(chunk), seconds), self.ceiling)
         logger.info("Committed to %s: %s (%s)", self.client.place.url, _summary(chunk, removed), head[:7])
 
     def _unconfirmed(self, chunk: list[Uploaded], head: str) -> dict[str, Exception]:
@@ -173,19 +175,30 @@ def _shows(there: dict[str, Entry], item: Uploaded) -> bool:
 
 def _order(item: Uploaded) -> tuple[int, bool, str]:
     """Listings of directories go last: DVC takes one for the promise that its files are there."""
-    return item.rank, item.path.endswith(".dir"), item.path
+    return item.rank, _is_listing(item), item.path
+
+
+def _fitting(changes: int, seconds: float) -> int:
+    """How many changes the Hub would commit within the target, from how long it took for these."""
+    fitting = int(changes * TARGET_S / seconds)
+    return max(FEWEST_CHANGES, changes // STEP, min(fitting, changes * STEP, MOST_CHANGES))
 
 
 def _chunk(pending: list[Uploaded], most_changes: int) -> list[Uploaded]:
-    """As much as one commit may hold, at least one."""
+    """As much as one commit may hold, at least one; a folder's listing does not take a commit of its own."""
     chunk: list[Uploaded] = []
     size = 0
-    for item in pending[:most_changes]:
+    for item in pending:
         size += 0 if item.is_large else item.size
-        if chunk and size > MOST_BYTES:
+        is_full = size > MOST_BYTES or (len(chunk) >= most_changes and not _is_listing(item))
+        if chunk and is_full:
             break
         chunk.append(item)
     return chunk
+
+
+def _is_listing(item: Uploaded) -> bool:
+    return item.path.endswith(".dir")
 
 
 def _is_too_large(error: Exception) -> bool:
