@@ -21,7 +21,7 @@ from torch import Tensor
 from beats_trainer.config import BEATsConfig
 from beats_trainer.container import inspect
 from beats_trainer.errors import CheckpointError
-from beats_trainer.formats import TABLE, Layout, arrange
+from beats_trainer.formats import HEADS_SAID, TABLE, Layout, arrange
 from beats_trainer.heads import Head, read_heads
 from beats_trainer.shapes import expected_shapes, infer_config
 from beats_trainer.sniff import Kind, sniff
@@ -103,13 +103,14 @@ def _tensors(path: Path, kind: Kind) -> Any:
 
 
 def _with_metadata(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """The tensors, with the config and the labels that `beats publish` keeps in the header."""
+    """The tensors, with the config and the heads' labels that `beats publish` keeps in the header."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
     if "beats" not in metadata:
         return tensors
     said = json.loads(metadata["beats"])
-    return {"model": tensors, "cfg": said["config"], "label_dict": said["labels"]}
+    content = {"model": tensors, "cfg": said["config"], "label_dict": said["labels"]}
+    return {**content, HEADS_SAID: said.get("heads", [])}
 
 
 def _unsafe(path: Path, error: Exception) -> str:

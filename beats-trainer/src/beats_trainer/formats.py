@@ -17,6 +17,7 @@ from torch import Tensor
 
 ANCHOR = "patch_embedding.weight"  # every file of the family has it once: what stands before it is the prefix
 TABLE = "relative_attention_bias.weight"
+HEADS_SAID = "beats_heads"  # no file of others has it
 _WRAPPERS = ("model", "model_state_dict", "state_dict")
 _HEADS = ("predictor", "classifier", "decoder.linear_out", "head", "output_layer")
 _IGNORED = ("patch_embedding_pad.weight", "raw2fbank_pad.weight", "fbank.window", "fbank.mel_fb")
@@ -35,6 +36,7 @@ class Layout:
     weights: dict[str, Tensor] = field(default_factory=dict)
     heads: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
+    said_of_heads: dict[str, dict[str, Any]] = field(default_factory=dict)  # in order, from `beats publish`
 
 
 def arrange(content: Mapping[str, Any]) -> Layout:
@@ -48,7 +50,15 @@ def arrange(content: Mapping[str, Any]) -> Layout:
     layout = Layout(_mapping(content.get("cfg")), _labels(content.get("label_dict")))
     for name, tensor in tensors.items():
         _place(layout, name, prefix, tensor)
+    layout.said_of_heads = {head["name"]: head for head in content.get(HEADS_SAID, ())}
+    layout.heads = {name: layout.heads[name] for name in _in_order(layout)}
     return layout
+
+
+def _in_order(layout: Layout) -> list[str]:
+    """As they were before safetensors sorted them: the last head is the one that is asked."""
+    said = [name for name in layout.said_of_heads if name in layout.heads]
+    return said + [name for name in layout.heads if name not in said]
 
 
 def _state(content: Mapping[str, Any]) -> Mapping[str, Any]:

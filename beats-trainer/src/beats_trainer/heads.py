@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import yaml
@@ -55,14 +55,24 @@ def read_heads(path: Path, layout: Layout, dim: int, config_path: str | Path | N
         _refuse_misshapen(path, name, tensors, dim)
         own = name == "predictor"  # Microsoft's: its labels are in the file, and it ends in a sigmoid
         labels = layout.labels or (described if len(layout.heads) == 1 else None) if own else described
+        ends = "sigmoid" if own else activation
+        if name in layout.said_of_heads:
+            labels, ends = _said(layout.said_of_heads[name])
         heads[name] = Head(
             name,
             tensors["weight"].float(),
             tensors["bias"].float(),
             _fitting(labels, tensors["weight"].shape[0]),
-            "sigmoid" if own else activation,
+            ends,
         )
     return heads
+
+
+def _said(head: Mapping[str, Any]) -> tuple[dict[int, str] | None, Activation | None]:
+    """Labels and activation from the header that `beats publish` writes."""
+    labels, ends = head.get("labels"), head.get("activation")
+    named = dict(enumerate(map(str, labels))) if isinstance(labels, list) else None
+    return named, ends if ends in get_args(Activation) else None
 
 
 def _refuse_misshapen(path: Path, name: str, tensors: Mapping[str, Tensor], dim: int) -> None:

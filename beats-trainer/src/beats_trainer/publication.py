@@ -92,9 +92,12 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
     """One entry only: safetensors writes several in any order, and one checkpoint must give one file."""
-    own = checkpoint.heads.get("predictor")
-    labels = dict(enumerate(own.labels)) if own and own.labels else None
-    return {"beats": json.dumps({"config": asdict(checkpoint.config), "labels": labels}, sort_keys=True)}
+    heads = [
+        {"name": head.name, "labels": head.labels, "activation": head.activation}
+        for head in checkpoint.heads.values()
+    ]
+    said = {"config": asdict(checkpoint.config), "labels": None, "heads": heads}
+    return {"beats": json.dumps(said, sort_keys=True)}
 
 
 def _config(checkpoint: Checkpoint, statement: Statement) -> str:

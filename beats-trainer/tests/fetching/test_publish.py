@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from beats_trainer.checkpoint import read_checkpoint
+from beats_trainer.checkpoint import Checkpoint, read_checkpoint
 from beats_trainer.errors import AccessError, CheckpointError, FetchError
 from beats_trainer.licences import LicenceError, check_licence
 from beats_trainer.load import build, load_model
@@ -29,8 +30,27 @@ def test_every_layout_of_the_family_converts_to_the_same_numbers(source: Path, t
     assert after.config == before.config
     noise = torch.randn(16_000, generator=torch.Generator().manual_seed(1))
     assert torch.equal(build(before, "cpu")(noise), build(after, "cpu")(noise))
-    assert after.heads.keys() == before.heads.keys()
+    assert described(after) == described(before)
     assert {"model.safetensors", "config.json", "README.md"} <= {path.name for path in files}
+
+
+def described(checkpoint: Checkpoint) -> list[tuple[object, ...]]:
+    """The heads in their order: the last is the one that `model.head()` gives."""
+    return [(head.name, head.labels, head.activation) for head in checkpoint.heads.values()]
+
+
+def test_labels_that_lie_beside_a_file_travel_inside_the_published_one(tmp_path: Path):
+    source = Path(shutil.copy(TINY / "esp-aves2-sl-beats-all.safetensors", tmp_path))
+    count = len(read_checkpoint(source).heads["classifier"].bias)
+    labels = [f"species {number}" for number in range(count)]
+    (tmp_path / "label_map.json").write_text(json.dumps(dict(enumerate(labels))))
+    before = read_checkpoint(source)
+    (tmp_path / "published").mkdir()
+    (model, *_) = write_publication(source, tmp_path / "published", Statement("mit"))
+    (tmp_path / "published" / "label_map.json").unlink()  # a fetch does not bring it
+    after = read_checkpoint(model)
+    assert after.heads["classifier"].labels == tuple(labels)
+    assert described(after) == described(before)
 
 
 def test_a_head_keeps_its_labels(tmp_path: Path):
