@@ -98,6 +98,27 @@ def publish(hub: Hub, folder: Path, size: int = 300_000, name: str = "small") ->
     return Published(hub, token, folder, "alice/beats", commit, data, pin)
 
 
+def dvc_folder(published: Published, files: dict[str, bytes], *, branch: str = "") -> Path:
+    """A repository as `dvc add checkpoints/` and `dvc push` leave it, without DVC."""
+    rows = [{"md5": hashlib.md5(data).hexdigest(), "relpath": name} for name, data in sorted(files.items())]
+    listing = json.dumps(rows).encode()
+    md5 = hashlib.md5(listing).hexdigest()
+    objects = {f"files/md5/{row['md5'][:2]}/{row['md5'][2:]}": files[row["relpath"]] for row in rows}
+    objects[f"files/md5/{md5[:2]}/{md5[2:]}.dir"] = listing
+    upload(published.hub, published.token, "alice/pushed", objects)
+    clone = published.folder / "clone"
+    (clone / ".dvc").mkdir(parents=True)
+    config = f"[core]\n    remote = huggingface\n['remote \"huggingface\"']\n    url = hf://datasets/alice/pushed{branch}\n"
+    (clone / ".dvc" / "config").write_text(
+        f"{config}    publish = checkpoints\n    endpointurl = {published.hub.endpoint}\n"
+    )
+    pin = clone / "checkpoints.dvc"
+    pin.write_text(
+        f"outs:\n- md5: {md5}.dir\n  size: 1\n  nfiles: {len(rows)}\n  hash: md5\n  path: checkpoints\n"
+    )
+    return pin
+
+
 def beats(published: Published, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """The `beats` command in a process of its own."""
     return subprocess.run(

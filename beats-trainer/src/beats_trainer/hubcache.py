@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,11 +62,13 @@ def remember_commit(place: Place, commit: str, cache_dir: Path | None) -> None:
 
 def link_blob(blob: Path, snapshot: Path) -> None:
     """Files a blob under its name, as huggingface_hub does: a relative link, or the file itself."""
-    snapshot.unlink(missing_ok=True)
+    link = snapshot.with_name(f"{snapshot.name}.{uuid.uuid4().hex[:8]}.link")
     try:
-        snapshot.symlink_to(os.path.relpath(blob, snapshot.parent))
+        link.symlink_to(os.path.relpath(blob, snapshot.parent))
     except OSError:
         blob.replace(snapshot)
+    else:
+        link.replace(snapshot)  # all at once: another process may be doing the same
 
 
 def recorded_sha256(path: Path) -> str | None:

@@ -166,7 +166,10 @@ def _cause(error: BaseException, status: int | None, place: Place) -> str:
         return (
             f"no connection to {where} ({type(error).__name__}). Check the network, a proxy, and HF_ENDPOINT."
         )
-    return f"{type(error).__name__}: {error} ({where}). Can the cache be written, {constants.HF_HUB_CACHE}?"
+    return (
+        f"{type(error).__name__}: {error} ({where}). Can the cache be written? Expected a folder with the "
+        "right to write and room for the file: set HF_HUB_CACHE to one, or free some room."
+    )
 
 
 def _page(place: Place) -> str:

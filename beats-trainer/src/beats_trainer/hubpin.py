@@ -65,7 +65,11 @@ def _ask(place: Place) -> tuple[str, list[Found], dict[str, Any]]:
         raise OfflineModeIsEnabled(message)
     api = HfApi(endpoint=place.endpoint or None)
     info: Any = api.repo_info(
-        place.repo_id, repo_type=place.repo_type, revision=place.revision, files_metadata=True
+        place.repo_id,
+        repo_type=place.repo_type,
+        revision=place.revision,
+        files_metadata=True,
+        timeout=constants.HF_HUB_ETAG_TIMEOUT,  # without it a silent Hub is waited for without end
     )
     files = [
         Found(entry.rfilename, entry.size, entry.lfs.sha256 if entry.lfs else "")

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from beats_trainer.digest import new_hash
@@ -84,12 +85,20 @@ def _adopt(destination: Path, name: Path) -> None:
     leftovers = [
         path for path in destination.parent.glob(f"{destination.name}.*-*-*.incomplete") if _is_left(path)
     ]
-    leftovers.sort(key=lambda path: path.stat().st_size, reverse=True)
+    leftovers.sort(key=_size, reverse=True)
     for path in leftovers:
         if name.exists():
             path.unlink(missing_ok=True)
         else:
-            path.replace(name)
+            with suppress(FileNotFoundError):  # another process took it, where locks do nothing
+                path.replace(name)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _is_left(path: Path) -> bool:
@@ -97,7 +106,10 @@ def _is_left(path: Path) -> bool:
     pid = rest.partition("-")[0]
     if host == _host() and pid.isdigit() and os.name == "posix":
         return not _is_alive(int(pid))
-    return time.time() - path.stat().st_mtime > STALE_S
+    try:
+        return time.time() - path.stat().st_mtime > STALE_S
+    except FileNotFoundError:
+        return False
 
 
 def _is_alive(pid: int) -> bool:

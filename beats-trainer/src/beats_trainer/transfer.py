@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.file_download import HfFileMetadata
-from huggingface_hub.utils import WeakFileLock, build_hf_headers
+from huggingface_hub.utils import build_hf_headers
 
 from beats_trainer.answer import open_answer
+from beats_trainer.cachelock import locked
 from beats_trainer.digest import mismatch, strongest
 from beats_trainer.errors import DigestMismatchError, FetchError
 from beats_trainer.hubcache import cache_root, link_blob, remember_commit, repo_folder
@@ -97,7 +98,7 @@ class Transfer:
         lock = cache_root(self.cache_dir) / ".locks" / folder.name / f"{metadata.etag}.lock"
         for path in (snapshot, blob, lock):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(str(lock)):
+        with locked(lock):
             if not snapshot.exists():
                 if not blob.exists():
                     self._download(metadata, blob)

@@ -21,7 +21,7 @@ for variable in (
 
 import pytest  # noqa: E402
 from minihub.testing import Hub  # noqa: E402
-from published import Published, publish  # noqa: E402
+from published import Published, publish, upload  # noqa: E402
 
 
 @pytest.fixture
@@ -41,3 +41,21 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("beats_trainer.patience.LONGEST_WAIT_S", 0.0)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
+
+
+@pytest.fixture
+def mine(published: Published, monkeypatch: pytest.MonkeyPatch) -> Published:
+    """A model `alice/mine` with two revisions, at the endpoint that is in force."""
+    from huggingface_hub import constants, file_download
+
+    monkeypatch.setattr(constants, "ENDPOINT", published.hub.endpoint)
+    template = published.hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    for module in (constants, file_download):  # 0.34 has a copy of its own
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=module is constants)
+    published.data = os.urandom(100_000)
+    held = {"model.safetensors": published.data}
+    first = upload(published.hub, published.token, "alice/mine", held, "model")
+    published.commit = first
+    upload(published.hub, published.token, "alice/mine", {"model.safetensors": b"new" * 30_000}, "model")
+    published.hub.requests.clear()
+    return published

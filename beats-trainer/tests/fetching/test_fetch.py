@@ -15,7 +15,7 @@ from beats_trainer.errors import (
     UnknownCheckpointError,
 )
 from beats_trainer.fetch import find_checkpoint
-from published import Published, import_pin, upload
+from published import Published, dvc_folder, import_pin, upload
 
 # What the HTTP library of old clients holds back of an answer that breaks.
 LOST = 20_000
@@ -246,30 +246,6 @@ def test_a_moved_branch_keeps_its_old_file_apart(published: Published, hub):
     assert fetch_checkpoint("small", cache_dir=published.cache).read_bytes() == data
     snapshots = published.cache / "datasets--alice--beats" / "snapshots"
     assert len(list(snapshots.iterdir())) == 2
-
-
-def dvc_folder(published: Published, files: dict[str, bytes], *, branch: str = "") -> Path:
-    """A repository as `dvc add checkpoints/` and `dvc push` leave it, without DVC."""
-    import hashlib
-    import json
-
-    rows = [{"md5": hashlib.md5(data).hexdigest(), "relpath": name} for name, data in sorted(files.items())]
-    listing = json.dumps(rows).encode()
-    md5 = hashlib.md5(listing).hexdigest()
-    objects = {f"files/md5/{row['md5'][:2]}/{row['md5'][2:]}": files[row["relpath"]] for row in rows}
-    objects[f"files/md5/{md5[:2]}/{md5[2:]}.dir"] = listing
-    upload(published.hub, published.token, "alice/pushed", objects)
-    clone = published.folder / "clone"
-    (clone / ".dvc").mkdir(parents=True)
-    config = f"[core]\n    remote = huggingface\n['remote \"huggingface\"']\n    url = hf://datasets/alice/pushed{branch}\n"
-    (clone / ".dvc" / "config").write_text(
-        f"{config}    publish = checkpoints\n    endpointurl = {published.hub.endpoint}\n"
-    )
-    pin = clone / "checkpoints.dvc"
-    pin.write_text(
-        f"outs:\n- md5: {md5}.dir\n  size: 1\n  nfiles: {len(rows)}\n  hash: md5\n  path: checkpoints\n"
-    )
-    return pin
 
 
 def test_a_pinned_folder_gives_its_checkpoints_by_name(published: Published, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,6 @@ from beats_trainer import fetch_checkpoint
 from beats_trainer.errors import AccessError, FetchError, NotCachedError, PinError
 from beats_trainer.hubpin import is_hub_name
 from published import Published, beats, upload
-
-DATA = os.urandom(100_000)
-
-
-@pytest.fixture
-def mine(published: Published, monkeypatch: pytest.MonkeyPatch) -> Published:
-    """A model `alice/mine` with two revisions, at the endpoint that is in force."""
-    from huggingface_hub import constants, file_download
-
-    monkeypatch.setattr(constants, "ENDPOINT", published.hub.endpoint)
-    template = published.hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    for module in (constants, file_download):  # 0.34 has a copy of its own
-        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=module is constants)
-    first = upload(published.hub, published.token, "alice/mine", {"model.safetensors": DATA}, "model")
-    published.commit = first
-    upload(published.hub, published.token, "alice/mine", {"model.safetensors": b"new" * 30_000}, "model")
-    published.hub.requests.clear()
-    return published
 
 
 @pytest.mark.parametrize(
@@ -49,7 +30,7 @@ def test_a_repository_is_fetched_at_its_commit_and_logged(mine: Published, caplo
     assert path.read_bytes() == b"new" * 30_000
     assert "sha256" in caplog.text
     old = fetch_checkpoint(f"alice/mine@{mine.commit}", cache_dir=mine.cache)
-    assert old.read_bytes() == DATA
+    assert old.read_bytes() == mine.data
 
 
 def test_only_pinned_files_can_be_asked_for(mine: Published):
@@ -95,4 +76,4 @@ def test_beats_pin_writes_a_pin_that_fetches_the_same_bytes(mine: Published, tmp
     assert written.stdout.strip() == str(registry / "model.safetensors.dvc")
     fetched = beats(mine, "fetch", "model", "--trust", "pinned", BEATS_PINS=str(registry))
     assert fetched.returncode == 0, fetched.stderr
-    assert Path(fetched.stdout.strip()).read_bytes() == DATA
+    assert Path(fetched.stdout.strip()).read_bytes() == mine.data
