@@ -146,7 +146,8 @@ def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = N
     device = None if options["device"] == "auto" else options["device"]
     keep_heap_small()
     release_code()
-    model = load_model(path, device=device, precision=options["precision"])
+    # By its name, not its path: the name has a pin, and that may record what the encoder should answer.
+    model = load_model(name, device=device, precision=options["precision"])
     release_code()
     settings = Settings(
         checkpoint=checkpoint or (Path(name).name if is_path(name) else name),
