@@ -1,15 +1,18 @@
-"""Questions to one repository of the Hub, many paths a request, with errors that say what to do."""
+"""Questions to one repository or bucket of the Hub, many paths a request, with errors that say what to do."""
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import ClassVar, TypeVar
 
 from huggingface_hub import HfApi, constants, get_token
-from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import BucketNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import disable_progress_bars
 
+from dvc_hf.changes import Upload, Uploaded
+from dvc_hf.entry import Entry
 from dvc_hf.errors import Failure, explain
 from dvc_hf.location import Location
 from dvc_hf.log import logger
@@ -20,32 +23,13 @@ REQUESTS_AT_ONCE = 4
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A file or folder as the Hub lists it."""
+class Client(ABC):
+    """One repository at one branch, or one bucket, as one user; what the two do differently is below."""
 
-    path: str
-    size: int = 0
-    etag: str = ""
-    is_large: bool = False
-    is_folder: bool = False
-    xet_hash: str | None = None
-    last_commit: str | None = None
-
-    @classmethod
-    def from_listing(cls, item: Any) -> "Entry":
-        """Read one item of a listing."""
-        last = getattr(item, "last_commit", None)
-        commit = getattr(last, "oid", None)
-        if not hasattr(item, "blob_id"):
-            return cls(item.path, is_folder=True, last_commit=commit)
-        etag = item.lfs.sha256 if item.lfs else item.blob_id
-        size = item.lfs.size if item.lfs else item.size
-        return cls(item.path, size, etag, bool(item.lfs), False, item.xet_hash, commit)
-
-
-class Client:
-    """One repository at one branch, as one user."""
+    MOST_CHANGES: ClassVar[int]
+    """How many changes one write may hold."""
+    IS_ATOMIC: ClassVar[bool]
+    """Whether a write is there as a whole or not at all."""
 
     def __init__(
         self, place: Location, *, endpoint: str | None, token: str | None, create: str | None
@@ -67,11 +51,6 @@ class Client:
         """Headers that identify the user."""
         return self.api._build_hf_headers()  # noqa: SLF001
 
-    @property
-    def repo(self) -> dict[str, Any]:
-        """The arguments that name the repository in huggingface_hub's calls."""
-        return {"repo_id": self.place.repo_id, "repo_type": self.place.repo_type}
-
     def ask(self, question: Callable[[], Answer], doing: str, place: Location | None = None) -> Answer:
         """Ask the Hub; wait out passing failures, explain the others."""
         place = place or self.place
@@ -85,11 +64,6 @@ class Client:
         failure = Failure(error, doing, place or self.place, self.endpoint, self.token)
         logger.debug("%s: %s: %s", failure.start, type(error).__name__, failure.said)
         return explain(failure)
-
-    def head(self) -> str:
-        """The commit hash of the branch."""
-        info = self.ask(lambda: self.api.repo_info(**self.repo, revision=self.place.branch), "read")
-        return str(info.sha)
 
     def entries(
         self, paths: Iterable[str], revision: str | None = None, *, last_commit: bool = False
@@ -109,43 +83,59 @@ class Client:
                 found = list(pool.map(one, pages))
         return {entry.path: entry for entry in chain.from_iterable(found)}
 
-    def _page(self, paths: list[str], revision: str, last_commit: bool) -> list[Entry]:
-        logger.debug("asking for %d paths of %s at %s", len(paths), self.place.url, revision)
-        listing = self.ask(
-            lambda: self.api.get_paths_info(**self.repo, paths=paths, revision=revision, expand=last_commit),
-            "read",
-            self.place.at(revision),
-        )
-        return [Entry.from_listing(item) for item in listing]
-
-    def tree(self, path: str, revision: str | None = None, *, recursive: bool = False) -> list[Entry]:
-        """Everything below a folder, or nothing where there is no such folder."""
-        revision = revision or self.place.branch
-
-        def question() -> list[Entry]:
-            listing = self.api.list_repo_tree(
-                **self.repo, path_in_repo=path or None, recursive=recursive, revision=revision
-            )
-            try:
-                return [Entry.from_listing(item) for item in listing]
-            except RemoteEntryNotFoundError:
-                return []
-
-        return self.ask(question, "list", self.place.at(revision))
-
-    def make_repository(self) -> None:
-        """Make the repository, if the remote's options say so."""
-        private = self.create == "private"
-        logger.info("Creating %s repository %s", self.create, self.place.url)
-        kind: dict[str, Any] = {"space_sdk": "static"} if self.place.repo_type == "space" else {}
-        self.ask(lambda: self.api.create_repo(**self.repo, private=private, exist_ok=True, **kind), "create")
-
     def exists(self) -> bool:
-        """Whether the repository is there for this user."""
+        """Whether the repository or bucket is there for this user."""
         try:
-            retried(lambda: self.api.repo_info(**self.repo), f"read {self.place.url}")
-        except RepositoryNotFoundError:
+            retried(self._look, f"read {self.place.url}")
+        except (RepositoryNotFoundError, BucketNotFoundError):
             return False
         except Exception as error:  # noqa: BLE001 - as above
             raise self.explained(error, "read") from None
         return True
+
+    def make(self) -> None:
+        """Make the repository or bucket, as the remote's option ``create`` says."""
+        logger.info("Creating %s %s %s", self.create, self.place.kind, self.place.url)
+        self.ask(lambda: self._make(is_private=self.create == "private"), "create")
+
+    # what a repository and a bucket do differently -----------------------------------------------
+
+    @abstractmethod
+    def head(self) -> str:
+        """What a listing of now is of: the branch's commit hash, or nothing for a bucket."""
+
+    @abstractmethod
+    def tree(self, path: str, revision: str | None = None, *, recursive: bool = False) -> list[Entry]:
+        """Everything below a folder, or nothing where there is no such folder."""
+
+    @abstractmethod
+    def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
+        """Send the content of files, a group of them in as few requests as there can be."""
+
+    @abstractmethod
+    def write(self, added: Sequence[Uploaded], removed: Iterable[str], message: str) -> str:
+        """Make the changes; the answer is the commit hash, or nothing for a bucket. It is not repeated."""
+
+    @abstractmethod
+    def content_url(self, path: str, revision: str) -> str:
+        """Where a file's content is read over HTTP."""
+
+    @abstractmethod
+    def xet_route(self, revision: str) -> str:
+        """Where a token is had that reads files out of the Xet store."""
+
+    @abstractmethod
+    def digest(self, path: Path, entry: Entry) -> str:
+        """The etag that the Hub would give to a local file, if it is the file of this entry."""
+
+    @abstractmethod
+    def _page(self, paths: list[str], revision: str, last_commit: bool) -> list[Entry]:
+        """Those of at most a thousand paths that exist."""
+
+    @abstractmethod
+    def _look(self) -> object:
+        """Ask for the repository or bucket itself; the client's own error where it is not there."""
+
+    @abstractmethod
+    def _make(self, *, is_private: bool) -> object:
+        """Make it; nothing where it is there already."""

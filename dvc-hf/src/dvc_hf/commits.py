@@ -1,26 +1,19 @@
 """Many files being pushed at once -> few Hub commits (one, where size allows)."""
 
-import json
 import threading
 import time
-from base64 import b64encode
-from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
-from urllib.parse import quote
 
-from huggingface_hub.utils import get_session, hf_raise_for_status
-
-from dvc_hf.client import Client, Entry
+from dvc_hf.changes import Uploaded
+from dvc_hf.client import Client
+from dvc_hf.entry import Entry
 from dvc_hf.errors import RejectedError, is_transient, status_of
 from dvc_hf.log import logger
 from dvc_hf.retries import announce, wait_s
-from dvc_hf.uploads import Uploaded
 
 FIRST_CHANGES = 1000  # in the first commit; then what the Hub took in TARGET_S, in steps
-MOST_CHANGES, FEWEST_CHANGES, STEP = 20_000, 20, 4
+FEWEST_CHANGES, STEP = 20, 4
 MOST_BYTES = 100 * 1024 * 1024  # of small files, which travel inside the commit
-ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60
 TARGET_S = 40.0
 
 
@@ -31,7 +24,7 @@ class Batch:
         self.client = client
         self.message = message
         self.most_changes = FIRST_CHANGES
-        self.ceiling = MOST_CHANGES  # what the Hub refused is not tried again
+        self.ceiling = client.MOST_CHANGES  # what the Hub refused is not tried again
         self.added: dict[str, Uploaded] = {}
         self.removed: set[str] = set()
         self.commits: dict[str, tuple[str, str]] = {}  # path -> the commit of ours that wrote it, the etag
@@ -107,7 +100,7 @@ class Batch:
         attempt, started = 0, time.monotonic()
         while True:
             try:
-                head = self._post(chunk, removed)
+                head = self.client.write(chunk, removed, self.message or _summary(chunk, removed))
             except Exception as error:  # noqa: BLE001 - explained below
                 if _is_too_large(error) and len(chunk) > 1:
                     return None
@@ -123,20 +116,6 @@ class Batch:
             else:
                 self._note(chunk, removed, head, time.monotonic() - started)
                 return head
-
-    def _post(self, chunk: list[Uploaded], removed: set[str]) -> str:
-        place = self.client.place
-        kind = f"{place.repo_type}s"
-        url = f"{self.client.endpoint}/api/{kind}/{place.repo_id}/commit/{quote(place.branch, safe='')}"
-        lines = chain([_header(self.message or _summary(chunk, removed))], _changes(chunk, removed))
-        response = get_session().post(
-            url,
-            headers={**self.client.headers, "Content-Type": "application/x-ndjson"},
-            content=b"".join(json.dumps(line).encode() + b"\n" for line in lines),
-            timeout=ANSWER_WITHIN_S,
-        )
-        hf_raise_for_status(response, endpoint_name="commit")
-        return str(response.json()["commitOid"])
 
     def _landed(self, chunk: list[Uploaded], removed: set[str]) -> str | None:
         """The branch's commit hash, if it shows these changes although no answer came."""
@@ -181,7 +160,7 @@ def _order(item: Uploaded) -> tuple[int, bool, str]:
 def _fitting(changes: int, seconds: float) -> int:
     """How many changes the Hub would commit within the target, from how long it took for these."""
     fitting = int(changes * TARGET_S / seconds)
-    return max(FEWEST_CHANGES, changes // STEP, min(fitting, changes * STEP, MOST_CHANGES))
+    return max(FEWEST_CHANGES, changes // STEP, min(fitting, changes * STEP))
 
 
 def _chunk(pending: list[Uploaded], most_changes: int) -> list[Uploaded]:
@@ -203,22 +182,6 @@ def _is_listing(item: Uploaded) -> bool:
 
 def _is_too_large(error: Exception) -> bool:
     return status_of(error) in (413, 504) or (is_transient(error) and "Timeout" in type(error).__name__)
-
-
-def _header(message: str) -> dict[str, Any]:
-    return {"key": "header", "value": {"summary": message, "description": ""}}
-
-
-def _changes(chunk: Iterable[Uploaded], removed: Iterable[str]) -> Iterator[dict[str, Any]]:
-    for path in sorted(removed):
-        yield {"key": "deletedFile", "value": {"path": path}}
-    for item in chunk:
-        if item.is_large:
-            large = {"path": item.path, "algo": "sha256", "oid": item.etag, "size": item.size}
-            yield {"key": "lfsFile", "value": large}
-        else:
-            content = b64encode(item.bytes()).decode()
-            yield {"key": "file", "value": {"content": content, "path": item.path, "encoding": "base64"}}
 
 
 def _summary(chunk: list[Uploaded], removed: set[str]) -> str:

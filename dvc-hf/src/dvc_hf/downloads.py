@@ -1,21 +1,19 @@
 """Fetches one file whole, and proves it before anyone may use it."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from huggingface_hub import hf_hub_url
 from huggingface_hub.file_download import http_get, xet_get
 from huggingface_hub.utils._runtime import is_xet_available
-from huggingface_hub.utils._xet import XetFileData, XetTokenType, xet_connection_info_refresh_url
+from huggingface_hub.utils._xet import XetFileData
 
-from dvc_hf.client import Client, Entry
+from dvc_hf.client import Client
+from dvc_hf.entry import Entry
 from dvc_hf.errors import RejectedError
 from dvc_hf.retries import retried
 
 Progress = Callable[[int], Any]
-BLOCK = 1024 * 1024
 
 
 def download(client: Client, entry: Entry, revision: str, target: Path, progress: Progress) -> None:
@@ -30,7 +28,7 @@ def download(client: Client, entry: Entry, revision: str, target: Path, progress
 
     try:
         retried(once, f"download {entry.path}")
-        verify(entry, target)
+        verify(client, entry, target)
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, Exception):
@@ -39,21 +37,18 @@ def download(client: Client, entry: Entry, revision: str, target: Path, progress
 
 
 def _through_http(client: Client, entry: Entry, revision: str, target: Path, progress: Progress) -> None:
-    url = hf_hub_url(**client.repo, filename=entry.path, revision=revision, endpoint=client.endpoint)
+    url = client.content_url(entry.path, revision)
     with target.open("wb") as file:
         counted = _CountedWriter(file, progress)
         http_get(url, counted, headers=client.headers, expected_size=entry.size)  # type: ignore[arg-type]
 
 
 def _through_xet(client: Client, entry: Entry, revision: str, target: Path) -> None:
-    refresh = xet_connection_info_refresh_url(
-        token_type=XetTokenType.READ, **client.repo, revision=revision, endpoint=client.endpoint
-    )
-    source = XetFileData(file_hash=str(entry.xet_hash), refresh_route=refresh)
+    source = XetFileData(file_hash=str(entry.xet_hash), refresh_route=client.xet_route(revision))
     xet_get(incomplete_path=target, xet_file_data=source, headers=client.headers, expected_size=entry.size)
 
 
-def verify(entry: Entry, target: Path) -> None:
+def verify(client: Client, entry: Entry, target: Path) -> None:
     """Compare a file with what the Hub says of it.
 
     Raises:
@@ -62,7 +57,7 @@ def verify(entry: Entry, target: Path) -> None:
     size = target.stat().st_size
     if size != entry.size:
         raise RejectedError(_mismatch(entry, f"{entry.size} bytes", f"{size}"))
-    etag = digest(target, entry)
+    etag = client.digest(target, entry)
     if etag != entry.etag:
         raise RejectedError(
             _mismatch(entry, f"{'sha256' if entry.is_large else 'git sha1'} {entry.etag}", etag)
@@ -74,18 +69,6 @@ def _mismatch(entry: Entry, expected: str, got: str) -> str:
         f"'{entry.path}' arrived damaged: expected {expected}, got {got}. "
         "The file was removed; pull again, and if it stays so, compare with the repository's page."
     )
-
-
-def digest(path: Path, entry: Entry) -> str:
-    """The etag that the Hub would give to a local file."""
-    if entry.is_large:
-        state = hashlib.sha256()
-    else:
-        state = hashlib.sha1(b"blob %d\0" % entry.size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            state.update(block)
-    return state.hexdigest()
 
 
 class _CountedWriter:

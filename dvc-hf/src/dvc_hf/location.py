@@ -42,6 +42,11 @@ class Location:
         return PROTOCOL + str(self)
 
     @property
+    def kind(self) -> str:
+        """What to call it in a message: ``repository`` or ``bucket``."""
+        return "bucket" if self.repo_type == "bucket" else "repository"
+
+    @property
     def branch(self) -> str:
         """The revision that a request names."""
         return self.revision or DEFAULT_BRANCH

@@ -8,11 +8,12 @@ from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
-from dvc_hf.client import Entry
+from dvc_hf.changes import Upload, Uploaded, git_oid
+from dvc_hf.entry import Entry
 from dvc_hf.location import parse_path
 from dvc_hf.log import logger
 from dvc_hf.repository import Repository
-from dvc_hf.uploads import Upload, Uploaded, git_oid, upload
+from dvc_hf.uploads import upload
 from dvc_hf.view import README, Plan, Shown, plan, read_manifest, refusal, write_manifest
 
 MANIFEST = "files/published.json"
@@ -63,7 +64,7 @@ def make_missing_repositories(push: Push) -> None:
     for remote in remotes(push).values():
         client = remote.fs.open_repository(remote.path).client
         if client.create and not client.exists():
-            client.make_repository()
+            client.make()
 
 
 def stage_names() -> None:

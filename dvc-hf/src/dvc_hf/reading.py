@@ -13,11 +13,10 @@ from typing import Any
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import tokenize
-from huggingface_hub import hf_hub_url
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
-from dvc_hf.client import Entry
 from dvc_hf.downloads import download
+from dvc_hf.entry import Entry
 from dvc_hf.files import RangedFile, absolute
 from dvc_hf.location import Location, parse_path
 from dvc_hf.repository import Account, Repository, repository
@@ -269,9 +268,7 @@ class ReadableStorage(AbstractFileSystem):  # type: ignore[misc]
         self, repo: Repository, name: str, version: str | None, first: int, stop: int | None
     ) -> bytes:
         client = repo.client
-        url = hf_hub_url(
-            **client.repo, filename=name, revision=version or repo.place.branch, endpoint=client.endpoint
-        )
+        url = client.content_url(name, version or repo.place.branch)
         headers = dict(client.headers)
         if first or stop is not None:
             headers["Range"] = f"bytes={first}-{'' if stop is None else stop - 1}"

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from dvc_hf.client import Client, Entry
+from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.commits import Batch
+from dvc_hf.entry import Entry
 from dvc_hf.location import Location, is_commit
+from dvc_hf.repo_client import RepoClient
 from dvc_hf.transaction import raise_first, transaction
-from dvc_hf.uploads import Upload, Uploaded, upload
+from dvc_hf.uploads import upload
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Repository:
 
     def __init__(self, place: Location, account: Account) -> None:
         self.place = place
-        self.client = Client(place, endpoint=account.endpoint, token=account.token, create=account.create)
+        self.client = RepoClient(place, endpoint=account.endpoint, token=account.token, create=account.create)
         self.batch = Batch(self.client, account.commit_message)
         self._known: dict[tuple[str, bool], dict[str, Entry | None]] = {}
         self._listings: dict[str, bytes] = {}
