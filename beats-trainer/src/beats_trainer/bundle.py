@@ -171,6 +171,7 @@ def _entry(pin: Pin, path: Path) -> Entry:
 def _pin_text(pin: Pin, entry: Entry) -> str:
     meta: dict[str, Any] = {**pin.meta, "sha256": entry.sha256, "size": entry.size}
     meta["sources"] = [str(place) for place in pin.sources]
+    meta.pop("key", None)  # looked at when the bundle was made; where it goes nobody can fetch a signature
     document = {"desc": pin.description, "outs": [{"path": pin.filename, "md5": entry.md5}], "meta": meta}
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 

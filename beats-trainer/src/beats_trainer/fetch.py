@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import constants, snapshot_download
+from huggingface_hub import constants
 
 from beats_trainer.digest import check_file, is_file_of
 from beats_trainer.errors import AccessError, DigestMismatchError, FetchError
 from beats_trainer.hubcache import cached_copies, discard, recorded_sha256
-from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
+from beats_trainer.huberror import not_cached
 from beats_trainer.hubpin import is_hub_name, resolve
 from beats_trainer.pinfile import FolderPin, Pin
 from beats_trainer.pins import Registry
 from beats_trainer.place import Place
 from beats_trainer.shelf import shelf_copy
+from beats_trainer.signature import PublicKey, need_signing, read_key
+from beats_trainer.signed import check_signed
 from beats_trainer.transfer import Progress, Transfer
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ def fetch_checkpoint(
     progress: Progress | None = None,
     trust: Trust = "hub",
     allow_noncommercial: bool = False,
+    key: str | Path | None = None,
 ) -> Path:
     """Returns a local file whose size and digest are those of the pin, fetching it when it is not here.
 
@@ -45,18 +48,45 @@ def fetch_checkpoint(
         progress: Is called with the bytes that are there, and the size where it is known.
         trust: `hub` takes the Hub's word for files that no pin names; `pinned` refuses these.
         allow_noncommercial: Accepts a licence that forbids commercial use.
+        key: A public key, PEM, whose owner must have signed the repository; else that of the pin, if any.
 
     Raises:
         UnknownCheckpointError: No pin has this name.
         NotCachedError: The file is not here and the network may not be used.
-        DigestMismatchError: The bytes are not those of the pin; they have been removed.
+        DigestMismatchError: The bytes are not those of the pin, and have been removed; or the signature
+            that is asked for does not hold.
+        MissingExtraError: A signature is asked for, and model-signing is not installed.
         AccessError: The Hub, or the licence, does not let you.
     """
     cache = Path(cache_dir).expanduser() if cache_dir is not None else None
+    asked = _read(key)
     pin = (
         name if isinstance(name, Pin) else trusted_pin(name, trust, cache, local_files_only=local_files_only)
     )
     _may_use(pin, trust, allow_noncommercial)
+    owner = asked or signer(pin)
+    found = _brought(pin, cache, progress, local_files_only=local_files_only)
+    if owner is not None:
+        check_signed(found, pin, owner, cache, local_files_only=local_files_only)
+    return found
+
+
+def signer(pin: Pin) -> PublicKey | None:
+    """Whose signature a pin asks for, if anybody's."""
+    if not pin.key:
+        return None
+    need_signing()
+    return PublicKey(pin.key, f"meta.key of {pin.origin}")
+
+
+def _read(key: str | Path | None) -> PublicKey | None:
+    if key is None:
+        return None
+    need_signing()
+    return read_key(key)
+
+
+def _brought(pin: Pin, cache: Path | None, progress: Progress | None, *, local_files_only: bool) -> Path:
     found = local_copy(pin, cache)
     if found is not None:
         return found
@@ -116,27 +146,6 @@ def local_copy(pin: Pin, cache_dir: Path | None = None) -> Path | None:
     if shelved is not None:
         return shelved
     return next(_verified(pin, cache_dir), None)
-
-
-def snapshot(pin: Pin) -> Path:
-    """All files of the repository of a pin at its revision, as a folder of huggingface_hub's cache.
-
-    Raises:
-        FetchError: The pin names no repository, or the Hub does not give it.
-    """
-    if not pin.sources:
-        raise _no_source(pin, [])
-    place = pin.sources[0]
-    try:
-        folder = snapshot_download(
-            place.repo_id,
-            repo_type=place.repo_type,
-            revision=place.revision,
-            endpoint=place.endpoint or None,
-        )
-    except HUB_ERRORS as error:
-        raise translate(error, place, pin.name) from error
-    return Path(folder)
 
 
 def _verified(pin: Pin, cache_dir: Path | None) -> Iterator[Path]:

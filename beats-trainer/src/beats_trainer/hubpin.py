@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +14,7 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from beats_trainer.errors import FetchError, PinError
-from beats_trainer.hubcache import cached_commit, recorded_sha256, repo_folder
+from beats_trainer.hubcache import cached_commit, recorded_sha256, remember_commit, repo_folder
 from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
 from beats_trainer.patience import patiently
 from beats_trainer.pinfile import WEIGHTS, Pin
@@ -55,6 +56,8 @@ def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool 
         raise translate(error, place, name) from error
     found = _one(place, files)
     pinned = Place(place.repo_id, found.path, place.repo_type, commit, place.endpoint)
+    with suppress(OSError):  # a cache that cannot be written
+        remember_commit(place, commit, cache_dir)
     logger.info("%s is %s, sha256 %s", name, pinned, found.sha256 or "unknown")
     return _pin(pinned, found, card)
 
@@ -122,12 +125,13 @@ def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
     return _pin(Place(place.repo_id, found.path, place.repo_type, commit, place.endpoint), found, {})
 
 
-def pin_document(pin: Pin, golden: Sequence[float] = ()) -> str:
+def pin_document(pin: Pin, golden: Sequence[float] = (), key: str = "") -> str:
     """The `.dvc` file of a resolved pin, in the form that `dvc import-url --no-download` writes.
 
     Args:
         pin: From `resolve`.
         golden: What the encoder makes of the waveform of the self-check, for `meta.golden`.
+        key: A public key, PEM, for `meta.key`: every fetch of this pin will ask for its owner's signature.
 
     Raises:
         FetchError: The Hub gave no SHA-256, so that nothing could be verified.
@@ -137,9 +141,11 @@ def pin_document(pin: Pin, golden: Sequence[float] = ()) -> str:
         message = f"the Hub has no sha256 for {place}: it is no LFS file. Publish it anew as a large file."
         raise FetchError(message)
     source = Place(place.repo_id, place.path, place.repo_type)
-    meta = {key: value for key, value in pin.meta.items() if value}
+    meta = {name: value for name, value in pin.meta.items() if value}
     if golden:
         meta["golden"] = [round(value, 6) for value in golden]
+    if key:
+        meta["key"] = key
     document = {
         "deps": [{"path": str(source), "etag": sha256, "version_id": place.revision, "size": pin.size}],
         "frozen": True,

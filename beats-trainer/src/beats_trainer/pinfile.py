@@ -45,6 +45,11 @@ class Pin:
         return tuple(str(alias) for alias in self.meta.get("aliases", ()))
 
     @property
+    def key(self) -> str:
+        """The public key, PEM, whose owner must have signed its repository; empty where nobody must."""
+        return str(self.meta.get("key", ""))
+
+    @property
     def golden(self) -> tuple[float, ...]:
         """What the encoder makes of the waveform of the self-check; empty where nobody has recorded it.
 

@@ -35,25 +35,51 @@ def send(
             repo_type=place.repo_type,
             commit_message=message or f"Publish {files[0].name} and its card",
         )
-        if tag:
-            api.create_tag(place.repo_id, tag=tag, repo_type=place.repo_type, revision=commit.oid)
     except FAILURES as error:
         raise _refused(error, place) from error
+    if tag:
+        _tag(api, place, tag, str(commit.oid))
     return str(commit.oid)
 
 
+def _tag(api: HfApi, place: Place, tag: str, commit: str) -> None:
+    try:
+        api.create_tag(place.repo_id, tag=tag, repo_type=place.repo_type, revision=commit)
+    except FAILURES as error:
+        status = status_of(error)
+        cause = "a tag of this name exists (409)" if status == 409 else _kind(error)
+        message = (
+            f"published to {place} as commit {commit}, and the tag {tag!r} was not made: {cause}. The files "
+            "are there; publish again with another tag, or make it: "
+            f"`hf repos tag create {place.repo_id} {tag} --revision {commit}`."
+        )
+        raise FetchError(message) from error
+
+
 def _refused(error: BaseException, place: Place) -> FetchError:
-    status = status_of(error) or status_of(error.__cause__ or error)
+    status = _status(error)
     if status in (401, 403):
         message = (
             f"cannot publish to {place}: the token that is set may not write there (status {status}). "
             "Use a token with write access of an account that owns it: `hf auth login`."
         )
         return AccessError(message)
-    if status == 409:
-        message = f"cannot publish to {place}: the tag exists (409). The files are there; choose another tag."
+    if status == 429:
+        message = (
+            f"cannot publish to {place}: too many requests or commits (429). Nothing was committed. The Hub "
+            "counts them by the hour: wait, and run the same command again."
+        )
         return FetchError(message)
-    kind = f"status {status}" if status else f"{type(error).__name__}: {error}"
     return FetchError(
-        f"cannot publish to {place}: {kind}. Nothing was committed; run the same command again."
+        f"cannot publish to {place}: {_kind(error)}. Run the same command again: if the commit was made "
+        "after all, the same files make no second one."
     )
+
+
+def _kind(error: BaseException) -> str:
+    status = _status(error)
+    return f"the Hub answered with status {status}" if status else f"{type(error).__name__}: {error}"
+
+
+def _status(error: BaseException) -> int | None:
+    return status_of(error) or status_of(error.__cause__ or error)

@@ -46,6 +46,12 @@ def shelf_copy(pin: Pin) -> Path | None:
     return None
 
 
+def shelved(pin: Pin) -> list[Path]:
+    """Files on the shelves that have the name of a pin's; only their digest can tell whether they are it."""
+    files = (path for shelf in shelves() for path in shelf.rglob("*"))
+    return [path for path in files if path.name == pin.filename and path.is_file()]
+
+
 def _candidates(pin: Pin) -> Iterator[Path]:
     yield from _dvc_copies(pin)
     for shelf in shelves():

@@ -9,6 +9,7 @@ import pytest
 from beats_trainer import fetch_checkpoint
 from beats_trainer.errors import AccessError, FetchError, NotCachedError, PinError
 from beats_trainer.hubpin import is_hub_name
+from huggingface_hub import HfApi
 from published import Published, beats, upload
 
 
@@ -39,8 +40,11 @@ def test_only_pinned_files_can_be_asked_for(mine: Published):
     assert len(list(mine.hub.requests)) == 0
 
 
-def test_what_was_fetched_is_there_offline(mine: Published):
-    name = f"alice/mine@{mine.commit}"
+@pytest.mark.parametrize("revision", ["commit", "tag", "branch"])
+def test_what_was_fetched_is_there_offline(mine: Published, revision: str):
+    api = HfApi(endpoint=mine.hub.endpoint, token=mine.token)
+    api.create_tag("alice/mine", tag="v1", revision=mine.commit)
+    name = "alice/mine" + {"commit": f"@{mine.commit}", "tag": "@v1", "branch": ""}[revision]
     path = fetch_checkpoint(name, cache_dir=mine.cache)
     mine.hub.requests.clear()
     assert fetch_checkpoint(name, cache_dir=mine.cache, local_files_only=True) == path

@@ -179,12 +179,32 @@ def test_a_hub_with_a_fault_is_named_and_nothing_is_half_published(
     files = write_publication(FINETUNED, tmp_path, Statement("mit"))
     place = Place("alice/mine", endpoint=published.hub.endpoint)
     published.hub.fail("POST", "*/commit/*", status=500, times=None)
-    with pytest.raises(
-        FetchError, match=r"cannot publish to hf://alice/mine: status 500.*Nothing was committed"
-    ):
+    with pytest.raises(FetchError, match=r"cannot publish to hf://alice/mine: the Hub .* 500\. Run the same"):
+        send(files, place)
+    published.hub.recover()
+    published.hub.fail("POST", "*/commit/*", status=429, times=None)
+    with pytest.raises(FetchError, match=r"too many requests or commits \(429\)\. Nothing was committed"):
         send(files, place)
     published.hub.recover()
     assert len(send(files, place)) == 40
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"), [(409, "a tag of this name exists"), (500, "answered with status 500")]
+)
+def test_a_tag_that_cannot_be_made_does_not_hide_that_the_files_are_there(
+    published: Published, monkeypatch, tmp_path, status: int, cause: str
+):
+    monkeypatch.setenv("HF_TOKEN", published.token)
+    files = write_publication(FINETUNED, tmp_path, Statement("mit"))
+    place = Place("alice/mine", endpoint=published.hub.endpoint)
+    published.hub.fail("POST", "*/tag/*", status=status, times=None)
+    with pytest.raises(
+        FetchError, match=r"published to hf://alice/mine as commit \w{40}, and the tag"
+    ) as told:
+        send(files, place, tag="v1")
+    assert cause in str(told.value)
+    assert "hf repos tag create alice/mine v1 --revision" in str(told.value)
 
 
 def test_no_token_is_an_error_before_any_request(published: Published, monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ import click
 from beats_trainer.commands.output import plainly
 from beats_trainer.fetch import fetch_checkpoint
 from beats_trainer.hubpin import pin_document, resolve
-from beats_trainer.pinfile import Pin
+from beats_trainer.signature import read_key
 
 
 @click.command()
@@ -18,27 +18,33 @@ from beats_trainer.pinfile import Pin
 @click.option(
     "--golden", is_flag=True, help="Fetch and load it, and record what it makes of the self-check's waveform."
 )
-@click.option("--allow-noncommercial", is_flag=True, help="With --golden: accept such a licence.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A public key, PEM: fetch it, compare with the signature, and ask for that at every fetch.",
+)
+@click.option("--allow-noncommercial", is_flag=True, help="With --golden or --key: accept such a licence.")
 @plainly
-def pin(name: str, output: Path | None, *, golden: bool, allow_noncommercial: bool) -> None:
+def pin(name: str, output: Path | None, *, golden: bool, key: Path | None, allow_noncommercial: bool) -> None:
     """Write the .dvc pin of a checkpoint on the Hub: its commit, size and sha256 as they are now.
 
     A folder of such files, named by BEATS_PINS, is a registry of your own. For a file whose repository holds
     several: hf://OWNER/REPO@REVISION/FILE.
     """
     resolved = resolve(name)
-    text = pin_document(resolved, _golden(resolved, allow_noncommercial) if golden else ())
+    if golden or key:
+        path = fetch_checkpoint(resolved, allow_noncommercial=allow_noncommercial, key=key)
+    text = pin_document(resolved, _golden(path) if golden else (), read_key(key).pem if key else "")
     if output is None:
         click.echo(text, nl=False)
         return
     stem = PurePosixPath(resolved.filename).name
-    path = output / f"{stem}.dvc" if output.is_dir() else output
-    path.write_text(text, encoding="utf-8", newline="\n")
-    click.echo(path)
+    written = output / f"{stem}.dvc" if output.is_dir() else output
+    written.write_text(text, encoding="utf-8", newline="\n")
+    click.echo(written)
 
 
-def _golden(pin: Pin, allow_noncommercial: bool) -> tuple[float, ...]:
+def _golden(path: Path) -> tuple[float, ...]:
     from beats_trainer.load import load_model
 
-    path = fetch_checkpoint(pin, allow_noncommercial=allow_noncommercial)
     return load_model(path, device="cpu").check()

@@ -9,12 +9,14 @@ import click
 
 from beats_trainer.commands.output import Bar, plainly, put, put_table, say, size_of
 from beats_trainer.digest import file_digest
-from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, snapshot
+from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, signer
 from beats_trainer.hubcache import cached_copies
 from beats_trainer.pinfile import Pin
-from beats_trainer.signature import check_signature
+from beats_trainer.shelf import shelved
+from beats_trainer.signature import PublicKey, read_key
 
-SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden")
+SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden", "key")
+KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def facts(pin: Pin) -> dict[str, Any]:
@@ -31,13 +33,14 @@ def facts(pin: Pin) -> dict[str, Any]:
         "pin": pin.origin,
         "cached": is_cached(pin),
         "golden": list(pin.golden) or None,
+        "signed by": PublicKey(pin.key, pin.origin).fingerprint if pin.key else None,
         **{key: value for key, value in pin.meta.items() if key not in SHOWN_ELSEWHERE},
     }
 
 
 def is_cached(pin: Pin) -> bool:
-    """Whether a file of the right size lies in the cache; its digest is checked when it is used."""
-    copies = (path for place in pin.sources for path in cached_copies(place, None))
+    """Whether a file of this name and size lies in the cache or on a shelf; its digest is checked at use."""
+    copies = [path for place in pin.sources for path in cached_copies(place, None)] + shelved(pin)
     return any(pin.size in (None, path.stat().st_size) for path in copies)
 
 
@@ -102,14 +105,19 @@ def _shown(value: object) -> str:
     help="Whether the Hub's word is taken for files that no pin names.",
 )
 @click.option("--allow-noncommercial", is_flag=True, help="Accept a licence that forbids commercial use.")
+@click.option("--key", type=KEY, help="A public key, PEM, whose owner must have signed the repository.")
 @plainly
-def fetch(names: tuple[str, ...], *, as_json: bool, trust: Any, allow_noncommercial: bool) -> None:
+def fetch(
+    names: tuple[str, ...], *, as_json: bool, trust: Any, allow_noncommercial: bool, key: Path | None
+) -> None:
     """Bring checkpoints here, verified, and print their paths."""
     found = []
     for name in names:
         bar = Bar(name)
         try:
-            path = fetch_checkpoint(name, progress=bar, trust=trust, allow_noncommercial=allow_noncommercial)
+            path = fetch_checkpoint(
+                name, progress=bar, trust=trust, allow_noncommercial=allow_noncommercial, key=key
+            )
         finally:
             bar.close()
         found.append({"name": name, "path": str(path)})
@@ -124,7 +132,7 @@ def fetch(names: tuple[str, ...], *, as_json: bool, trust: Any, allow_noncommerc
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--key",
-    type=click.Path(path_type=Path, exists=True),
+    type=KEY,
     help="A public key, PEM: fetch the repositories that are named, and compare with their signatures.",
 )
 @plainly
@@ -136,10 +144,11 @@ def verify(names: tuple[str, ...], *, key: Path | None, as_json: bool) -> None:
     pins = [find_checkpoint(name) for name in names] or [
         pin for pin in known_checkpoints(local_files_only=True) if is_cached(pin)
     ]
-    if key is not None:
-        for pin in pins:
-            check_signature(snapshot(pin), key)
-            say(f"{pin.name}: signed by the owner of {key}.")
+    asked = read_key(key) if key else None
+    for pin in pins:
+        if owner := asked or signer(pin):
+            fetch_checkpoint(pin, key=key, allow_noncommercial=True)
+            say(f"{pin.name}: signed by the owner of the key {owner.fingerprint} ({owner.origin}).")
     rows = [_verified(pin) for pin in pins]
     if as_json:
         put(rows)
