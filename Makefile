@@ -11,6 +11,8 @@ setup: .venv/.done
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; say which with: make setup PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	# Of perch-hoplite the tests need the database alone: what it asks for besides is notebooks and an older Hub client.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps perch-hoplite
 	touch $@
 
 demo: setup

@@ -61,7 +61,7 @@ def test_classify_with_a_checkpoint_without_a_head_says_so(recording):
 
 
 def test_export_writes_a_file_that_the_extractor_can_use(tmp_path):
-    run = _beats("export", TINY / CPT2, "--layer", 1, "-o", tmp_path / "one.onnx")
+    run = _beats("export", TINY / CPT2, "--to", "onnx", "--layer", 1, "-o", tmp_path / "one.onnx")
 
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == str(tmp_path / "one.onnx")

@@ -74,8 +74,8 @@ def test_openvino_in_bfloat16_is_near(exported):
 @pytest.mark.parametrize(
     ("backend", "name", "error", "match"),
     [
-        ("onnxruntime", "tiny.xml", CheckpointError, r"beats export NAME -o NAME\.onnx"),
-        ("openvino", "tiny.pt", CheckpointError, r"beats export NAME -o NAME\.xml"),
+        ("onnxruntime", "tiny.xml", CheckpointError, r"beats export NAME --to onnx"),
+        ("openvino", "tiny.pt", CheckpointError, r"beats export NAME --to openvino"),
         ("onnxruntime", "nowhere.onnx", FileNotFoundError, "no exported encoder"),
     ],
 )

@@ -28,7 +28,6 @@ for command in (
     registry.verify,
     scale.embed,
     view.search,
-    view.convert,
     demo.demo,
     card.card,
     pin.pin,

@@ -75,7 +75,7 @@ class ExportedEncoder:
         if self.path.suffix not in SUFFIXES or (self.path.suffix == ".xml" and not openvino):
             message = (
                 f"{self.path} is no file for {self.backend}. "
-                f"Write one with: beats export NAME -o NAME{'.xml' if openvino else '.onnx'}"
+                f"Write one with: beats export NAME --to {'openvino' if openvino else 'onnx'}"
             )
             raise CheckpointError(message)
         if not self.path.is_file():

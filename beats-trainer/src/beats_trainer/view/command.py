@@ -1,34 +1,49 @@
-"""`beats search | convert`: what a table is good for."""
+"""`beats search`: what a table is good for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from beats_trainer.commands.output import plainly, put, put_table, say
 
+if TYPE_CHECKING:
+    from beats_trainer.view.search import Method
+
 PATH = click.Path(path_type=Path)
-FORMATS = ["npz", "csv", "raven", "audacity"]
 
 
 @click.command()
 @click.argument("table", type=PATH)
-@click.argument("query", type=PATH)
-@click.option("--model", help="The checkpoint, if the table names one that is found elsewhere.")
+@click.argument("query")
+@click.option("--model", help="The checkpoint, if its name in the table does not lead to it.")
+@click.option("--layer", type=int, help="Of a table with several  [default: the last]")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--method", default="auto", show_default=True, type=click.Choice(["auto", "exact", "index"]),
+    help="Compare every row, or ask an approximate index; auto is exact up to a million rows.",
+)  # fmt: skip
+@click.option("--index", type=PATH, help="Where the index is kept  [default: with the table]")
 @click.option("--json", "as_json", is_flag=True)
 @plainly
-def search(table: Path, query: Path, *, model: str | None, top: int, as_json: bool) -> None:
-    """List the clips of TABLE that sound most like the recording QUERY, embedded as the table was."""
-    from beats_trainer.scale.settings import read_settings
-    from beats_trainer.table import read_metadata, table_files
+def search(
+    table: Path, query: str, *, model: str | None, layer: int | None, top: int, method: Method,
+    index: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """List the clips of TABLE that sound most like the recording QUERY, embedded as the table was.
+
+    A QUERY that is longer than a clip is cut as the table was; the clip of it that is nearest counts.
+    """
+    from beats_trainer.view.query import column_of, embed_query, settings_of
     from beats_trainer.view.search import search as nearest
 
-    settings = read_settings(read_metadata(table_files(table)[0]))
-    vector = _embedded(query, model or settings.checkpoint, settings)
-    matches = nearest(table, vector, top, column=settings.columns[-1])
+    settings = settings_of(table)
+    column = column_of(settings, layer)
+    vectors = embed_query(query, settings, column, model)
+    _announce(table, method, column, index)
+    matches = nearest(table, vectors, top, column=column, method=method, index=index)
     if as_json:
         put([vars(match) for match in matches])
     else:
@@ -36,35 +51,13 @@ def search(table: Path, query: Path, *, model: str | None, top: int, as_json: bo
         put_table(("cosine", "start_s", "end_s", "recording"), cells)
 
 
-def _embedded(query: Path, model: str, settings: Any) -> Any:
-    from beats_trainer.audio import read_waveform
-    from beats_trainer.digest import file_digest
-    from beats_trainer.embed import embed
-    from beats_trainer.load import find_checkpoint, load_model
+def _announce(table: Path, method: Method, column: str, index: Path | None) -> None:
+    """An index may take long to build, and its answer is not quite the exact one: both are said."""
+    from beats_trainer.view.parts import count_rows, groups_of
+    from beats_trainer.view.search import index_folder, uses_index
 
-    checkpoint = find_checkpoint(model)
-    found = file_digest(checkpoint, "sha256")
-    if found != settings.sha256:
-        message = (
-            f"{checkpoint} is not the checkpoint of the table: expected sha256 {settings.sha256}, "
-            f"got {found}. Name the right one with --model."
-        )
-        raise ValueError(message)
-    encoder = load_model(checkpoint, precision=settings.precision)
-    waveform = read_waveform(query, truncated="keep")
-    layers = [settings.layers[-1]]
-    return embed(encoder, [waveform], layers=layers, pooling=settings.pooling, short="pad")[0][0].numpy()
-
-
-@click.command()
-@click.argument("table", type=PATH)
-@click.argument("target", type=PATH)
-@click.option("--to", "kind", required=True, type=click.Choice(FORMATS))
-@plainly
-def convert(table: Path, target: Path, *, kind: str) -> None:
-    """Write TABLE for another program: a file, or for Audacity a folder with a label track a recording."""
-    from beats_trainer.view.labels import WRITERS
-
-    WRITERS[kind](table, target)
-    say(f"{table} written as {kind}")
-    click.echo(target)
+    rows = count_rows(groups_of(table))
+    if uses_index(method, rows):
+        where = (index or index_folder(table)) / column
+        state = "asked" if where.is_dir() else "built, once, and asked"
+        say(f"{rows:,} rows: an approximate index is {state}: {where}")

@@ -1,75 +1,76 @@
-"""A table in the formats of other programs."""
+"""A table as the selections of Raven and the label tracks of Audacity."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
+from beats_trainer.view.parts import groups_of, present, stream
 
-from beats_trainer.table import read, table_files
-
-Writer = Callable[[str | Path, Path], None]
 RAVEN = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)",
-         "Begin Path", "Annotation")  # fmt: skip
-NYQUIST = 8_000  # Hz: what the encoder hears
+         "Begin Path", "Begin File", "File Offset (s)", "Annotation")  # fmt: skip
+NYQUIST = 8_000.0  # Hz: what the encoder hears
+LABEL = "clip"
+_BREAKS = str.maketrans("\t\r\n", "   ")  # these end a cell or a line, and neither program has an escape
 
 
-def to_npz(out: str | Path, target: Path) -> None:
-    """NumPy arrays, readable without pickle."""
-    table = read(out)
-    np.savez(
-        target,
-        recording=np.array(table.recordings, dtype=np.str_),
-        start_s=table.start_s,
-        end_s=table.end_s,
-        embedding=table.embeddings,
-    )
-
-
-def to_csv(out: str | Path, target: Path) -> None:
-    """One line a clip, one column a number."""
+def to_raven(table: Path, target: Path, _: str) -> None:
+    """A Raven Pro selection table. Times are seconds from the start of the recording in `Begin Path`."""
     with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        for number, row in enumerate(_rows(out, vectors=True)):
-            vector = row.pop("embedding")
-            if number == 0:
-                writer.writerow([*row, *(f"e{i}" for i in range(len(vector)))])
-            writer.writerow([*row.values(), *vector])
-
-
-def to_raven(out: str | Path, target: Path) -> None:
-    """A Raven Pro selection table."""
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
         writer.writerow(RAVEN)
-        for number, row in enumerate(_rows(out), 1):
-            channel = (row["channel"] or 0) + 1
-            place = (row["start_s"], row["end_s"], 0, NYQUIST, row["recording"])
-            writer.writerow([number, "Spectrogram 1", channel, *place, "clip"])
+        number = 0
+        for rows in _batches(table):
+            writer.writerows(_selection(number + i, row) for i, row in enumerate(rows, 1))
+            number += len(rows)
 
 
-def to_audacity(out: str | Path, target: Path) -> None:
-    """A folder with a label track for each recording: Audacity's have no place for the name of a file."""
+def to_audacity(table: Path, target: Path, _: str) -> None:
+    """A folder with a label track for each recording: Audacity's have no place for the name of a file.
+
+    `recordings.csv` in it says which track belongs to which recording.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    tracks: dict[str, list[str]] = {}
-    for row in _rows(out):
-        tracks.setdefault(row["recording"], []).append(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\tclip")
-    for number, (recording, lines) in enumerate(sorted(tracks.items())):
-        name = f"{number:05d}-{Path(recording).stem}.txt"
-        (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    tracks: dict[str, str] = {}
+    for rows in _batches(table):
+        lines: dict[str, list[str]] = {}
+        for row in rows:
+            line = f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{LABEL}\n"
+            lines.setdefault(row["recording"], []).append(line)
+        for recording, labels in lines.items():
+            name = tracks.setdefault(recording, f"{len(tracks):05d}-{_stem(recording)}.txt")
+            with (target / name).open("a", encoding="utf-8", newline="\n") as file:
+                file.writelines(labels)
+    _write_names(target / "recordings.csv", tracks)
 
 
-WRITERS: dict[str, Writer] = {"npz": to_npz, "csv": to_csv, "raven": to_raven, "audacity": to_audacity}
+def _selection(number: int, row: dict[str, Any]) -> tuple[object, ...]:
+    channel = (row.get("channel") or 0) + 1
+    path = row["recording"].translate(_BREAKS)
+    start, end = row["start_s"], row["end_s"]
+    return (number, "Spectrogram 1", channel, start, end, 0.0, NYQUIST, path, _name(path), start, LABEL)
 
 
-def _rows(out: str | Path, *, vectors: bool = False) -> Iterator[dict[str, Any]]:
-    """Part by part, so that memory does not grow with the table."""
-    for file in table_files(out):
-        columns = ["recording", "start_s", "end_s", "channel", *(["embedding"] if vectors else [])]
-        with pq.ParquetFile(file) as part:
-            for batch in part.iter_batches(4096, columns=columns):
-                yield from batch.to_pylist()
+def _name(recording: str) -> str:
+    return PurePosixPath(recording.replace("\\", "/")).name
+
+
+def _stem(recording: str) -> str:
+    """What a file may be called on every system."""
+    stem = PurePosixPath(_name(recording)).stem
+    return "".join(c if c.isalnum() or c in " ._-" else "_" for c in stem)[:80]
+
+
+def _write_names(path: Path, tracks: dict[str, str]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("track", "recording"))
+        writer.writerows((name, recording) for recording, name in tracks.items())
+
+
+def _batches(table: Path) -> Iterator[list[dict[str, Any]]]:
+    columns = present(table, ["recording", "start_s", "end_s", "channel"])
+    for _, batch in stream(groups_of(table), columns):
+        yield batch.to_pylist()

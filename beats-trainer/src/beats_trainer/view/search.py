@@ -1,51 +1,98 @@
-"""The clips of a table that sound most like a recording: exact, part by part."""
+"""The clips of a table that sound most like a recording: exact, or by an index if the table is very large."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow.parquet as pq
 
-from beats_trainer.table import read, table_files
+from beats_trainer.table import table_files
+from beats_trainer.view.exact import Hits, cosines, nearest_exactly, unit
+from beats_trainer.view.parts import Group, Vectors, as_vectors, count_rows, groups_of, take_rows
 
-Vectors = npt.NDArray[np.float32]
+EXACT_ROWS = 1_000_000  # up to here every row is compared
+CANDIDATES = 4  # times as many are taken from an index as are asked for, and compared exactly
+Method = Literal["auto", "exact", "index"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Match:
-    """A clip of the table and its cosine to the query."""
+    """A clip of the table, its cosine to the query, and which clip of the query that is, from 0."""
 
     cosine: float
     recording: str
     start_s: float
     end_s: float
+    query_clip: int = 0
 
 
-def search(out: str | Path, query: Vectors, top: int = 10, *, column: str = "embedding") -> list[Match]:
-    """The clips nearest to a query, best first.
+def search(
+    table: str | Path,
+    query: Vectors,
+    top: int = 10,
+    *,
+    column: str = "embedding",
+    method: Method = "auto",
+    index: Path | None = None,
+) -> list[Match]:
+    """The clips nearest to a query, best first; equal ones in the order of the table.
 
     Args:
-        out: The table.
-        query: `(dim,)`, of the same checkpoint, layer and pooling.
+        table: A file or a folder.
+        query: `(dim,)`, or `(clips, dim)` of which the nearest counts; of the checkpoint and layer of
+            the column.
         top: How many.
         column: Which embeddings, if it holds several layers.
+        method: "exact" compares every row. "index" asks an approximate index (extra `search`), which is built
+            first if there is none or rows have been added. "auto" is exact up to a million rows.
+        index: Where the index is kept; beside the table without it.
+
+    Raises:
+        ValueError: The query is not as wide as the table's embeddings.
+        MissingExtraError: An index is needed, and usearch is not installed.
     """
-    direction = query / max(float(np.linalg.norm(query)), 1e-12)
-    best: list[Match] = []
-    for file in table_files(out):
-        if pq.read_metadata(file).num_rows:
-            best = sorted([*best, *_of_part(file, direction, top, column)], reverse=True)[:top]
-    return best
+    groups = groups_of(table)
+    if not count_rows(groups):
+        return []
+    queries = unit(np.atleast_2d(np.asarray(query, np.float32)))
+    if uses_index(method, count_rows(groups)):
+        return _by_index(Path(table), queries, top, column, index)
+    return _matches(groups, nearest_exactly(groups, queries, top, column))
 
 
-def _of_part(file: Path, direction: Vectors, top: int, column: str) -> list[Match]:
-    part = read(file, column=column)
-    vectors = part.embeddings.astype(np.float32, copy=False)
-    lengths = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
-    cosine = vectors @ direction / lengths
-    order = np.argsort(-cosine)[:top]
-    names, starts, ends = part.columns["recording"], part.start_s, part.end_s
-    return [Match(float(cosine[i]), names[int(i)].as_py(), float(starts[i]), float(ends[i])) for i in order]
+def uses_index(method: Method, rows: int) -> bool:
+    """Whether an index is asked, and not every row."""
+    return method == "index" or (method == "auto" and rows > EXACT_ROWS)
+
+
+def index_folder(table: Path) -> Path:
+    """Where the index of a table is kept unless told otherwise; no reader of the table looks there."""
+    return table / "_beats" / "search" if table.is_dir() else table.with_suffix(".search")
+
+
+def _by_index(table: Path, queries: Vectors, top: int, column: str, folder: Path | None) -> list[Match]:
+    from beats_trainer.view.index import open_index
+
+    index = open_index(folder or index_folder(table), table_files(table), column)
+    hits = index.nearest(queries, CANDIDATES * top)
+    vectors = as_vectors(take_rows(index.groups, hits.positions, [column]).column(0).combine_chunks())
+    return _matches(index.groups, _rank(queries, vectors, hits.positions, top))
+
+
+def _rank(queries: Vectors, vectors: Vectors, positions: np.ndarray, top: int) -> Hits:
+    """Candidates compared exactly."""
+    found = cosines(queries, vectors)
+    best = found.max(axis=1)
+    order = np.lexsort((positions, -best))[:top]
+    return Hits(best[order], positions[order], found.argmax(axis=1)[order])
+
+
+def _matches(groups: Sequence[Group], hits: Hits) -> list[Match]:
+    rows = take_rows(groups, hits.positions, ["recording", "start_s", "end_s"]).to_pylist()
+    return [
+        Match(float(cosine), row["recording"], row["start_s"], row["end_s"], int(clip))
+        for cosine, row, clip in zip(hits.cosines, rows, hits.clips, strict=True)
+    ]

@@ -1,0 +1,66 @@
+"""Every row of a table compared with a query, a few thousand at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beats_trainer.view.parts import Group, Positions, Vectors, stream_vectors
+
+SHORTEST = np.float32(1e-12)  # a vector without length is like nothing
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The best rows, best first: cosines, row numbers, and the clip of the query that each is like."""
+
+    cosines: Vectors
+    positions: Positions
+    clips: npt.NDArray[np.int64]
+
+
+def nearest_exactly(groups: Sequence[Group], queries: Vectors, top: int, column: str) -> Hits:
+    """The `top` rows that are nearest to any query `(clips, dim)` of length 1; the earlier of equal ones."""
+    best = Hits(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+    for position, vectors in stream_vectors(groups, column):
+        _refuse_other_width(queries, vectors, column)
+        found = cosines(queries, vectors)
+        rows = np.arange(position, position + len(vectors))
+        best = _better(best, Hits(found.max(axis=1), rows, found.argmax(axis=1)), top)
+    return best
+
+
+def cosines(queries: Vectors, vectors: Vectors) -> Vectors:
+    """`(clips, dim)` of length 1 and `(rows, dim)` -> `(rows, clips)`."""
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SHORTEST)
+    found: Vectors = vectors @ queries.T / lengths
+    return found
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Rows of length 1."""
+    scaled: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SHORTEST)
+    return scaled
+
+
+def _better(one: Hits, other: Hits, top: int) -> Hits:
+    """The best of both; rows of `one` come before those of `other`, so a stable sort keeps the earlier."""
+    found = np.concatenate([one.cosines, other.cosines])
+    order = np.argsort(-found, kind="stable")[:top]
+    return Hits(
+        found[order],
+        np.concatenate([one.positions, other.positions])[order],
+        np.concatenate([one.clips, other.clips])[order],
+    )
+
+
+def _refuse_other_width(queries: Vectors, vectors: Vectors, column: str) -> None:
+    if queries.shape[1] != vectors.shape[1]:
+        message = (
+            f"the query has {queries.shape[1]} numbers and {column} of the table {vectors.shape[1]}: "
+            "they come from different checkpoints. Embed the query with the checkpoint of the table."
+        )
+        raise ValueError(message)

@@ -1,0 +1,207 @@
+"""An approximate index of a table: usearch graphs over the rows, each built once and mapped when it is asked.
+
+A *volume* covers whole row groups, about half a million rows, and is never changed: rows that are added to
+the table get a volume of their own, and if a file that was covered is gone or another, all begins again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from beats_trainer.errors import MissingExtraError
+from beats_trainer.view.exact import Hits
+from beats_trainer.view.parts import Group, Vectors, stream_vectors
+
+ROWS_PER_VOLUME = 500_000  # 0.9 GB in memory while it is built, with 768 numbers a row
+# usearch's own defaults for the graph; a search looks further than its 64, for recall: benchmarks/search.py.
+CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 256
+MANIFEST = "volumes.json"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A row group as an index knows it."""
+
+    file: str
+    footer: str
+    index: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One graph, and the row groups that it covers in the order of its keys."""
+
+    name: str
+    groups: tuple[Covered, ...]
+
+
+class Index:
+    """The volumes of a table.
+
+    Args:
+        folder: Where they lie.
+        volumes: What there is.
+        files: The files of the table by their name.
+    """
+
+    def __init__(self, folder: Path, volumes: Sequence[Volume], files: dict[str, Path]) -> None:
+        self.folder, self.volumes = folder, volumes
+        self.groups = [Group(files[g.file], g.index, g.rows) for v in volumes for g in v.groups]
+
+    def nearest(self, queries: Vectors, count: int) -> Hits:
+        """About the `count` rows that are nearest to any query `(clips, dim)`; positions are in `groups`."""
+        found: dict[int, tuple[float, int]] = {}
+        offset = 0
+        for volume in self.volumes:
+            for clip, position, cosine in self._of_volume(volume, queries, count):
+                best = (cosine, -clip)
+                found[offset + position] = max(found.get(offset + position, best), best)
+            offset += sum(group.rows for group in volume.groups)
+        order = sorted(found, key=lambda position: (-found[position][0], position))[:count]
+        return Hits(
+            np.array([found[p][0] for p in order], np.float32),
+            np.array(order, np.int64),
+            np.array([-found[p][1] for p in order], np.int64),
+        )
+
+    def _of_volume(self, volume: Volume, queries: Vectors, count: int) -> Iterator[tuple[int, int, float]]:
+        graph = usearch().Index.restore(self.folder / volume.name, view=True)
+        graph.expansion_search = max(EXPANSION_SEARCH, count)
+        for clip, query in enumerate(queries):
+            matches = graph.search(query, count)
+            for key, distance in zip(matches.keys, matches.distances, strict=True):
+                yield clip, int(key), 1 - float(distance)
+
+
+def open_index(
+    folder: Path, files: Sequence[Path], column: str, rows_per_volume: int = ROWS_PER_VOLUME
+) -> Index:
+    """The index of a table, built as far as it is not there.
+
+    Args:
+        folder: Where it is kept; made if need be. One folder for each column of embeddings lies in it.
+        files: The files of the table.
+        column: Which embeddings.
+        rows_per_volume: How many rows are in memory at once while building.
+
+    Raises:
+        MissingExtraError: usearch is not installed.
+    """
+    usearch()
+    folder = folder / column
+    folder.mkdir(parents=True, exist_ok=True)
+    names = _names(files)
+    with FileLock(folder / "lock"):
+        wanted = [group for name, file in names.items() for group in _covered(name, file)]
+        volumes = _usable(folder, wanted)
+        known = {group for volume in volumes for group in volume.groups}
+        missing = [group for group in wanted if group not in known and group.rows]
+        for groups in _portions(missing, rows_per_volume):
+            volumes.append(_build(folder, groups, names, column))
+            _write_manifest(folder, volumes)
+    return Index(folder, volumes, names)
+
+
+def usearch() -> Any:
+    """The package `usearch.index`, of the extra `search`."""
+    try:
+        return import_module("usearch.index")
+    except ImportError as error:
+        message = (
+            "a table of more than a million rows is searched by an index, for which usearch is not "
+            "installed. Run: pip install 'beats-trainer[search]'; or compare every row with --method exact."
+        )
+        raise MissingExtraError(message) from error
+
+
+def _names(files: Iterable[Path]) -> dict[str, Path]:
+    return {f"{file.parent.name}/{file.name}": file for file in files}
+
+
+def _covered(name: str, file: Path) -> list[Covered]:
+    metadata = pq.read_metadata(file)
+    footer = _footer_digest(file)
+    groups = range(metadata.num_row_groups)
+    return [Covered(name, footer, i, metadata.row_group(i).num_rows) for i in groups]
+
+
+def _footer_digest(file: Path) -> str:
+    """A footer names the recordings, their digests and the settings: another table has another."""
+    with file.open("rb") as opened:
+        opened.seek(-8, os.SEEK_END)
+        length = int.from_bytes(opened.read(4), "little")
+        opened.seek(-8 - length, os.SEEK_END)
+        return hashlib.blake2b(opened.read(length), digest_size=16).hexdigest()
+
+
+def _usable(folder: Path, wanted: Sequence[Covered]) -> list[Volume]:
+    """The volumes that are there, if all of them fit the table; otherwise none, and they are removed."""
+    there = set(wanted)
+    volumes = _read_manifest(folder)
+    if all((folder / v.name).is_file() and there.issuperset(v.groups) for v in volumes):
+        return volumes
+    for path in folder.glob("*.usearch"):
+        path.unlink()
+    return []
+
+
+def _portions(groups: Sequence[Covered], rows: int) -> Iterator[list[Covered]]:
+    portion: list[Covered] = []
+    for group in groups:
+        if portion and sum(g.rows for g in portion) + group.rows > rows:
+            yield portion
+            portion = []
+        portion.append(group)
+    if portion:
+        yield portion
+
+
+def _build(folder: Path, covered: Sequence[Covered], files: dict[str, Path], column: str) -> Volume:
+    groups = [Group(files[group.file], group.index, group.rows) for group in covered]
+    graph: Any = None
+    for position, vectors in stream_vectors(groups, column):
+        if graph is None:
+            graph = _graph(vectors.shape[1])
+        graph.add(np.arange(position, position + len(vectors)), vectors)
+    name = f"{hashlib.blake2b(repr(covered).encode(), digest_size=8).hexdigest()}.usearch"
+    temporary = folder / f"{name}.incomplete"
+    graph.save(temporary)
+    temporary.replace(folder / name)
+    return Volume(name, tuple(covered))
+
+
+def _graph(dim: int) -> Any:
+    return usearch().Index(
+        ndim=dim,
+        metric="cos",
+        dtype="f16",
+        connectivity=CONNECTIVITY,
+        expansion_add=EXPANSION_ADD,
+        expansion_search=EXPANSION_SEARCH,
+    )
+
+
+def _read_manifest(folder: Path) -> list[Volume]:
+    try:
+        written = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return [Volume(v["name"], tuple(Covered(**g) for g in v["groups"])) for v in written]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []  # not there, or of another version: it is built again
+
+
+def _write_manifest(folder: Path, volumes: Sequence[Volume]) -> None:
+    temporary = folder / f"{MANIFEST}.incomplete"
+    temporary.write_text(json.dumps([asdict(volume) for volume in volumes]), encoding="utf-8")
+    temporary.replace(folder / MANIFEST)
