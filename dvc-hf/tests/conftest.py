@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from huggingface_hub import HfApi
+from huggingface_hub.utils import get_session
 from minihub.testing import Hub
 
 REPO = "alice/checkpoints"
@@ -168,6 +170,22 @@ def names(api: HfApi) -> Callable[..., set[str]]:
         return {file for file in files if not file.startswith("files/") and file != ".gitattributes"}
 
     return list_names
+
+
+@pytest.fixture
+def served(api: HfApi) -> Callable[[], dict[str, bytes]]:
+    """All files of Alice's repository, as anyone gets them; the Hub's own left out."""
+
+    def read_all() -> dict[str, bytes]:
+        files = [path for path in api.list_repo_files(REPO, repo_type="dataset") if path != ".gitattributes"]
+        base = f"{api.endpoint}/datasets/{REPO}/resolve/main"
+        headers = {"Authorization": f"Bearer {api.token}"}
+        return {
+            path: get_session().get(f"{base}/{quote(path)}", headers=headers, timeout=60).content
+            for path in files
+        }
+
+    return read_all
 
 
 @pytest.fixture

@@ -1,15 +1,18 @@
 """Every request of a push fails, one at a time: the next push completes, and nothing is lost."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
+import dvc_hf.repo_client
 import pytest
+import yaml
+from dvc_hf.repository import Account
+from dvc_hf.storage import HubStorage
+from dvc_hf.transaction import transaction
 from minihub.testing import Hub
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -17,31 +20,45 @@ FAULTS: dict[str, dict[str, Any]] = {
     "429": {"status": 429, "headers": {"Retry-After": "0"}},
     "412": {"status": 412},
     "403": {"status": 403},
+    "timeout": {"delay": 4},
+    "late answer": {"answer_delay": 4},
     "cut": {"cut_after": 0},
     "wrong bytes": {"corrupt": True},
 }
-REQUESTS_OF_A_PUSH = 17
-LONG = bool(os.environ.get("DVC_HF_LONG"))  # `make dvc-faults` takes every step of each walk
-ROUNDS = 20 if LONG else 2
-MOMENTS_S = [step / 10 for step in range(5, 55)] if LONG else [1.1, 1.6]
+MODES = {"publish": {"publish": "checkpoints"}, "worktree": {"worktree": "true"}}
+SHOWN = {"publish": "", "worktree": "checkpoints/"}  # where the Hub shows the folder's files
+SILENCE = {"HF_HUB_DOWNLOAD_TIMEOUT": "2"}  # seconds after which a client gives up, but for a commit
+LONG = bool(os.environ.get("DVC_HF_LONG"))  # `make dvc-faults` takes every step of each walk, the suite one
+SHORT = [*(("publish", fault) for fault in FAULTS), ("worktree", "500"), ("worktree", "cut")]
+WALKS = [(mode, fault) for mode in MODES for fault in FAULTS] if LONG else SHORT
+NAMES = {"a.pt", "b.pt", "README.md"}
 
 
 @pytest.fixture
-def small(make_project: Callable[..., Any], repo: str) -> Any:
-    """A published folder with a large file, a small one and a card."""
-    project = make_project(publish="checkpoints")
-    project.write("checkpoints/a.pt", b"\0a" * 5000)
-    project.write("checkpoints/b.pt", b"\0b")
-    project.write("checkpoints/README.md", "# Card\n")
-    project.dvc("add", "checkpoints")
-    project.commit()
-    return project
+def make_small(make_project: Callable[..., Any], repo: str) -> Callable[..., Any]:
+    """Makes a project whose folder has a large file, a small one and a card."""
+
+    def make(**options: str) -> Any:
+        project = make_project(**options)
+        project.write("checkpoints/a.pt", b"\0a" * 5000)
+        project.write("checkpoints/b.pt", b"\0b")
+        project.write("checkpoints/README.md", "# Card\n")
+        project.dvc("add", "checkpoints")
+        project.commit()
+        return project
+
+    return make
+
+
+@pytest.fixture
+def small(make_small: Callable[..., Any]) -> Any:
+    return make_small(publish="checkpoints")
 
 
 def complete(project: Any, names: Callable[..., set[str]], clone: Path) -> None:
     """The remote has all, shows all, and gives it back."""
     project.dvc("push")
-    assert names() == {"a.pt", "b.pt", "README.md"}
+    assert names() == NAMES
     assert "in sync" in project.dvc("status", "--cloud").out
     copy = project.clone(clone)
     copy.dvc("pull")
@@ -49,22 +66,78 @@ def complete(project: Any, names: Callable[..., set[str]], clone: Path) -> None:
     assert project.git("status", "--short").out == ""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+def contents(project: Any) -> dict[str, bytes]:
+    return {name: project.read(f"checkpoints/{name}") for name in NAMES}
+
+
+def change(project: Any, text: str) -> None:
+    project.write("checkpoints/a.pt", f"\0a{text}" * 2000)
+    project.dvc("add", "checkpoints")
+
+
+def assert_pin_is_whole(project: Any) -> None:
+    """The ``.dvc`` file names the folder's listing, or each of its files."""
+    (out,) = yaml.safe_load(project.read("checkpoints.dvc"))["outs"]
+    if "files" in out:
+        digests = {name: md5(content).hexdigest() for name, content in contents(project).items()}
+        assert {entry["relpath"]: entry["md5"] for entry in out["files"]} == digests
+    else:
+        assert out["md5"].endswith(".dir")
+        assert out["nfiles"] == len(NAMES)
+
+
+def requests_of_a_push(project: Any, hub: Hub) -> list[str]:
+    """The paths that an undisturbed push of a change asks for, in their order."""
+    project.dvc("push")
+    change(project, "first")
+    hub.requests.clear()
+    project.dvc("push")
+    return [record.path for record in hub.requests]
+
+
+@pytest.mark.parametrize(("mode", "fault"), WALKS)
 def test_each_request_of_a_push_fails_once_and_the_next_push_completes(
-    small, hub: Hub, names, tmp_path, fault: str
+    make_small, hub: Hub, names, served, tmp_path, mode: str, fault: str
 ) -> None:
-    """One project for the walk: before each push all that it sends is new."""
-    first_request = list(FAULTS).index(fault)
-    for number in range(0 if LONG else first_request, REQUESTS_OF_A_PUSH, 1 if LONG else 8):
-        small.write("checkpoints/a.pt", f"\0a{fault}{number}" * 2000)
-        small.dvc("add", "checkpoints")
-        hub.fail("*", "*", **FAULTS[fault], skip=number)
-        first = small.dvc("push", ok=None)
+    """One project for the walk: before each push the large file is new."""
+    project = make_small(**MODES[mode])
+    requests = requests_of_a_push(project, hub)
+    one = 5 * list(FAULTS).index(fault) % len(requests)
+    pushed: set[str] = set()
+    for number in range(len(requests)) if LONG else [one]:
+        change(project, f"{fault}{number}")
+        wanted = contents(project)
+        spoiled = hub.fail("*", "*", **_spoiling(fault, requests[number]), skip=number)
+        disturbed = project.dvc("push", ok=None, **SILENCE)
         hub.recover()
-        assert first.status == 0 or "ERROR" in first.err
-        assert "was not written by DVC" not in small.dvc("push").err
-    small.commit()
-    complete(small, names, tmp_path / "clone")
+        assert spoiled.times == 0, f"request {number} of {len(requests)} was not made"
+        assert disturbed.status == 0 or "ERROR" in disturbed.err
+        assert_pin_is_whole(project)
+        assert "was not written by DVC" not in project.dvc("push").err
+        assert_pin_is_whole(project)
+        there = served()
+        assert {name: there[SHOWN[mode] + name] for name in NAMES} == wanted
+        if mode == "publish":
+            pushed |= {md5(content).hexdigest() for content in wanted.values()}
+            objects = {path.removeprefix("files/md5/").replace("/", ""): path for path in there}
+            assert {md5(there[objects[oid]]).hexdigest() for oid in pushed} == pushed
+    project.commit()
+    if mode == "publish":
+        complete(project, names, tmp_path / "clone")
+    else:
+        copy = project.clone(tmp_path / "clone")
+        copy.dvc("pull")
+        assert contents(copy) == contents(project)
+
+
+def _spoiling(fault: str, path: str) -> dict[str, Any]:
+    """The fault for a request; a commit is waited for longer, and the long form outwaits that too."""
+    if "/commit/" in path and LONG:
+        return {
+            name: dvc_hf.repo_client.ANSWER_WITHIN_S + 5 if name.endswith("delay") else value
+            for name, value in FAULTS[fault].items()
+        }
+    return FAULTS[fault]
 
 
 def test_a_commit_whose_answer_is_lost_is_not_made_twice(small, hub: Hub, commits, names, tmp_path) -> None:
@@ -72,6 +145,29 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(small, hub: Hub, commit
     small.dvc("push")
     assert commits() == 1
     complete(small, names, tmp_path / "clone")
+
+
+@pytest.mark.parametrize("files", [1, 3])
+def test_a_commit_that_is_made_after_the_client_gave_up_is_not_made_twice(
+    hub: Hub, api, repo, commits, monkeypatch, files: int
+) -> None:
+    monkeypatch.setattr(dvc_hf.repo_client, "ANSWER_WITHIN_S", 1.0)
+    fs = HubStorage(Account(hub.endpoint, api.token))
+    hub.fail("POST", "*/commit/*", answer_delay=3)
+    with transaction.held():
+        for number in range(files):
+            fs.pipe_file(f"datasets/{repo}/{number}.txt", b"%d" % number)
+    assert commits() == 1
+    assert sorted(fs.find(f"datasets/{repo}"))[-1] == f"datasets/{repo}/{files - 1}.txt"
+
+
+def test_a_hub_that_says_nothing_is_not_waited_for_without_end(small, hub: Hub) -> None:
+    hub.fail("*", "*", delay=600, times=None)
+    started = time.monotonic()
+    result = small.dvc("push", ok=False, HF_HUB_DOWNLOAD_TIMEOUT="1")
+    hub.recover()
+    assert "no answer from" in result.err
+    assert time.monotonic() - started < 120
 
 
 def test_a_rate_limit_is_waited_out_as_long_as_its_header_says(small, hub: Hub) -> None:
@@ -97,41 +193,3 @@ def test_a_file_that_the_hubs_gitignore_hides_is_a_failed_file(small, hub: Hub, 
     api.upload_file(path_or_fileobj=b"files/\n", path_in_repo=".gitignore", repo_id=repo, repo_type="dataset")
     result = small.dvc("push", ok=False)
     assert "the repository's own .gitignore excludes it" in result.text
-
-
-@pytest.mark.parametrize("moment_s", MOMENTS_S)
-def test_a_push_that_is_killed_is_completed_by_the_next(small, names, tmp_path, moment_s: float) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "push"],
-        cwd=small.folder,
-        env=small.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(moment_s)
-    process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-    process.wait()
-    complete(small, names, tmp_path / "clone")
-
-
-def test_two_clones_that_push_at_once_both_succeed(small, tmp_path, commits) -> None:
-    small.dvc("push")
-    clones = [small.clone(tmp_path / f"clone{number}") for number in range(2)]
-    for round_ in range(ROUNDS):
-        running = []
-        for number, clone in enumerate(clones):
-            clone.write(f"new{number}{round_}.bin", f"\0{number}{round_}")
-            clone.dvc("add", f"new{number}{round_}.bin")
-            running.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "dvc", "push"],
-                    cwd=clone.folder,
-                    env=clone.env,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
-        assert [process.wait() for process in running] == [0, 0]
-    assert commits() == 1 + 2 * ROUNDS
-    for clone in clones:
-        assert "up to date" in clone.dvc("push").out

@@ -17,6 +17,7 @@ from dvc_hf.errors import Failure, explain
 from dvc_hf.location import Location
 from dvc_hf.log import logger
 from dvc_hf.retries import retried
+from dvc_hf.silence import limit
 
 PATHS_PER_REQUEST = 1000  # the Hub answers 413 above
 REQUESTS_AT_ONCE = 4
@@ -35,6 +36,7 @@ class Client(ABC):
         self, place: Location, *, endpoint: str | None, token: str | None, create: str | None
     ) -> None:
         disable_progress_bars()  # DVC draws its own
+        limit()
         self.place = place.root
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self.create = create

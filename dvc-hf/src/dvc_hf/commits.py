@@ -14,6 +14,7 @@ from dvc_hf.retries import announce, wait_s
 FIRST_CHANGES = 1000  # in the first commit; then what the Hub took in TARGET_S, in steps
 FEWEST_CHANGES, STEP = 20, 4
 MOST_BYTES = 100 * 1024 * 1024  # of small files, which travel inside the commit
+REFUSED_SIZE = 413
 TARGET_S = 40.0
 
 
@@ -102,7 +103,7 @@ class Batch:
             try:
                 head = self.client.write(chunk, removed, self.message or _summary(chunk, removed))
             except Exception as error:  # noqa: BLE001 - explained below
-                if _is_too_large(error) and len(chunk) > 1:
+                if status_of(error) == REFUSED_SIZE and len(chunk) > 1:
                     return None
                 pause = wait_s(error, attempt)
                 if pause is None:
@@ -110,7 +111,7 @@ class Batch:
                 announce(error, f"commit to {self.client.place.url}", pause)
                 time.sleep(pause)
                 landed = self._landed(chunk, removed)
-                if landed is not None:
+                if landed is not None or (_took_too_long(error) and len(chunk) > 1):
                     return landed
                 attempt += 1
             else:
@@ -180,8 +181,8 @@ def _is_listing(item: Uploaded) -> bool:
     return item.path.endswith(".dir")
 
 
-def _is_too_large(error: Exception) -> bool:
-    return status_of(error) in (413, 504) or (is_transient(error) and "Timeout" in type(error).__name__)
+def _took_too_long(error: Exception) -> bool:
+    return status_of(error) == 504 or (is_transient(error) and "Timeout" in type(error).__name__)
 
 
 def _summary(chunk: list[Uploaded], removed: set[str]) -> str:

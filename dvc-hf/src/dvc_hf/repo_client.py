@@ -20,7 +20,7 @@ from dvc_hf.client import Client
 from dvc_hf.entry import Entry
 from dvc_hf.log import logger
 
-ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60
+ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60, and may make the commit all the same
 BLOCK = 1024 * 1024
 
 

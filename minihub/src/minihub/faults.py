@@ -67,6 +67,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     times: int | None = 1  # None: always
     skip: int = 0  # that many requests pass first
+    answer_delay: float = 0.0  # seconds before the answer to what was done
 
     def applies(self, method: str, path: str) -> bool:
         """Whether the fault is for this request; counts it if so."""
@@ -130,6 +131,8 @@ class _Counted:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if self._fault is not None:
+                await asyncio.sleep(self._fault.answer_delay)
             self._record.status = message["status"]
         elif message["type"] == "http.response.body" and self._fault is not None:
             message = self._spoil(message, self._fault)

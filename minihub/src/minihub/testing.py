@@ -70,27 +70,32 @@ class Hub:
         *,
         status: int | None = None,
         delay: float = 0.0,
+        answer_delay: float = 0.0,
         cut_after: int | None = None,
         corrupt: bool = False,
         headers: dict[str, str] | None = None,
         times: int | None = 1,
         skip: int = 0,
-    ) -> None:
-        """Spoil requests to come.
+    ) -> Fault:
+        """Spoil requests to come; the answer counts down how often.
 
         Args:
             method: of the requests; `*` for any.
             path: of the requests, as sent; `*` stands for anything, slashes too.
             status: answer with it, and do nothing.
             delay: seconds to wait first.
+            answer_delay: seconds to wait between doing it and answering.
             cut_after: end the connection after so many bytes of the answer's body.
             corrupt: change the bytes of the answer's body.
             headers: of the answer with `status`.
             times: how many requests to spoil; None for all.
             skip: how many to let pass first.
         """
-        fault = Fault(method, path, status, delay, cut_after, corrupt, headers or {}, times, skip)
+        fault = Fault(
+            method, path, status, delay, cut_after, corrupt, headers or {}, times, skip, answer_delay
+        )
         self._faults.faults.append(fault)
+        return fault
 
     def recover(self) -> None:
         """Spoil nothing more."""

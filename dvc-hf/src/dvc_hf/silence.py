@@ -1,0 +1,47 @@
+"""A Hub that says nothing is not waited for without end: huggingface_hub sets no limit of its own.
+
+Its listings, preuploads and uploads pass none either, so the limit is laid on each request as it leaves.
+"""
+
+import os
+from typing import Any
+
+from huggingface_hub import set_client_factory
+from huggingface_hub.utils import _http
+
+ANSWER_WITHIN_S = 60.0  # the Hub's own limit; of silence, not of a whole transfer
+LIMITED = ("connect", "read", "write")
+
+
+def limit() -> None:
+    """Let every request of this process end after a silence of HF_HUB_DOWNLOAD_TIMEOUT seconds."""
+    make = _http._GLOBAL_CLIENT_FACTORY  # noqa: SLF001 - a factory of the user's own stays in use
+    if not hasattr(make, "__dvc_hf__"):
+        set_client_factory(_Limited(make))
+
+
+class _Limited:
+    """Makes the clients that another factory makes, with a limit on every request."""
+
+    __dvc_hf__ = True
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __call__(self) -> Any:
+        client = self._make()
+        hooks = client.event_hooks
+        client.event_hooks = {**hooks, "request": [*hooks.get("request", ()), _limit_request]}
+        return client
+
+
+def _limit_request(request: Any) -> None:
+    asked = request.extensions.get("timeout") or {}
+    limits = {kind: asked.get(kind) or silence_s() for kind in LIMITED}
+    request.extensions["timeout"] = {**asked, **limits}
+
+
+def silence_s() -> float:
+    """Seconds of silence after which a request has failed."""
+    asked = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")
+    return float(asked) if asked.isdigit() and int(asked) else ANSWER_WITHIN_S
