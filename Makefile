@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash embed-crash
+.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -67,6 +67,10 @@ checkpoint-fuzz: setup
 # The fetch tests with three versions of huggingface_hub, each in an environment of its own.
 client-matrix: setup
 	$(BIN)/python beats-trainer/clients.py
+
+# Each request of a fetch, spoiled in each way, as a table.
+fetch-faults: setup
+	$(BIN)/python beats-trainer/tests/fault_table.py
 
 # A fetch is killed at 100 random moments.
 fetch-crash: setup

@@ -155,16 +155,29 @@ def _cause(error: BaseException, status: int | None, place: Place) -> str:
         return f"too many requests ({where}, 429). Wait some minutes; a token (HF_TOKEN) raises the limit."
     if status is not None and status >= 500:
         return f"the Hub has a fault ({where}, status {status}). Try again later; what arrived is kept."
+    if status == 404:
+        return (
+            f"nothing is there ({where}, 404). Compare the place with the page {_page(place)}, and "
+            "HF_ENDPOINT with the address of a Hub."
+        )
     if status is not None:
-        return f"the Hub refused the request ({where}, status {status})."
+        return (
+            f"the Hub refused the request ({where}, status {status}). Run `beats doctor`, and compare "
+            "HF_ENDPOINT with the address of a Hub."
+        )
     if "Timeout" in type(error).__name__:
         return (
             f"no answer in time from {where}. Try again: what arrived is kept. HF_HUB_DOWNLOAD_TIMEOUT "
             "(seconds) allows slower answers."
         )
-    if _is_network(error):
+    if is_unreachable(error):
         return (
             f"no connection to {where} ({type(error).__name__}). Check the network, a proxy, and HF_ENDPOINT."
+        )
+    if _is_network(error) or isinstance(error, CutShortError):
+        return (
+            f"the connection to {where} broke again and again ({error}). Try again: what arrived is kept. If "
+            "that does not help, look at what stands between, such as a proxy."
         )
     return (
         f"{type(error).__name__}: {error} ({where}). Can the cache be written? Expected a folder with the "

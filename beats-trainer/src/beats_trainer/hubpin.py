@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 from huggingface_hub import HfApi, constants
-from huggingface_hub.errors import OfflineModeIsEnabled
+from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
 from beats_trainer.errors import FetchError, PinError
 from beats_trainer.hubcache import cached_commit, recorded_sha256, remember_commit, repo_folder
@@ -25,11 +25,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Found:
-    """One file of weights in a repository."""
+    """One file in a repository; without a SHA-256 it is a small one."""
 
     path: str
     size: int | None
     sha256: str
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository at one commit."""
+
+    commit: str
+    files: tuple[Found, ...]
+    card: dict[str, Any]
 
 
 def is_hub_name(name: str) -> bool:
@@ -50,19 +59,38 @@ def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool 
     place = parse_place(name if name.startswith(SCHEME) else SCHEME + name)
     if local_files_only or constants.HF_HUB_OFFLINE:
         return _cached(place, name, cache_dir)
-    try:
-        commit, files, card = patiently(lambda: _ask(place), name)
-    except HUB_ERRORS as error:
-        raise translate(error, place, name) from error
-    found = _one(place, files)
-    pinned = Place(place.repo_id, found.path, place.repo_type, commit, place.endpoint)
+    there = ask(place, name)
+    found = _one(place, [file for file in there.files if file.path.endswith(WEIGHTS)])
+    pinned = replace(place, path=found.path, revision=there.commit)
     with suppress(OSError):  # a cache that cannot be written
-        remember_commit(place, commit, cache_dir)
+        remember_commit(place, there.commit, cache_dir)
     logger.info("%s is %s, sha256 %s", name, pinned, found.sha256 or "unknown")
-    return _pin(pinned, found, card)
+    return _pin(pinned, found, there.card)
 
 
-def _ask(place: Place) -> tuple[str, list[Found], dict[str, Any]]:
+def ask(place: Place, label: str) -> Repository:
+    """What a Hub says about a repository.
+
+    Raises:
+        FetchError: It cannot be asked, or what answers is no Hub.
+    """
+    try:
+        return patiently(lambda: _ask(place), label)
+    except HUB_ERRORS as error:
+        raise translate(error, place, label) from error
+    except HFValidationError as error:
+        message = f"no repository in {place}: {error}. Expected {SCHEME}[datasets/]OWNER/NAME[@REVISION]."
+        raise PinError(message) from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        message = (
+            f"cannot fetch {label}: what answers for {place} at {place.endpoint or constants.ENDPOINT} is no "
+            f"Hub ({type(error).__name__}). Expected a description of the repository. Check HF_ENDPOINT, and "
+            "whether a proxy (HTTPS_PROXY) or the page of a network stands between."
+        )
+        raise FetchError(message) from error
+
+
+def _ask(place: Place) -> Repository:
     if constants.HF_HUB_OFFLINE:
         message = "HF_HUB_OFFLINE is set"
         raise OfflineModeIsEnabled(message)
@@ -74,13 +102,12 @@ def _ask(place: Place) -> tuple[str, list[Found], dict[str, Any]]:
         files_metadata=True,
         timeout=constants.HF_HUB_ETAG_TIMEOUT,  # without it a silent Hub is waited for without end
     )
-    files = [
+    files = tuple(
         Found(entry.rfilename, entry.size, entry.lfs.sha256 if entry.lfs else "")
         for entry in info.siblings or []
-        if entry.rfilename.endswith(WEIGHTS)
-    ]
+    )
     card = getattr(info, "card_data", None)
-    return str(info.sha), files, dict(card.to_dict()) if card else {}
+    return Repository(str(info.sha), files, dict(card.to_dict()) if card else {})
 
 
 def _one(place: Place, files: list[Found]) -> Found:
@@ -122,7 +149,7 @@ def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
     if commit is None or not files:
         raise not_cached(place, name, "the network may not be used")
     found = _one(place, files)
-    return _pin(Place(place.repo_id, found.path, place.repo_type, commit, place.endpoint), found, {})
+    return _pin(replace(place, path=found.path, revision=commit), found, {})
 
 
 def pin_document(pin: Pin, golden: Sequence[float] = (), key: str = "") -> str:

@@ -29,6 +29,7 @@ class Partial:
         owner = f"{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.path = destination.with_name(f"{destination.name}.{owner}.incomplete")
         _adopt(destination, self.path)
+        self.answers = 0  # of which the bytes are made
         self._file = self.path.open("ab")
         self.size = self._file.tell()
         if self.size:
@@ -48,7 +49,7 @@ class Partial:
     def restart(self) -> None:
         """Forgets all bytes."""
         self._file.truncate(0)
-        self.size = 0
+        self.size = self.answers = 0
         self._hash = new_hash(self._algorithm)
 
     @property

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from huggingface_hub import HfApi, constants
+from huggingface_hub import constants
 
 from beats_trainer.digest import check_file, file_digest
 from beats_trainer.errors import DigestMismatchError, FetchError
 from beats_trainer.hubcache import recorded_sha256, repo_folder
-from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
-from beats_trainer.patience import patiently
+from beats_trainer.huberror import not_cached
+from beats_trainer.hubpin import ask
 from beats_trainer.pinfile import Pin
 from beats_trainer.place import Place
 from beats_trainer.signature import NAME, PublicKey, check_signature
@@ -65,32 +64,17 @@ def _origin(path: Path, pin: Pin, cache_dir: Path | None) -> Place:
 
 def _complete(pin: Pin, place: Place, cache_dir: Path | None) -> Place:
     """Brings every file of a repository; returns the place at its commit."""
-    try:
-        commit, files = patiently(lambda: _ask(place), pin.name)
-    except HUB_ERRORS as error:
-        raise translate(error, place, pin.name) from error
-    pinned = replace(place, revision=commit)
-    folder = repo_folder(pinned, cache_dir) / "snapshots" / commit
-    for path, sha256 in files.items():
-        if not _is_here(folder / path, sha256):
-            digests = {"sha256": sha256} if sha256 else {}
-            file = Pin(f"{pin.name}, {path}", Path(path).name, None, digests)
-            Transfer(file, replace(pinned, path=path), cache_dir).run()
+    there = ask(place, pin.name)
+    pinned = replace(place, revision=there.commit)
+    folder = repo_folder(pinned, cache_dir) / "snapshots" / there.commit
+    for file in there.files:
+        if not _is_here(folder / file.path, file.sha256):
+            digests = {"sha256": file.sha256} if file.sha256 else {}
+            wanted = Pin(f"{pin.name}, {file.path}", Path(file.path).name, None, digests)
+            Transfer(wanted, replace(pinned, path=file.path), cache_dir).run()
     return pinned
 
 
 def _is_here(path: Path, sha256: str) -> bool:
     """Whether a large file is in the cache; small ones are asked for again, and cost one request."""
     return bool(sha256) and path.is_file() and recorded_sha256(path) == sha256
-
-
-def _ask(place: Place) -> tuple[str, dict[str, str]]:
-    info: Any = HfApi(endpoint=place.endpoint or None).repo_info(
-        place.repo_id,
-        repo_type=place.repo_type,
-        revision=place.revision,
-        files_metadata=True,
-        timeout=constants.HF_HUB_ETAG_TIMEOUT,
-    )
-    entries = info.siblings or []
-    return str(info.sha), {entry.rfilename: entry.lfs.sha256 if entry.lfs else "" for entry in entries}

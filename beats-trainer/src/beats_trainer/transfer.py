@@ -67,8 +67,11 @@ class Transfer:
             raise OfflineModeIsEnabled(message)
         metadata = get_hf_file_metadata(self._url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         if metadata.etag is None or metadata.commit_hash is None:
-            message = "an answer without ETag or X-Repo-Commit: this is no Hub, or a proxy took them away"
-            raise OSError(message)
+            message = (
+                f"cannot fetch {self.pin.name}: the answer of {self._url} has no ETag or no X-Repo-Commit: "
+                "this is no Hub, or a proxy took them away. Check HF_ENDPOINT and HTTPS_PROXY."
+            )
+            raise FetchError(message)
         return metadata
 
     @property
@@ -112,8 +115,8 @@ class Transfer:
         try:
             resumed = partial.size
             self._fill(metadata, partial)
-            if value and partial.digest != value and resumed:
-                logger.warning("%s: what an earlier attempt left is damaged; starting anew", self.pin.name)
+            if value and partial.digest != value and (resumed or partial.answers > 1):
+                logger.warning("%s: what arrived earlier is damaged; starting anew", self.pin.name)
                 partial.restart()
                 self._fill(metadata, partial)
             self._judge(partial, algorithm, value)
@@ -149,6 +152,7 @@ class Transfer:
         with open_answer(metadata.location or self._url, self._headers(metadata, partial.size)) as answer:
             if answer.status != 206 and partial.size:
                 partial.restart()
+            partial.answers += 1
             for block in answer.blocks:
                 partial.write(block)
                 if self.progress:
