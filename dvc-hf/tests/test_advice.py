@@ -53,10 +53,3 @@ def test_options_that_exclude_one_another_are_refused(
     project.write("a.bin", b"\0a")
     project.dvc("add", "a.bin")
     assert said in project.dvc("push", ok=False).text
-
-
-def test_a_bucket_is_answered_with_the_remote_that_serves_it(make_project) -> None:
-    project = make_project(url="hf://buckets/alice/store")
-    project.write("a.bin", b"\0a")
-    project.dvc("add", "a.bin")
-    assert "dvc[s3]" in project.dvc("push", ok=False).text

@@ -108,7 +108,19 @@ def apart(
     monkeypatch.setenv("GIT_COMMITTER_NAME", "Alice")
 
 
-@pytest.fixture(params=["dataset", "model"])
+# Which kinds of places each suite runs on: a bucket has no versions, a space is a repository like the two
+# others, so that one of its suites that read and one that write are enough.
+VERSIONED = ("dataset", "model")
+ALL = (*VERSIONED, "bucket")
+WITH_SPACES = (*ALL, "space")
+
+
+def on(*kinds: str) -> pytest.MarkDecorator:
+    """Run a suite on these kinds of places."""
+    return pytest.mark.parametrize("repo_type", kinds, indirect=True)
+
+
+@pytest.fixture
 def repo_type(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -118,7 +130,12 @@ def make_hf(shared_hub: tuple[Hub, str], repo_type: str) -> Callable[[], HubClou
     def make() -> HubCloud:
         hub, token = shared_hub
         name = f"alice/{uuid.uuid4().hex[:12]}"
-        HfApi(endpoint=hub.endpoint, token=token).create_repo(name, repo_type=repo_type)
+        api = HfApi(endpoint=hub.endpoint, token=token)
+        if repo_type == "bucket":
+            api.create_bucket(name)
+        else:
+            sdk = "static" if repo_type == "space" else None
+            api.create_repo(name, repo_type=repo_type, space_sdk=sdk)
         return HubCloud(hub.endpoint, token, f"{repo_type}s/{name}")
 
     return make
@@ -161,22 +178,27 @@ def workspace(tmp_dir, dvc, make_hf: Callable[[], HubCloud]) -> HubCloud:
     return cloud
 
 
+@on(*WITH_SPACES)
 class TestAPI(DvcTestAPI):
     """Reading through DVC's Python interface."""
 
 
+@on(*WITH_SPACES)
 class TestRemote(DvcTestRemote):
     """The content-addressed mode."""
 
 
+@on(*VERSIONED)
 class TestRemoteVersionAware(DvcTestRemoteVersionAware):
     """The version_aware mode."""
 
 
+@on(*VERSIONED)
 class TestRemoteWorktree(DvcTestRemoteWorktree):
     """The worktree mode."""
 
 
+@on(*ALL)
 class TestImport(DvcTestImport):
     """import-url."""
 
@@ -197,17 +219,21 @@ class TestImport(DvcTestImport):
         super().test_import_empty_dir(tmp_dir, dvc, workspace, is_object_storage)
 
 
+@on(*VERSIONED)
 class TestImportURLVersionAware(DvcTestImportURLVersionAware):
     """import-url --version-aware, and update."""
 
 
+@on(*ALL)
 class TestLsUrl(DvcTestLsUrl):
     """list-url."""
 
 
+@on(*ALL)
 class TestGetUrl(DvcTestGetUrl):
     """get-url."""
 
 
+@on(*ALL)
 class TestToRemote(DvcTestToRemote):
     """add and import-url --to-remote."""

@@ -14,6 +14,7 @@ PLACES = {
     "hf://spaces/o/n@dev/a b#c?d%20": Location("space", "o/n", "dev", "a b#c?d%20"),
     "hf://datasets/o/n@main/x": Location("dataset", "o/n", None, "x"),
     "hf://datasets/o/n@refs/pr/3/x": Location("dataset", "o/n", "refs/pr/3", "x"),
+    "hf://buckets/o/n/sub": Location("bucket", "o/n", None, "sub"),
     f"hf://datasets/o/n@{SHA}/x": Location("dataset", "o/n", SHA, "x"),
 }
 
@@ -27,7 +28,7 @@ def test_a_url_is_read_and_printed_back(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["hf://", "hf://datasets", "hf://datasets/o", "hf://o/n@", "hf://buckets/o/n"]
+    "url", ["hf://", "hf://datasets", "hf://datasets/o", "hf://o/n@", "hf://buckets/o/n@dev"]
 )
 def test_what_names_no_repository_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="names no place on the Hub"):

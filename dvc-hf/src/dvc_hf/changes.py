@@ -17,6 +17,10 @@ class Upload:
     content: Path | bytes
     progress: Progress | None = field(default=None, compare=False)
 
+    def bytes(self) -> bytes:
+        """The content itself."""
+        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+
 
 @dataclass(frozen=True)
 class Uploaded:
@@ -28,6 +32,7 @@ class Uploaded:
     is_large: bool
     content: Path | bytes | None = None
     is_unchanged: bool = False
+    is_copy: bool = False  # the content lies there already, under another path
     rank: int = 0  # where a push needs several commits, higher ranks go into later ones
 
     def bytes(self) -> bytes:

@@ -111,8 +111,16 @@ class Client(ABC):
         """Everything below a folder, or nothing where there is no such folder."""
 
     @abstractmethod
+    def folder(self, path: str) -> Entry | None:
+        """The folder at a path, where ``entries`` finds files alone."""
+
+    @abstractmethod
     def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
         """Send the content of files, a group of them in as few requests as there can be."""
+
+    @abstractmethod
+    def inline(self, upload: Upload) -> Uploaded:
+        """Make a small file ready for the next write."""
 
     @abstractmethod
     def write(self, added: Sequence[Uploaded], removed: Iterable[str], message: str) -> str:

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from itertools import chain
+from itertools import chain, islice, takewhile
 
 from dvc_hf.changes import Uploaded
 from dvc_hf.client import Client
 from dvc_hf.entry import Entry
-from dvc_hf.errors import RejectedError, is_transient, status_of
+from dvc_hf.errors import RejectedError, is_transient, raise_first, status_of
 from dvc_hf.log import logger
 from dvc_hf.retries import announce, wait_s
 
@@ -24,7 +24,7 @@ class Batch:
     def __init__(self, client: Client, message: str | None = None) -> None:
         self.client = client
         self.message = message
-        self.most_changes = FIRST_CHANGES
+        self.most_changes = min(FIRST_CHANGES, client.MOST_CHANGES)
         self.ceiling = client.MOST_CHANGES  # what the Hub refused is not tried again
         self.added: dict[str, Uploaded] = {}
         self.removed: set[str] = set()
@@ -79,6 +79,8 @@ class Batch:
                 removed &= set(self.client.entries(removed))
             while pending or removed:
                 pending, removed = self._commit_some(pending, removed, failed)
+                if not self.client.IS_ATOMIC:
+                    raise_first(failed)  # what comes later, a listing say, promises what came before
         except Exception as error:  # noqa: BLE001 - DVC counts what failed
             failed.update(dict.fromkeys(chain((item.path for item in pending), removed), error))
         return failed
@@ -87,7 +89,8 @@ class Batch:
         self, pending: list[Uploaded], removed: set[str], failed: dict[str, Exception]
     ) -> tuple[list[Uploaded], set[str]]:
         """Make one commit of the first changes; what is left comes back."""
-        chunk = _chunk(pending, self.most_changes)
+        choose = _chunk if self.client.IS_ATOMIC else _phase
+        chunk = choose(pending, self.most_changes)
         is_last = len(chunk) == len(pending)
         head = self._send(chunk, removed if is_last else set())
         if head is None:
@@ -133,14 +136,16 @@ class Batch:
             self.commits.pop(path, None)
         if seconds > TARGET_S or (seconds and len(chunk) >= self.most_changes):
             self.most_changes = min(_fitting(len(chunk), seconds), self.ceiling)
-        logger.info("Committed to %s: %s (%s)", self.client.place.url, _summary(chunk, removed), head[:7])
+        done, at = ("Committed", f" ({head[:7]})") if head else ("Written", "")
+        logger.info("%s to %s: %s%s", done, self.client.place.url, _summary(chunk, removed), at)
 
     def _unconfirmed(self, chunk: list[Uploaded], head: str) -> dict[str, Exception]:
         there = self.client.entries((item.path for item in chunk), head)
-        url = self.client.place.url
+        place = self.client.place
+        where = f"commit {head[:7]}" if head else f"the {place.kind}"
         return {
             item.path: RejectedError(
-                f"cannot confirm '{item.path}' in {url}: commit {head[:7]} should hold {item.size} bytes "
+                f"cannot confirm '{item.path}' in {place.url}: {where} should hold {item.size} bytes "
                 f"with etag {item.etag}, and does not. Push again."
             )
             for item in chunk
@@ -175,6 +180,12 @@ def _chunk(pending: list[Uploaded], most_changes: int) -> list[Uploaded]:
             break
         chunk.append(item)
     return chunk
+
+
+def _phase(pending: list[Uploaded], most_changes: int) -> list[Uploaded]:
+    """As much as may be written at once where each file lands alone: nothing beside what it promises."""
+    alike = takewhile(lambda item: _order(item)[:2] == _order(pending[0])[:2], pending)
+    return list(islice(alike, most_changes))
 
 
 def _is_listing(item: Uploaded) -> bool:

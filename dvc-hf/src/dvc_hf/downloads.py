@@ -20,7 +20,9 @@ def download(client: Client, entry: Entry, revision: str, target: Path, progress
     """Write a file of the Hub to a path; what does not match its size and etag is not left there."""
 
     def once() -> None:
-        if entry.xet_hash and is_xet_available():
+        if entry.size == 0:
+            target.write_bytes(b"")
+        elif entry.xet_hash and is_xet_available():
             _through_xet(client, entry, revision, target)
             progress(entry.size)
         else:

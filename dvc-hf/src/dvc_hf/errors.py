@@ -80,14 +80,20 @@ def status_of(error: BaseException) -> int | None:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed a little later."""
-    if isinstance(error, OfflineModeIsEnabled):
-        return False
+    if isinstance(error, OfflineModeIsEnabled | HubUnavailableError):
+        return False  # the second has been waited for already
     if isinstance(error, HfHubHTTPError):
         return status_of(error) in TRANSIENT
     if isinstance(error, json.JSONDecodeError):
         return True  # an answer that was damaged on its way
     library = type(error).__module__.partition(".")[0]
     return isinstance(error, ConnectionError | TimeoutError) or library in _HTTP_LIBRARIES
+
+
+def raise_first(failed: dict[str, Exception]) -> None:
+    """Raise the reason of the first failure, if there is one."""
+    for error in failed.values():
+        raise error
 
 
 def explain(failure: Failure) -> Exception:
@@ -116,8 +122,9 @@ def _repository(failure: Failure) -> Exception:
     else:
         hint = "If it is private, the token must belong to someone who may read it."
     return ConfigError(
-        f"{failure.start}: the repository does not exist at {failure.endpoint}, or this user may not see it. "
-        f"{hint} To make it: '{make}', or 'dvc remote modify NAME create public' (or private) and push again."
+        f"{failure.start}: the {place.kind} does not exist at {failure.endpoint}, "
+        f"or this user may not see it. {hint} To make it: '{make}', "
+        "or 'dvc remote modify NAME create public' (or private) and push again."
     )
 
 
@@ -153,7 +160,7 @@ def _by_status(failure: Failure, status: int) -> Exception:
     if status == 403:
         return AuthError(
             f"{failure.start}: the token may not do this ({failure.said}). A push needs a token with write "
-            f"permission to the repository: make one at {failure.endpoint}/settings/tokens, "
+            f"permission to the {failure.place.kind}: make one at {failure.endpoint}/settings/tokens, "
             "then run 'hf auth login' or set HF_TOKEN."
         )
     if status == 429:

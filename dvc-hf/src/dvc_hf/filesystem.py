@@ -52,6 +52,13 @@ class HfFileSystem(ObjectFileSystem):
         Raises:
             ConfigError: it says which, and what to do.
         """
+        if self.version_aware and self._config.get("repo_type") == "bucket":
+            message = (
+                "a bucket cannot be version_aware or a worktree: it keeps no versions. Remove the option "
+                "('dvc remote modify --unset NAME version_aware', or worktree; leave out --version-aware), "
+                "or use a repository: hf://datasets/OWNER/NAME."
+            )
+            raise ConfigError(message)
         if self._config.get("publish") and self.version_aware:
             message = (
                 "'publish' shows plain names beside DVC's objects; a version_aware or worktree remote has "
@@ -84,9 +91,10 @@ class HfFileSystem(ObjectFileSystem):
 
     @staticmethod
     def _get_kwargs_from_urls(urlpath: str) -> dict[str, Any]:
-        """The url's branch, which a versioned path has lost."""
+        """What the url is of, and its branch, which a versioned path has lost."""
         place = parse_path(HfFileSystem._strip_protocol(urlpath))
-        return {} if place.version or not place.revision else {"branch": place.revision}
+        branch = {} if place.version or not place.revision else {"branch": place.revision}
+        return {"repo_type": place.repo_type, **branch}
 
     def normpath(self, path: str) -> str:
         """Normalise without reading ``#`` and ``?`` as parts of a url."""

@@ -88,8 +88,6 @@ def parse_url(url: str) -> Location:
         uri = parse_hf_uri(url.rstrip("/"))
     except HfUriError as error:
         raise ValueError(_refusal(url, str(error.msg))) from None
-    if uri.type == "bucket":
-        raise ValueError(_refusal(url, _NO_BUCKETS))
     if uri.type not in _PREFIXES:
         raise ValueError(_refusal(url, f"a {uri.type} cannot hold DVC data."))
     revision = None if uri.revision == DEFAULT_BRANCH else uri.revision
@@ -111,8 +109,4 @@ def hub_url_of(address: str) -> Location | None:
         return None
 
 
-_NO_BUCKETS = (
-    "buckets keep no versions, and are reached with DVC's own S3 remote (pip install 'dvc[s3]', "
-    "endpointurl https://s3.hf.co/OWNER)."
-)
 _EXAMPLE = "hf://datasets/OWNER/NAME"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
-from dvc_hf.changes import Upload, Uploaded, git_oid
+from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.entry import Entry
 from dvc_hf.location import parse_path
 from dvc_hf.log import logger
@@ -196,9 +196,8 @@ class View:
             self.hub.batch.remove(path)
             return
         content = write_manifest(shown)
-        self.hub.batch.add(
-            Uploaded(path, len(content), git_oid(content), False, content, rank=RANK_OF_MANIFEST)
-        )
+        ready = self.hub.client.inline(Upload(path, content))
+        self.hub.batch.add(replace(ready, rank=RANK_OF_MANIFEST))
 
     def _warn(self, decided: Plan) -> None:
         for name in decided.foreign:
@@ -233,7 +232,7 @@ class View:
         for item, outcome in upload(self.hub.client, small, jobs=4):
             if isinstance(outcome, Exception):
                 raise outcome
-            self.hub.batch.add(Uploaded(**{**vars(outcome), "rank": RANK_OF_NAMES}))
+            self.hub.batch.add(replace(outcome, rank=RANK_OF_NAMES))
             shown[self._name(item.path)] = Shown(names[self._name(item.path)], outcome.etag)
         return shown
 
@@ -242,9 +241,8 @@ class View:
         return parse_path(odb.oid_to_path(md5)).path_in_repo
 
     def _stage(self, name: str, entry: Entry) -> None:
-        self.hub.batch.add(
-            Uploaded(self._path(name), entry.size, entry.etag, is_large=True, rank=RANK_OF_NAMES)
-        )
+        copy = Uploaded(self._path(name), entry.size, entry.etag, is_large=True, is_copy=True)
+        self.hub.batch.add(replace(copy, rank=RANK_OF_NAMES))
 
     def _content(self, md5: str, path: str) -> Path | bytes:
         """A small file's content, from DVC's cache or else from the remote."""

@@ -17,10 +17,10 @@ from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from dvc_hf.downloads import download
 from dvc_hf.entry import Entry
+from dvc_hf.errors import raise_first
 from dvc_hf.files import RangedFile, absolute
 from dvc_hf.location import Location, parse_path
 from dvc_hf.repository import Account, Repository, repository
-from dvc_hf.transaction import raise_first
 
 Info = dict[str, Any]
 KEPT_IN_MEMORY = 16 * 1024 * 1024
@@ -130,7 +130,7 @@ class ReadableStorage(AbstractFileSystem):  # type: ignore[misc]
             repo.client.head()
             return {"name": path, "type": "directory", "size": 0}
         (info,) = self.infos([path])
-        if info is None and self._has_staged_below(repo, name):
+        if info is None and repo.folder(name):
             info = {"name": path, "type": "directory", "size": 0}
         return self._existing(info, path)
 
@@ -157,10 +157,6 @@ class ReadableStorage(AbstractFileSystem):  # type: ignore[misc]
             yield
         finally:
             self._without_versions = False
-
-    @staticmethod
-    def _has_staged_below(repo: Repository, name: str) -> bool:
-        return any(path.startswith(f"{name}/") for path in list(repo.batch.added))
 
     def exists(self, path: str, **kwargs: Any) -> bool:
         """Whether there is such a file or folder; a repository that is missing is an error."""
@@ -308,7 +304,7 @@ class ReadableStorage(AbstractFileSystem):  # type: ignore[misc]
         repo, name, version = self.open_repository(rpath)
         if not version and name in repo.batch.added:
             raise_first(repo.batch.commit())
-        entry = self._fresh.pop(rpath, None) or repo.entries([name], version).get(name)
+        entry = self._fresh.pop(rpath, None) or repo.entries([name], version).get(name) or repo.folder(name)
         if entry is None:
             raise FileNotFoundError(2, "no such file on the Hub", rpath)
         if entry.is_folder:

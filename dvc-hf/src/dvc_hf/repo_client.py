@@ -15,7 +15,7 @@ from huggingface_hub.utils import get_session, hf_raise_for_status
 from huggingface_hub.utils._xet import XetTokenType, xet_connection_info_refresh_url
 
 from dvc_hf import preupload
-from dvc_hf.changes import Upload, Uploaded
+from dvc_hf.changes import Upload, Uploaded, git_oid
 from dvc_hf.client import Client
 from dvc_hf.entry import Entry
 from dvc_hf.log import logger
@@ -54,9 +54,18 @@ class RepoClient(Client):
 
         return self.ask(question, "list", self.place.at(revision))
 
+    def folder(self, path: str) -> Entry | None:  # noqa: ARG002
+        """Nothing: a repository's entries show its folders too."""
+        return None
+
     def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
         """Send large files to the store; small ones wait for the commit."""
         return preupload.send(self.api, self.place, group, jobs)
+
+    def inline(self, upload: Upload) -> Uploaded:
+        """Keep a small file's content for the commit, which carries it."""
+        content = upload.bytes()
+        return Uploaded(upload.path, len(content), git_oid(content), is_large=False, content=content)
 
     def write(self, added: Sequence[Uploaded], removed: Iterable[str], message: str) -> str:
         """Make one commit."""

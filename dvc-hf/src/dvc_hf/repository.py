@@ -4,12 +4,15 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from dvc_hf.bucket_client import BucketClient
 from dvc_hf.changes import Upload, Uploaded
+from dvc_hf.client import Client
 from dvc_hf.commits import Batch
 from dvc_hf.entry import Entry
+from dvc_hf.errors import raise_first
 from dvc_hf.location import Location, is_commit
 from dvc_hf.repo_client import RepoClient
-from dvc_hf.transaction import raise_first, transaction
+from dvc_hf.transaction import transaction
 from dvc_hf.uploads import upload
 
 
@@ -28,7 +31,10 @@ class Repository:
 
     def __init__(self, place: Location, account: Account) -> None:
         self.place = place
-        self.client = RepoClient(place, endpoint=account.endpoint, token=account.token, create=account.create)
+        kind = BucketClient if place.repo_type == "bucket" else RepoClient
+        self.client: Client = kind(
+            place, endpoint=account.endpoint, token=account.token, create=account.create
+        )
         self.batch = Batch(self.client, account.commit_message)
         self._known: dict[tuple[str, bool], dict[str, Entry | None]] = {}
         self._listings: dict[str, bytes] = {}
@@ -78,6 +84,12 @@ class Repository:
                 there.update(_with_parents(staged, prefix, recursive))
         return list(there.values())
 
+    def folder(self, path: str) -> Entry | None:
+        """A folder that `entries` does not show: of a bucket, or of staged files alone."""
+        if any(name.startswith(f"{path}/") for name in list(self.batch.added)):
+            return Entry(path, is_folder=True)
+        return self.client.folder(path)
+
     def listing(self, path: str, read: Callable[[], bytes]) -> bytes:
         """A directory's listing: DVC reads it many times, and its name says its content."""
         if path not in self._listings:
@@ -104,7 +116,7 @@ class Repository:
 
     def link(self, entry: Entry, path: str) -> None:
         """Give a large file's content one more path; no byte is sent."""
-        self.batch.add(Uploaded(path, entry.size, entry.etag, is_large=True))
+        self.batch.add(Uploaded(path, entry.size, entry.etag, is_large=True, is_copy=True))
         if not transaction.depth:
             raise_first(self.batch.commit())
 

@@ -10,10 +10,11 @@ from typing import Any
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from dvc_hf.changes import Upload
+from dvc_hf.errors import raise_first
 from dvc_hf.files import WrittenFile
 from dvc_hf.reading import ReadableStorage
 from dvc_hf.repository import Repository
-from dvc_hf.transaction import raise_first, transaction
+from dvc_hf.transaction import transaction
 
 UPLOADS_AT_ONCE = 8
 

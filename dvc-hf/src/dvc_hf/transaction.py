@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dvc_hf.commits import Batch
+from dvc_hf.errors import raise_first
 
 _OBJECT = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$")
 
@@ -56,12 +57,6 @@ class Transaction:
             if batch:
                 failed.update(batch.commit())
         return failed
-
-
-def raise_first(failed: dict[str, Exception]) -> None:
-    """Raise the reason of the first failure, if there is one."""
-    for error in failed.values():
-        raise error
 
 
 transaction = Transaction()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.client import Client
-from dvc_hf.errors import is_transient
+from dvc_hf.errors import HubUnavailableError, is_transient
 from dvc_hf.log import logger
 
 FILES_PER_REQUEST = 256  # the Hub's own bound for one preupload
@@ -36,4 +36,5 @@ def _upload_group(
 
 def _may_be_one_file(error: Exception) -> bool:
     """Whether the error may be of one file of the group, so that the others can be saved."""
-    return isinstance(error, OSError | ValueError | RuntimeError)
+    is_known = isinstance(error, OSError | ValueError | RuntimeError)
+    return is_known and not isinstance(error, HubUnavailableError)
