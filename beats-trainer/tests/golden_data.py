@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
 from beats_trainer.config import BEATsConfig
+from beats_trainer.fbank import FBANK_MEAN, FBANK_STD
 from beats_trainer.formats import TABLE
 from beats_trainer.load import build
 from beats_trainer.model import BEATs
-from beats_trainer.untrained import untrained_weights
+from beats_trainer.untrained import BASE, untrained_weights
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = GOLDEN / "tiny"
 TINY_FILES = sorted(p.name for p in TINY.iterdir() if p.suffix != ".yaml")
+MIXED = ["synthetic0_16000", "synthetic1_5120", "synthetic2_48000", "synthetic3_31999"]
 CLIPS = dict(np.load(GOLDEN / "clips.npz"))
 
 
@@ -41,6 +43,15 @@ def base_model() -> BEATs:
 def tiny_model(file: str) -> BEATs:
     config = TINY / "espnet_finetuned_config.yaml" if file.startswith("espnet") else None
     return build(read_checkpoint(TINY / file, config_path=config), "cpu")
+
+
+def energies(clip: str, config: BEATsConfig = BASE) -> torch.Tensor:
+    """The original's filter bank of a clip, `(1, frames, 128)`, normalised as an encoder wants it."""
+    golden = torch.from_numpy(reference("fbank.npz")[f"fbank/{clip}"]).unsqueeze(0)
+    if (config.fbank_mean, config.fbank_std) == (FBANK_MEAN, FBANK_STD):
+        return golden
+    raw = golden.double() * 2 * FBANK_STD + FBANK_MEAN
+    return ((raw - config.fbank_mean) / (2 * config.fbank_std)).float()
 
 
 def features(model: BEATs, waveform: Any) -> np.ndarray[Any, Any]:

@@ -1,21 +1,35 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from beats_trainer.embed import embed
-from beats_trainer.fbank import fbank
-from golden_data import CLIPS, TINY_FILES, base_model, features, reference, tiny_model
+from beats_trainer.fbank import FBANK_MEAN, FBANK_STD, log_mel
+from golden_data import CLIPS, TINY_FILES, base_model, energies, reference, tiny_model
 
+SAME_ENERGY = 1e-5 * 2 * FBANK_STD  # relative: 1e-5 of the normalised logarithm
 SAME = 3e-5  # the original with another number of threads is 1.1e-5 from itself
-MIXED = ["synthetic0_16000", "synthetic1_5120", "synthetic2_48000", "synthetic3_31999"]
+
+
+def _original(waveform: np.ndarray, clip: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ours and the original's mel energies, `(frames, 128)`, before the logarithm."""
+    golden = reference("fbank.npz")[f"fbank/{clip}"].astype(np.float64)
+    ours = log_mel(torch.from_numpy(waveform).unsqueeze(0))[0].double().exp().numpy()
+    return ours, np.exp(golden * 2 * FBANK_STD + FBANK_MEAN)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
-def test_the_filter_bank_is_the_originals(clip):
-    ours = fbank(torch.from_numpy(CLIPS[clip]).unsqueeze(0))[0].numpy()
+def test_the_energies_of_the_filter_bank_are_the_originals_to_the_rounding_of_an_fft(clip):
+    # An FFT rounds relative to all of a frame, and differs from processor to processor; see golden_whole.py.
+    ours, golden = _original(CLIPS[clip], clip)
 
-    np.testing.assert_allclose(ours, reference("fbank.npz")[f"fbank/{clip}"], rtol=0, atol=1e-5)
+    loudest = golden.max(axis=1, keepdims=True)
+    np.testing.assert_array_less(np.abs(ours - golden), SAME_ENERGY * golden + 2e-7 * loudest)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -23,7 +37,7 @@ def test_every_layer_of_the_base_encoder_is_the_originals(clip):
     golden = reference("base_by_recipe.npz")
 
     with torch.inference_mode():
-        hidden = base_model().hidden(CLIPS[clip])
+        hidden = base_model().encode(energies(clip))
 
     means = torch.stack([layer[0].mean(0) for layer in hidden]).numpy()
     np.testing.assert_allclose(means, golden[f"{clip}/hidden_mean"], rtol=0, atol=SAME)
@@ -35,18 +49,21 @@ def test_against_float64_our_error_is_at_most_twice_the_originals_own():
     clip = "synthetic0_16000"
     exact = golden[f"{clip}/features64"]
 
-    ours = np.abs(features(base_model(), CLIPS[clip]) - exact).max()
+    with torch.inference_mode():
+        ours = base_model().encode(energies(clip), [-1])[0][0].numpy()
 
-    assert ours <= 2 * np.abs(golden[f"{clip}/features"] - exact).max()
+    assert np.abs(ours - exact).max() <= 2 * np.abs(golden[f"{clip}/features"] - exact).max()
 
 
 @pytest.mark.parametrize("file", TINY_FILES)
 def test_every_format_gives_the_originals_features(file):
     golden = reference("tiny_reference.npz")
+    model = tiny_model(file)
     tested = [clip for clip in CLIPS if f"{file}/{clip}/features" in golden]
 
     for clip in tested:
-        ours = features(tiny_model(file), CLIPS[clip])
+        with torch.inference_mode():
+            ours = model.encode(energies(clip, model.config), [-1])[0][0].numpy()
         step = 4 if clip == "synthetic4_160000" else 1
         np.testing.assert_allclose(ours[::step], golden[f"{file}/{clip}/features"], rtol=0, atol=SAME)
     assert len(tested) == 6
@@ -59,29 +76,30 @@ def test_every_head_gives_the_originals_logits_and_scores(file):
     golden = reference("tiny_reference.npz")
     model = tiny_model(file)
 
-    for clip, waveform in CLIPS.items():
+    for clip in CLIPS:
         if f"{file}/{clip}/logits" not in golden:
             continue
         with torch.inference_mode():
-            patches = model(waveform)
+            patches = model.encode(energies(clip, model.config), [-1])[0]
         head = model.head("predictor")
         np.testing.assert_allclose(head.logits(patches)[0], golden[f"{file}/{clip}/logits"], atol=SAME)
         np.testing.assert_allclose(head.scores(patches)[0], golden[f"{file}/{clip}/probs"], atol=SAME)
 
 
-def test_a_clip_in_a_mixed_batch_equals_the_originals_clip_alone():
-    golden = reference("base_by_recipe.npz")
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="this build of torch has no MKL")
+def test_with_the_fft_of_the_golden_machine_everything_is_equal_from_the_waveform_on():
+    program = Path(__file__).with_name("golden_whole.py")
+    environment = os.environ | {"MKL_CBWR": "COMPATIBLE"}
 
-    together = embed(base_model(), [CLIPS[name] for name in MIXED], pooling="none")[0]
+    run = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, env=environment, check=False
+    )
 
-    for name, ours in zip(MIXED, together, strict=True):
-        np.testing.assert_allclose(ours.numpy(), golden[f"{name}/features"], rtol=0, atol=SAME)
-
-
-def test_every_format_gives_a_clip_in_a_mixed_batch_the_originals_features():
-    golden = reference("tiny_reference.npz")
-
-    for file in TINY_FILES:
-        together = embed(tiny_model(file), [CLIPS[name] for name in MIXED], pooling="none")[0]
-        for name, ours in zip(MIXED, together, strict=True):
-            np.testing.assert_allclose(ours.numpy(), golden[f"{file}/{name}/features"], rtol=0, atol=SAME)
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout)
+    ours, original = found.pop("float64/ours"), found.pop("float64/original")
+    assert ours <= 2 * original
+    assert len(found) == 7 + 14 + 4 + 6 * len(TINY_FILES) + 2 * 6 * 3
+    apart = {what: by for what, by in found.items() if by > (1e-5 if what.startswith("fbank") else SAME)}
+    assert apart == {}
