@@ -39,3 +39,30 @@ def test_an_encoder_that_says_the_same_of_everything_is_noticed(tmp_path):
 
     with pytest.raises(CheckpointError, match="the same embedding for every patch"):
         load_model(path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("encoder.layers.1.self_attn.grep_a", float("inf")),
+        ("encoder.layers.0.self_attn.relative_attention_bias.weight", float("nan")),
+        ("encoder.layers.0.fc1.weight", float("-inf")),
+        ("encoder.pos_conv.0.weight_v", float("nan")),
+    ],
+)
+@pytest.mark.parametrize("small", [0, 10**9])
+def test_one_number_that_is_not_finite_is_noticed_whatever_is_looked_at_first(
+    tmp_path, monkeypatch, name, value, small
+):
+    def spoil(weights):
+        weights[name].view(-1)[-1] = value
+        for other in weights:  # files hold the one table once a layer
+            if "relative_attention_bias" in name and "relative_attention_bias" in other:
+                weights[other].copy_(weights[name])
+
+    path = _saved(tmp_path, spoil)
+    if "relative_attention_bias" not in name and "grep_a" not in name:
+        monkeypatch.setattr("beats_trainer.model.SMALL", small)
+
+    with pytest.raises(CheckpointError, match=r"not finite|different relative biases"):
+        load_model(path, device="cpu")

@@ -103,6 +103,18 @@ def test_the_kernels_are_probed_once(monkeypatch):
     assert kernels.choice() in ("public", "onednn")
 
 
+def test_each_precision_has_kernels_of_its_own(monkeypatch):
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.setattr(kernels, "_race", lambda dtype: (dtype == torch.bfloat16, 0.0))
+    kernels._probed.cache_clear()
+
+    chosen = [kernels.choice(dtype) for dtype in (torch.float32, torch.bfloat16)]
+
+    kernels._probed.cache_clear()
+    if torch.backends.mkldnn.is_available():
+        assert chosen == ["public", "onednn"]
+
+
 @pytest.mark.parametrize(("patches", "width"), [(8, 16), (129, 128), (496, 128), (300, 400), (40, 7)])
 def test_the_convolution_by_blocks_is_the_convolution(patches, width):
     generator = torch.Generator().manual_seed(0)

@@ -7,7 +7,6 @@ the positional convolution through the FFT; the relative bias read along its dia
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
@@ -21,13 +20,13 @@ from beats_trainer.config import BEATsConfig
 from beats_trainer.convolution import BlockConvolution
 from beats_trainer.kernels import choice, linear
 from beats_trainer.memory import release_weights
+from beats_trainer.mixing import mix, turned
 
 if TYPE_CHECKING:
     from beats_trainer.encoder import Layer
     from beats_trainer.model import BEATs
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-SCORES = 2**20  # attention scores in memory at a time: 4 MB stay in the cache
 
 
 class FastNorm:
@@ -43,7 +42,7 @@ class FastNorm:
 
 
 class FastAttention:
-    """Queries, keys, values and gates in one product; scores a few heads at a time."""
+    """Queries, keys, values and gates in one product."""
 
     def __init__(self, attention: Attention, config: BEATsConfig, dtype: torch.dtype) -> None:
         self.heads, self.head_dim = attention.heads, config.head_dim
@@ -58,9 +57,8 @@ class FastAttention:
         dim = x.shape[1]
         projected = self.project(x).view(batch, -1, 3 * dim + 2 * self.heads)
         query, key, value = (self._by_head(projected[..., i * dim : (i + 1) * dim]) for i in range(3))
-        gate = self._gate(projected[..., 3 * dim :])
-        mixed = mix(query.float(), key.flip(2).float(), value.flip(2), gate, bias)
-        return self.out(mixed.view(x.shape), add=x)
+        mixed = mix(query, key, value, self._gate(projected[..., 3 * dim :]), bias)
+        return self.out(mixed.reshape(x.shape), add=x)
 
     def _by_head(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, self.head_dim).transpose(1, 2)
@@ -93,7 +91,6 @@ class FastEncoder:
 
     def __init__(self, model: BEATs, dtype: torch.dtype = torch.float32) -> None:
         self.config, encoder = model.config, model.encoder
-        release_weights(model.parameters())  # which a look at their values has just read from the file
         self.embed = linear(model.patch_embedding.weight.flatten(1), None)
         self.embed_norm = FastNorm(model.layer_norm)
         self.project = linear(model.post_extract_proj.weight, model.post_extract_proj.bias)
@@ -131,43 +128,8 @@ class FastEncoder:
         return squares.transpose(2, 3).reshape(-1, side * side)
 
     def _bias(self, patches: int) -> Tensor:
-        """The relative bias with its keys in reverse: a view of the diagonals, not a square in memory."""
-        row = diagonals(self.table, patches, self.config.max_distance)
-        return row.flip(1).unfold(1, patches, 1)
-
-
-def mix(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -> Tensor:
-    """Attention a few heads and queries at a time, so that the scores never leave the cache.
-
-    Args:
-        query: `(batch, heads, patches, head_dim)`, scaled.
-        key: The same shape, patches in reverse.
-        value: The same shape, patches in reverse, perhaps in less precision.
-        gate: `(batch, heads, patches, 1)`.
-        bias: `(heads, patches, patches)`, keys in reverse.
-
-    Returns:
-        `(batch, patches, heads, head_dim)`.
-    """
-    batch, heads, patches, head_dim = query.shape
-    together = max(1, min(heads, SCORES // patches**2))
-    rows = max(1, min(patches, SCORES // patches))
-    mixed = value.new_empty(batch, patches, heads, head_dim)
-    buffer = query.new_empty(together * rows * patches)
-    for clip in range(batch):
-        for head in range(0, heads, together):
-            of = slice(head, head + together)
-            keys, values = key[clip, of].transpose(1, 2), value[clip, of]
-            for start in range(0, patches, rows):
-                at = slice(start, start + rows)
-                queries = query[clip, of, at]
-                shape = (*queries.shape[:2], patches)
-                scores = buffer[: math.prod(shape)].view(shape)
-                torch.bmm(queries, keys, out=scores)
-                scores.addcmul_(gate[clip, of, at], bias[of, at])
-                torch.softmax(scores, -1, out=scores)
-                mixed[clip, at, of] = torch.bmm(scores.to(values.dtype), values).transpose(0, 1)
-    return mixed
+        """The relative bias of every pair, keys in reverse: `(heads, patches, patches)`."""
+        return turned(diagonals(self.table, patches, self.config.max_distance), patches)
 
 
 def _fused(attention: Attention, config: BEATsConfig) -> tuple[Tensor, Tensor]:
@@ -191,7 +153,7 @@ def fast_encoder(model: BEATs) -> FastEncoder | None:
     if not _may_be_fast(model):
         return None
     dtype = DTYPES[model.precision]
-    key = (dtype, choice(), tuple((id(p), p.data_ptr(), _version(p)) for p in model.parameters()))
+    key = (dtype, choice(dtype), tuple((id(p), p.data_ptr(), _version(p)) for p in model.parameters()))
     cached = _encoders.get(model)
     if cached is None or cached[0] != key:
         with torch.inference_mode(mode=False), torch.no_grad():

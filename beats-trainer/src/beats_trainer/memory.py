@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
-_PAGE_OUT = 21  # MADV_PAGEOUT, Linux 5.4
+_DROP, _PAGE_OUT = 4, 21  # MADV_DONTNEED; MADV_PAGEOUT, Linux 5.4
+# Bits of an entry of /proc/self/pagemap: see the kernel's admin-guide/mm/pagemap.
+_PRESENT, _SWAPPED, _OF_FILE = np.uint64(1 << 63), np.uint64(1 << 62), np.uint64(1 << 61)
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of glibc's mallopt
 _SEPARATE = 1 << 20  # bytes: what is larger goes back to the system once it is free
 Span = tuple[int, int]
@@ -31,13 +34,13 @@ def release_weights(tensors: Iterable[Tensor]) -> None:
         first, stop = tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes
         at = bisect_right(starts, first) - 1
         if at >= 0 and stop <= mapped[at][1]:  # what lies on the heap would be written to the swap
-            _page_out(first, stop)
+            _advise(first, stop, _DROP if _is_as_in_file(first, stop) else _PAGE_OUT)
 
 
 def release_code() -> None:
     """Let the system take back the code and the constants of libraries that were needed to start alone."""
     for start, stop in _mapped("w"):
-        _page_out(start, stop)
+        _advise(start, stop, _PAGE_OUT)
     trim()
 
 
@@ -61,12 +64,28 @@ def _libc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
 
 
-def _page_out(start: int, stop: int) -> None:
+def _advise(start: int, stop: int, what: int) -> None:
     library = _libc()
     first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
     length = (stop - first) // mmap.PAGESIZE * mmap.PAGESIZE
     if library is not None and length > 0:
-        library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), _PAGE_OUT)
+        library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), what)
+
+
+def _is_as_in_file(start: int, stop: int) -> bool:
+    """Whether no page was written to since it was mapped; then it can be dropped and stays in the cache.
+
+    Paging out would take it from the cache too, and the next process would read it from the disk again.
+    """
+    first, last = start // mmap.PAGESIZE, -(-stop // mmap.PAGESIZE)
+    try:
+        with Path("/proc/self/pagemap").open("rb") as file:
+            file.seek(8 * first)
+            pages = np.frombuffer(file.read(8 * (last - first)), np.uint64)
+    except OSError:
+        return False
+    own = (pages & _PRESENT != 0) & (pages & _OF_FILE == 0)
+    return len(pages) == last - first and not bool((own | (pages & _SWAPPED != 0)).any())
 
 
 def _mapped(without: str) -> list[Span]:
