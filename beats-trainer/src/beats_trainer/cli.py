@@ -28,6 +28,7 @@ for command in (
     registry.verify,
     scale.embed,
     view.search,
+    view.report,
     demo.demo,
     card.card,
     pin.pin,

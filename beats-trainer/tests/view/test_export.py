@@ -18,6 +18,7 @@ NAMES = {
     "npz": "t.npz", "csv": "t.csv", "raven": "t.selections.txt", "audacity": "t.labels",
     "hoplite": "t.hoplite", "atlas": "t.atlas.parquet",
 }  # fmt: skip
+NOON = dt.datetime(2024, 5, 1, 12)  # noqa: DTZ001 - the clock of a recorder
 
 
 @pytest.fixture
@@ -111,11 +112,15 @@ def test_recorders_that_moved_are_deployments_of_their_own(tmp_path, write_table
         "device": lambda i: "A" if i < 20 else "B",
         "latitude": lambda i: 1.0 if i < 10 else 2.0,
         "longitude": lambda i: 3.0,
+        "datetime": lambda i: NOON + dt.timedelta(seconds=i % 10),
     }
     write_table(tmp_path / "u", 30, columns=columns, settings=read(table).metadata | {"dim": 16})
+    part = next((tmp_path / "u" / "shard=1").iterdir())
+    pq.write_table(pq.read_table(part).slice(5), part)  # a recording need not begin with its first clip
     database = library.SQLiteUSearchDB.create(str(export("hoplite", tmp_path / "u")), readonly=True)
     places = [(d.name, d.latitude, d.longitude) for d in database.get_all_deployments()]
     assert places == [("A", 1.0, 3.0), ("A (2.0, 3.0)", 2.0, 3.0), ("B", 2.0, 3.0)]
+    assert {recording.datetime for recording in database.get_all_recordings()} == {NOON}
     database.db.close()
 
 

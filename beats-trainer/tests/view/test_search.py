@@ -65,8 +65,8 @@ def test_a_query_of_another_width_is_refused(tmp_path, write_table):
         search(tmp_path / "t", np.ones(8, np.float32))
 
 
-def test_an_index_finds_nearly_all_with_exact_cosines(tmp_path, write_table):
-    vectors = write_table(tmp_path / "t", 2_000, 2_000)
+def test_an_index_finds_nearly_all_with_the_cosines_of_float16(tmp_path, write_table):
+    vectors = write_table(tmp_path / "t", 2_000, 2_000, dtype="float16")
     found = 0
     for query in np.random.default_rng(1).standard_normal((20, 16)).astype(np.float32):
         expected, cosines = brute_force(vectors, query, 10)

@@ -22,14 +22,17 @@ class Hits:
     clips: npt.NDArray[np.int64]
 
 
+NOTHING = Hits(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 def nearest_exactly(groups: Sequence[Group], queries: Vectors, top: int, column: str) -> Hits:
     """The `top` rows that are nearest to any query `(clips, dim)` of length 1; the earlier of equal ones."""
-    best = Hits(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+    best = NOTHING
     for position, vectors in stream_vectors(groups, column):
         _refuse_other_width(queries, vectors, column)
         found = cosines(queries, vectors)
         rows = np.arange(position, position + len(vectors))
-        best = _better(best, Hits(found.max(axis=1), rows, found.argmax(axis=1)), top)
+        best = better(best, Hits(found.max(axis=1), rows, found.argmax(axis=1)), top)
     return best
 
 
@@ -46,7 +49,7 @@ def unit(vectors: Vectors) -> Vectors:
     return scaled
 
 
-def _better(one: Hits, other: Hits, top: int) -> Hits:
+def better(one: Hits, other: Hits, top: int) -> Hits:
     """The best of both; rows of `one` come before those of `other`, so a stable sort keeps the earlier."""
     found = np.concatenate([one.cosines, other.cosines])
     order = np.argsort(-found, kind="stable")[:top]

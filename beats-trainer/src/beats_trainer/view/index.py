@@ -20,12 +20,13 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from beats_trainer.errors import MissingExtraError
-from beats_trainer.view.exact import Hits
+from beats_trainer.view.exact import NOTHING, Hits, better, cosines
 from beats_trainer.view.parts import Group, Vectors, stream_vectors
 
 ROWS_PER_VOLUME = 500_000  # 0.9 GB in memory while it is built, with 768 numbers a row
 # usearch's own defaults for the graph; a search looks further than its 64, for recall: benchmarks/search.py.
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 256
+CANDIDATES = 4  # times as many are taken from a graph as are asked for, and compared
 MANIFEST = "volumes.json"
 
 
@@ -60,29 +61,23 @@ class Index:
         self.folder, self.volumes = folder, volumes
         self.groups = [Group(files[g.file], g.index, g.rows) for v in volumes for g in v.groups]
 
-    def nearest(self, queries: Vectors, count: int) -> Hits:
-        """About the `count` rows that are nearest to any query `(clips, dim)`; positions are in `groups`."""
-        found: dict[int, tuple[float, int]] = {}
-        offset = 0
+    def nearest(self, queries: Vectors, top: int) -> Hits:
+        """About the `top` rows that are nearest to any query `(clips, dim)`; positions are in `groups`."""
+        hits, offset = NOTHING, 0
         for volume in self.volumes:
-            for clip, position, cosine in self._of_volume(volume, queries, count):
-                best = (cosine, -clip)
-                found[offset + position] = max(found.get(offset + position, best), best)
+            found = self._of_volume(self.folder / volume.name, queries, CANDIDATES * top)
+            hits = better(hits, Hits(found.cosines, found.positions + offset, found.clips), top)
             offset += sum(group.rows for group in volume.groups)
-        order = sorted(found, key=lambda position: (-found[position][0], position))[:count]
-        return Hits(
-            np.array([found[p][0] for p in order], np.float32),
-            np.array(order, np.int64),
-            np.array([-found[p][1] for p in order], np.int64),
-        )
+        return hits
 
-    def _of_volume(self, volume: Volume, queries: Vectors, count: int) -> Iterator[tuple[int, int, float]]:
-        graph = usearch().Index.restore(self.folder / volume.name, view=True)
+    def _of_volume(self, path: Path, queries: Vectors, count: int) -> Hits:
+        """Candidates from the graph, compared with the vectors that it keeps; in the order of the table."""
+        graph = usearch().Index.restore(path, view=True)
         graph.expansion_search = max(EXPANSION_SEARCH, count)
-        for clip, query in enumerate(queries):
-            matches = graph.search(query, count)
-            for key, distance in zip(matches.keys, matches.distances, strict=True):
-                yield clip, int(key), 1 - float(distance)
+        keys = np.unique(np.concatenate([graph.search(query, count).keys for query in queries]))
+        keys = keys.astype(np.int64)
+        found = cosines(queries, np.stack(graph.get(keys)).astype(np.float32))
+        return Hits(found.max(axis=1), keys, found.argmax(axis=1))
 
 
 def open_index(

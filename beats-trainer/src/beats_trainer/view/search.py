@@ -10,11 +10,10 @@ from typing import Literal
 import numpy as np
 
 from beats_trainer.table import table_files
-from beats_trainer.view.exact import Hits, cosines, nearest_exactly, unit
-from beats_trainer.view.parts import Group, Vectors, as_vectors, count_rows, groups_of, take_rows
+from beats_trainer.view.exact import Hits, nearest_exactly, unit
+from beats_trainer.view.parts import Group, Vectors, count_rows, groups_of, take_rows
 
 EXACT_ROWS = 1_000_000  # up to here every row is compared
-CANDIDATES = 4  # times as many are taken from an index as are asked for, and compared exactly
 Method = Literal["auto", "exact", "index"]
 
 
@@ -47,7 +46,8 @@ def search(
         top: How many.
         column: Which embeddings, if it holds several layers.
         method: "exact" compares every row. "index" asks an approximate index (extra `search`), which is built
-            first if there is none or rows have been added. "auto" is exact up to a million rows.
+            first if there is none or rows have been added; its cosines are those of vectors rounded
+            to float16. "auto" is exact up to a million rows.
         index: Where the index is kept; beside the table without it.
 
     Raises:
@@ -77,17 +77,7 @@ def _by_index(table: Path, queries: Vectors, top: int, column: str, folder: Path
     from beats_trainer.view.index import open_index
 
     index = open_index(folder or index_folder(table), table_files(table), column)
-    hits = index.nearest(queries, CANDIDATES * top)
-    vectors = as_vectors(take_rows(index.groups, hits.positions, [column]).column(0).combine_chunks())
-    return _matches(index.groups, _rank(queries, vectors, hits.positions, top))
-
-
-def _rank(queries: Vectors, vectors: Vectors, positions: np.ndarray, top: int) -> Hits:
-    """Candidates compared exactly."""
-    found = cosines(queries, vectors)
-    best = found.max(axis=1)
-    order = np.lexsort((positions, -best))[:top]
-    return Hits(best[order], positions[order], found.argmax(axis=1)[order])
+    return _matches(index.groups, index.nearest(queries, top))
 
 
 def _matches(groups: Sequence[Group], hits: Hits) -> list[Match]:

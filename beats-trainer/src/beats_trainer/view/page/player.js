@@ -1,0 +1,92 @@
+/* The panel beside the map: what a clip looks like, what is known of it, and its sound. */
+
+class Player {
+  constructor(data, heard) {
+    Object.assign(this, { data, heard });
+    for (const id of ["picture", "play", "audio", "facts", "length", "count"]) this[id] = document.getElementById(id);
+    this.shown = null;
+    this.play.addEventListener("click", () => this.toggle());
+    for (const event of ["play", "pause", "ended"]) this.audio.addEventListener(event, () => this.label());
+  }
+
+  show(i) {
+    if (i === this.shown) return;
+    this.audio.pause();
+    this.shown = i;
+    const sound = this.data.sounds[i];
+    this.paint(sound);
+    this.tell(i, sound);
+    this.label();
+  }
+
+  start(i) {
+    this.show(i);
+    const sound = this.data.sounds[i];
+    if (!sound) return;
+    this.audio.src = `data:audio/mpeg;base64,${sound.audio}`;
+    this.audio.play().catch(() => this.label());
+  }
+
+  toggle() {
+    if (this.shown === null) return;
+    if (this.audio.paused) this.start(this.shown);
+    else this.audio.pause();
+  }
+
+  label() {
+    const sound = this.data.sounds[this.shown];
+    this.play.disabled = !sound;
+    this.play.textContent = !sound ? (this.shown === null ? "Play" : "Not among the clips with sound") : this.audio.paused ? "▶ Play" : "■ Stop";
+  }
+
+  paint(sound) {
+    const { columns, mels } = this.data.picture;
+    const pen = this.picture.getContext("2d");
+    pen.clearRect(0, 0, columns, mels);
+    this.length.textContent = sound ? `${sound.seconds.toFixed(1)} s` : "";
+    if (!sound) return;
+    const levels = Uint8Array.from(atob(sound.picture), (letter) => letter.charCodeAt(0));
+    const image = pen.createImageData(columns, mels);
+    for (let column = 0; column < columns; column++) {
+      for (let mel = 0; mel < mels; mel++) {
+        const place = 4 * ((mels - 1 - mel) * columns + column);
+        image.data.set(flame(levels[column * mels + mel] / 255), place);
+      }
+    }
+    pen.putImageData(image, 0, 0);
+  }
+
+  /* Names come from strangers: they are only ever text. */
+  tell(i, sound) {
+    const { data } = this;
+    const name = data.recordings[data.recording[i]];
+    const cut = Math.max(name.lastIndexOf("/"), name.lastIndexOf("\\")) + 1;
+    const facts = [["Clip", `${data.start[i].toFixed(2)} to ${data.end[i].toFixed(2)} s`]];
+    if (data.when[i]) facts.push(["Time", data.when[i]]);
+    facts.push(["Site", data.site[i]]);
+    if (cut > 1 && data.site[i] !== name.slice(0, cut - 1)) facts.push(["Folder", name.slice(0, cut)]);
+    const title = element("strong", name.slice(cut));
+    const list = element("dl");
+    for (const [term, value] of facts) list.append(element("dt", term), element("dd", value));
+    this.facts.replaceChildren(title, list);
+    const place = this.heard.indexOf(i);
+    this.count.textContent = place < 0 ? "no sound" : `${place + 1} of ${this.heard.length}`;
+    this.picture.setAttribute("aria-label", sound ? `Spectrogram of ${name}` : "This clip has no spectrogram here");
+  }
+}
+
+function element(kind, text = "") {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  return made;
+}
+
+/* From black over violet and orange to pale yellow, which also reads in grey. */
+const FLAME = [[13, 10, 30], [66, 20, 100], [140, 41, 105], [210, 75, 65], [248, 150, 40], [252, 250, 190]];
+
+function flame(level) {
+  const place = level * (FLAME.length - 1);
+  const below = Math.min(FLAME.length - 2, Math.floor(place));
+  const share = place - below;
+  return [...FLAME[below].map((from, k) => from + share * (FLAME[below + 1][k] - from)), 255];
+}
