@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from safetensors.torch import save
@@ -47,10 +48,30 @@ CALLS: tuple[tuple[Callable[..., Any], tuple[object, ...]], ...] = (
 )
 
 
+class _Numbered(type):
+    """Stands for `str` while PyTorch writes its old format, which names and sorts storages by address.
+
+    An address differs from process to process; in its place goes a number by order of appearance.
+    """
+
+    def __init__(cls, *_: object) -> None:
+        cls.seen: dict[int, str] = {}
+
+    def __call__(cls, value: object) -> str:
+        if not isinstance(value, int):
+            return str(value)
+        return cls.seen.setdefault(value, f"{len(cls.seen):015}")
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, str)
+
+
 def saved(content: object, *, zipped: bool = True) -> bytes:
     """What `torch.save` writes."""
     stream = io.BytesIO()
-    torch.save(content, stream, _use_new_zipfile_serialization=zipped)
+    numbered = _Numbered("numbered", (), {})
+    with mock.patch.object(torch.serialization, "str", numbered, create=True):
+        torch.save(content, stream, _use_new_zipfile_serialization=zipped)
     return stream.getvalue()
 
 

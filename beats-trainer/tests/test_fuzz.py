@@ -29,6 +29,41 @@ def test_damaged_and_malicious_files_are_refused_or_hold_valid_tensors(tmp_path:
     assert counts["loaded"] > 0
 
 
+DIGESTS = """
+import hashlib, sys, tempfile
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from run import files
+with tempfile.TemporaryDirectory() as folder:
+    for kind, suffix, data in files(Path(folder), int(sys.argv[2]), int(sys.argv[3])):
+        print(kind, suffix, hashlib.sha256(data).hexdigest())
+"""
+
+
+def made(seed: int, hashing: str) -> list[str]:
+    """The files of a seed, by kind and digest, as a process of its own makes them."""
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS, str(FUZZ.parent), str(COUNT), str(seed)],
+        env={**os.environ, "PYTHONHASHSEED": hashing},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="the fuzzer imports what only POSIX has")
+def test_a_seed_gives_the_same_files_in_any_process_and_another_seed_gives_others():
+    first = made(7, "1")
+    assert len(first) == COUNT
+    assert made(7, "2") == first
+    damaged = [line for line in first if not line.startswith("pickle with a call")][-50:]
+    assert not set(damaged) & set(made(8, "1"))
+
+
 def test_a_few_bytes_cannot_stand_for_many_numbers(tmp_path: Path):
     content = torch.load(TINY / "BEATs_iter3_plus_AS2M.pt", weights_only=True)
     content["model"] = {name: torch.zeros(1).half().expand(1 << 30) for name in content["model"]}
