@@ -159,9 +159,9 @@ def silence(seconds: float) -> Fault:
 
 
 def cut(answer: Answer, _: Spoiler) -> Iterator[tuple[float, bytes]]:
-    """The connection ends in the middle: of the body, or of the head where there is no body."""
+    """The connection ends in the middle: of the body, or of its first line where there is no body."""
     if answer.is_head:
-        yield 0.0, answer.head[: len(answer.head) // 2]
+        yield 0.0, answer.head[:5]
     else:
         yield 0.0, answer.head + answer.body[: min(70_000, len(answer.body) // 2 + 1)]
 

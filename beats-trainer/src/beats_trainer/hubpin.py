@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -76,18 +77,24 @@ def ask(place: Place, label: str) -> Repository:
     """
     try:
         return patiently(lambda: _ask(place), label)
+    except json.JSONDecodeError as error:  # in old clients one of HUB_ERRORS
+        raise _no_hub(error, place, label) from error
     except HUB_ERRORS as error:
         raise translate(error, place, label) from error
     except HFValidationError as error:
         message = f"no repository in {place}: {error}. Expected {SCHEME}[datasets/]OWNER/NAME[@REVISION]."
         raise PinError(message) from error
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        message = (
-            f"cannot fetch {label}: what answers for {place} at {place.endpoint or constants.ENDPOINT} is no "
-            f"Hub ({type(error).__name__}). Expected a description of the repository. Check HF_ENDPOINT, and "
-            "whether a proxy (HTTPS_PROXY) or the page of a network stands between."
-        )
-        raise FetchError(message) from error
+        raise _no_hub(error, place, label) from error
+
+
+def _no_hub(error: Exception, place: Place, label: str) -> FetchError:
+    message = (
+        f"cannot fetch {label}: what answers for {place} at {place.endpoint or constants.ENDPOINT} is no "
+        f"Hub ({type(error).__name__}). Expected a description of the repository. Check HF_ENDPOINT, and "
+        "whether a proxy (HTTPS_PROXY) or the page of a network stands between."
+    )
+    return FetchError(message)
 
 
 def _ask(place: Place) -> Repository:

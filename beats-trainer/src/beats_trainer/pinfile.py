@@ -73,7 +73,13 @@ class Pin:
     @property
     def unknown(self) -> tuple[str, ...]:
         """The fields that nobody has confirmed yet."""
-        missing = {"size": self.size is None, "digest": not self.digests, "place": not self.sources}
+        moves = bool(self.sources) and not self.digests and not self.sources[0].is_pinned
+        missing = {
+            "size": self.size is None,
+            "digest": not self.digests,
+            "place": not self.sources,
+            "commit": moves,  # where a digest is pinned, the commit decides nothing
+        }
         return tuple(name for name, absent in missing.items() if absent)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -165,11 +167,40 @@ def test_doctor_reports_a_damaged_file_and_leaves_it_where_it_is(published: Publ
     assert path.is_file()
 
 
-def test_list_and_info_say_what_is_known_and_what_is_open(published: Published):
-    listed = beats(published, "list")
-    assert "BEATs_iter3_plus_AS2M " in listed.stdout
-    assert "361.5 MB" in listed.stdout
+def test_list_is_a_table_of_what_is_known_and_what_is_open(published: Published):
+    beats(published, "fetch", "small")
+    table, notes = beats(published, "list").stdout.split("\n[1] ")
+    head, *rows = [re.split(r"\s{2,}", line) for line in table.splitlines()]
+    assert head == ["name", "size", "licence", "trained on", "AudioSet-2M mAP", "cached", "open"]
+    known = {row[0]: row[1:] for row in rows}
+    assert known["BEATs_iter3_plus_AS2M"] == [
+        "361.5 MB",
+        "MIT",
+        "AudioSet-2M, without labels",
+        "48.6 [1]",
+        "no",
+    ]
+    assert known["small"] == ["300,000 B", "not stated", "yes"]
+    assert known["esp-aves2-sl-beats-bio"][1:] == [
+        *("CC-BY-NC-SA-4.0", "animal sounds, with labels", "no", "size, digest, commit"),
+    ]
+    assert notes.startswith("BEATs paper, tables 1 and 2")
+    (row,) = [row for row in json.loads(beats(published, "list", "--json").stdout) if row["name"] == "small"]
+    assert (row["size"], row["cached"], row["unknown"]) == (300_000, True, [])
+
+
+def test_what_was_carried_here_is_listed_as_being_here(published: Published):
+    beats(published, "bundle", "create", "small", "-o", "bundle.tar")
+    away = {"HF_HOME": str(published.folder / "away"), "HF_HUB_OFFLINE": "1", "BEATS_PINS": ""}
+    beats(published, "bundle", "install", "bundle.tar", **away)
+    listed = json.loads(beats(published, "list", "--json", **away).stdout)
+    assert [row["name"] for row in listed if row["cached"]] == ["small"]
+    assert "small" in beats(published, "verify", **away).stdout
+
+
+def test_info_says_what_is_known_and_what_is_open(published: Published):
     known = beats(published, "info", "beats_iter3_plus_as2m")
     assert "d43cbfad4d7b56381c061d7a24774f908d4d94c72961f6eb1d9090ff18cd8d34" in known.stdout
     assert "unknown: none" in known.stdout
     assert "unknown: place" in beats(published, "info", "BEATs_iter1").stdout
+    assert "unknown: size, digest, commit" in beats(published, "info", "OpenBEATS").stdout

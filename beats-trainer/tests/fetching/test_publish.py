@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,11 @@ from beats_trainer.load import build, load_model
 from beats_trainer.place import Place
 from beats_trainer.publication import Statement, check_equal, write_publication
 from beats_trainer.publish import send
-from published import Published, beats, import_pin
+from published import Published, beats, import_pin, upload
 
 TINY = Path(__file__).parents[1] / "golden" / "tiny"
 FILES = sorted(path for path in TINY.iterdir() if path.suffix in (".pt", ".pth", ".safetensors"))
+RECORDING = Path(__file__).parents[3] / "recordings" / "tabla_tun2.flac"
 FINETUNED = TINY / "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
 
 
@@ -85,6 +88,32 @@ def test_publishing_is_one_commit_and_the_model_loads_from_there(published: Publ
     path = Path(fetched.stdout.splitlines()[0])
     noise = torch.randn(16_000, generator=torch.Generator().manual_seed(1))
     assert torch.equal(load_model(path, device="cpu")(noise), load_model(FINETUNED, device="cpu")(noise))
+
+
+EMBED = """
+import sys
+from beats_trainer import BEATsFeatureExtractor
+print(BEATsFeatureExtractor(sys.argv[1], device="cpu").extract_from_file(sys.argv[2]).tolist())
+"""
+
+
+def test_the_extractor_takes_what_was_published_by_its_tag_online_and_then_offline(published: Published):
+    assert publish(published, "--licence", "mit", "--tag", "v1").returncode == 0
+    upload(published.hub, published.token, "alice/mine", {"model.safetensors": b"other"}, "model")
+
+    def embedded(name: str, **env: str) -> str:
+        command = [sys.executable, "-c", EMBED, name, str(RECORDING)]
+        done = subprocess.run(
+            command, env=published.env(**env), capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    wanted = embedded(str(FINETUNED))
+    assert embedded("alice/mine@v1") == wanted
+    published.hub.requests.clear()
+    assert embedded("alice/mine@v1", HF_HUB_OFFLINE="1") == wanted
+    assert len(list(published.hub.requests)) == 0
 
 
 def test_publishing_the_same_again_makes_no_commit(published: Published):

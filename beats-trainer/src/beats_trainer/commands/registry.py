@@ -16,6 +16,7 @@ from beats_trainer.shelf import shelved
 from beats_trainer.signature import PublicKey, read_key
 
 SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden", "key")
+SCORE = "AudioSet-2M mAP"
 KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -54,19 +55,29 @@ def list_(*, as_json: bool, offline: bool) -> None:
     if as_json:
         put([facts(pin) for pin in pins])
         return
-    head = ("name", "size", "licence", "trained on", "AudioSet-2M mAP", "cached", "open")
-    put_table(head, [_row(pin) for pin in pins])
-    say("The scores are the publishers'; `beats info NAME` names their source. open: not confirmed yet.")
+    cited = list(dict.fromkeys(_source(pin) for pin in pins if _source(pin)))
+    head = ("name", "size", "licence", "trained on", SCORE, "cached", "open")
+    put_table(head, [_row(pin, cited) for pin in pins])
+    for number, source in enumerate(cited, 1):
+        click.echo(f"[{number}] {source}")
+    say("The scores are the publishers'. open: not confirmed yet; `beats info NAME` says more.")
 
 
-def _row(pin: Pin) -> tuple[str, ...]:
-    score = pin.meta.get("scores", {}).get("AudioSet-2M mAP", "")
+def _source(pin: Pin) -> str:
+    """Who published the score that the list shows."""
+    scores = pin.meta.get("scores", {})
+    return str(scores.get("source", "source not stated")) if SCORE in scores else ""
+
+
+def _row(pin: Pin, cited: list[str]) -> tuple[str, ...]:
+    source = _source(pin)
+    score = f"{pin.meta['scores'][SCORE]} [{cited.index(source) + 1}]" if source else ""
     return (
         pin.name,
         size_of(pin.size),
         pin.licence or "not stated",
         str(pin.meta.get("trained_on", "")),
-        str(score),
+        score,
         "yes" if is_cached(pin) else "no",
         ", ".join(pin.unknown),
     )
