@@ -3,27 +3,23 @@
 # ruff: noqa: ARG002 - the signatures are DVC's
 
 import functools
-import posixpath
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dvc_objects.fs.base import ObjectFileSystem
-from dvc_objects.fs.errors import ConfigError
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from dvc_hf.files import send_stream
-from dvc_hf.location import PROTOCOL, parse_path, parse_url
+from dvc_hf.options import refuse_what_cannot_be
+from dvc_hf.paths import HubPaths
 from dvc_hf.repository import Account, Repository
 from dvc_hf.storage import HubStorage
 
 Info = dict[str, Any]
 OnError = Callable[[str, str, BaseException], None]
-_VERSION = re.compile(r"((?:hf://)?(?:[a-z]+/)?[^/@:]+/[^/@]+)(@([0-9a-f]{40}))(?=/|$)")
 
 
-class HfFileSystem(ObjectFileSystem):
+class HfFileSystem(HubPaths):
     """A DVC remote in a repository of the Hub."""
 
     protocol = "hf"
@@ -36,7 +32,7 @@ class HfFileSystem(ObjectFileSystem):
     def fs(self) -> HubStorage:
         """The storage of this remote."""
         config = self._config
-        self._refuse_what_cannot_be()
+        refuse_what_cannot_be(config, is_versioned=self.version_aware)
         account = Account(
             endpoint=config.get("endpointurl"),
             token=config.get("token"),
@@ -46,104 +42,10 @@ class HfFileSystem(ObjectFileSystem):
         branch = config.get("branch")
         return HubStorage(account, branch, self.version_aware, skip_instance_cache=True)
 
-    def _refuse_what_cannot_be(self) -> None:
-        """Stop at options that exclude one another.
-
-        Raises:
-            ConfigError: it says which, and what to do.
-        """
-        if self.version_aware and self._config.get("repo_type") == "bucket":
-            message = (
-                "a bucket cannot be version_aware or a worktree: it keeps no versions. Remove the option "
-                "('dvc remote modify --unset NAME version_aware', or worktree; leave out --version-aware), "
-                "or use a repository: hf://datasets/OWNER/NAME."
-            )
-            raise ConfigError(message)
-        if self._config.get("publish") and self.version_aware:
-            message = (
-                "'publish' shows plain names beside DVC's objects; a version_aware or worktree remote has "
-                "plain names already. Remove one of them: 'dvc remote modify --unset NAME publish'."
-            )
-            raise ConfigError(message)
-        if self._config.get("prune") and not self._config.get("worktree"):
-            message = "'prune' deletes what left a worktree: it needs 'dvc remote modify NAME worktree true'."
-            raise ConfigError(message)
-
     @property
     def fsid(self) -> str:
         """What tells this Hub from another."""
         return self.fs.fsid
-
-    # paths ---------------------------------------------------------------------------------------
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        if not path.startswith(PROTOCOL):
-            return path
-        try:
-            return str(parse_url(path))
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-
-    def unstrip_protocol(self, path: str) -> str:
-        """The url of a path."""
-        return path if path.startswith(PROTOCOL) else PROTOCOL + path
-
-    @staticmethod
-    def _get_kwargs_from_urls(urlpath: str) -> dict[str, Any]:
-        """What the url is of, and its branch, which a versioned path has lost."""
-        place = parse_path(HfFileSystem._strip_protocol(urlpath))
-        branch = {} if place.version or not place.revision else {"branch": place.revision}
-        return {"repo_type": place.repo_type, **branch}
-
-    def normpath(self, path: str) -> str:
-        """Normalise without reading ``#`` and ``?`` as parts of a url."""
-        return posixpath.normpath(path)
-
-    @classmethod
-    def split_version(cls, path: str) -> tuple[str, str | None]:
-        """Take the version out of a path; ``remote://`` paths have none."""
-        match = _VERSION.match(path)
-        if not match:
-            return path, None
-        return path[: match.start(2)] + path[match.end(2) :], match[3]
-
-    @classmethod
-    def join_version(cls, path: str, version_id: str | None) -> str:
-        """Put a version into a path that has none.
-
-        Raises:
-            ValueError: the path has one already.
-        """
-        if cls.split_version(path)[1]:
-            message = f"'{path}' names a version already"
-            raise ValueError(message)
-        return cls._versioned(path, version_id, None)
-
-    def version_path(self, path: str, version_id: str | None) -> str:
-        """The same file at another version; without one, on the remote's branch."""
-        return self._versioned(path, version_id, self._config.get("branch"))
-
-    @classmethod
-    def _versioned(cls, path: str, version_id: str | None, branch: str | None) -> str:
-        place = parse_path(cls._strip_protocol(path))
-        if not place.version:
-            branch = place.revision
-        moved = place.at(version_id or branch)
-        return moved.url if path.startswith(PROTOCOL) else str(moved)
-
-    @classmethod
-    def coalesce_version(cls, path: str, version_id: str | None) -> tuple[str, str | None]:
-        """Join the version in a path with one beside it.
-
-        Raises:
-            ValueError: they differ.
-        """
-        bare, version = cls.split_version(path)
-        if version and version_id and version != version_id:
-            message = f"Path version mismatch: '{path}', '{version_id}'"
-            raise ValueError(message)
-        return bare, version_id or version
 
     # many paths a request ------------------------------------------------------------------------
 

@@ -1,8 +1,6 @@
 """The ``publish`` option: a folder's files under their plain names, in the commit with the objects."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,82 +11,30 @@ from dvc_hf.entry import Entry
 from dvc_hf.location import parse_path
 from dvc_hf.log import logger
 from dvc_hf.repository import Repository
+from dvc_hf.running import Push, running
+from dvc_hf.tracked import Folder, Tracked
 from dvc_hf.uploads import upload
-from dvc_hf.view import README, Plan, Shown, plan, read_manifest, refusal, write_manifest
+from dvc_hf.view import README, Plan, Shown, plan, read_manifest, write_manifest
 
 MANIFEST = "files/published.json"
 RANK_OF_MANIFEST, RANK_OF_NAMES = 1, 2  # so that what a broken push shows is known to be ours
 
 
-@dataclass(frozen=True)
-class Push:
-    """A ``dvc push`` that is running."""
-
-    repo: Any
-    remote: str | None
-
-
-_running: list[Push] = []
-
-
-@contextmanager
-def during(repo: Any, remote: str | None) -> Iterator[None]:
-    """While a push runs, know of which repository and to which remote it is."""
-    _running.append(Push(repo, remote))
-    try:
-        make_missing_repositories(_running[-1])
-        yield
-    finally:
-        _running.pop()
-
-
-def remotes(push: Push) -> dict[str, Any]:
-    """The Hub remotes that a push writes to, by name."""
-    config = push.repo.config
-    default = push.remote or config["core"].get("remote")
-    names = {default} | {out.remote for out in push.repo.index.outs}
-    on_hub = {name for name in names if name and _url(config, name).startswith("hf://")}
-    return {name: push.repo.cloud.get_remote(name) for name in sorted(on_hub)}
-
-
-def _url(config: Any, name: str) -> str:
-    section = config["remote"].get(name.lower(), {})
-    url = str(section.get("url", ""))
-    if url.startswith("remote://"):
-        return _url(config, url.removeprefix("remote://").partition("/")[0])
-    return url
-
-
-def make_missing_repositories(push: Push) -> None:
-    """Make the repositories of remotes that say ``create``."""
-    for remote in remotes(push).values():
-        client = remote.fs.open_repository(remote.path).client
-        if client.create and not client.exists():
-            client.make()
-
-
 def stage_names() -> None:
     """Let the next commit also show the folders of the running push's remotes."""
-    for push in _running[-1:]:
-        for name, remote in remotes(push).items():
-            if remote.config.get("publish"):
-                View(push.repo, name, remote).stage()
-
-
-@dataclass
-class Tracked:
-    """The files that DVC tracks below a folder."""
-
-    md5s: dict[str, str] = field(default_factory=dict)
-    hash_names: dict[str, str] = field(default_factory=dict)
-    unknown: list[str] = field(default_factory=list)
+    push = running()
+    if push is None:
+        return
+    for name, remote in push.remotes().items():
+        if remote.config.get("publish"):
+            View(push, name, remote).stage()
 
 
 class View:
     """One remote's view of its folder."""
 
-    def __init__(self, repo: Any, name: str, remote: Any) -> None:
-        self.repo = repo
+    def __init__(self, push: Push, name: str, remote: Any) -> None:
+        self.push = push
         self.name = name
         self.remote = remote
         self.hub: Repository = remote.fs.open_repository(remote.path)
@@ -97,7 +43,8 @@ class View:
 
     def stage(self) -> None:
         """Compare, then let the next commit make the difference."""
-        tracked = self.tracked()
+        folder = Folder(self.push.repo, self.options["publish"], self.name, self.hub.place.url)
+        tracked = folder.tracked(self.push.default_remote)
         owned = self._manifest()
         names = {self._path(name) for name in {*tracked.md5s, *owned}}
         there = {self._name(path): entry.etag for path, entry in self.hub.entries(names).items()}
@@ -116,59 +63,6 @@ class View:
             self.hub.batch.remove(self._path(name))
         if shown != owned:
             self._write_manifest(shown)
-
-    # the folder ----------------------------------------------------------------------------------
-
-    def tracked(self) -> Tracked:
-        """The workspace's tracked files below the published folder."""
-        tracked = Tracked()
-        for out in self.repo.index.outs:
-            if self._is_ours(out):
-                self._add(out, tracked)
-        return tracked
-
-    def _is_ours(self, out: Any) -> bool:
-        default = self.repo.config["core"].get("remote")
-        running = _running[-1].remote if _running else None
-        return bool(
-            out.is_in_repo
-            and out.use_cache
-            and out.hash_info
-            and (out.remote or running or default) == self.name
-        )
-
-    def _add(self, out: Any, tracked: Tracked) -> None:
-        top = self._relative(tuple(self.repo.fs.relparts(out.fs_path, self.repo.root_dir)))
-        if not out.hash_info.isdir:
-            self._add_file(top, out.hash_info, tracked)
-            return
-        tree = out.get_obj()
-        if tree is None:
-            tracked.unknown.append("" if not top else "/".join(top) + "/")
-            return
-        base = tuple(self.repo.fs.relparts(out.fs_path, self.repo.root_dir))
-        for key, _, hash_info in tree:
-            self._add_file(self._relative((*base, *key)), hash_info, tracked)
-
-    def _relative(self, parts: tuple[str, ...]) -> tuple[str, ...] | None:
-        """A path below the published folder; an empty one is the folder itself, None lies outside."""
-        folder = tuple(part for part in Path(self.options["publish"]).parts if part != ".")
-        if parts[: len(folder)] == folder:
-            return parts[len(folder) :]
-        return () if folder[: len(parts)] == parts else None
-
-    def _add_file(self, parts: tuple[str, ...] | None, hash_info: Any, tracked: Tracked) -> None:
-        if not parts:
-            return
-        name = "/".join(parts)
-        reason = refusal(name)
-        if reason:
-            logger.warning("'%s' is not shown in %s: %s.", name, self.hub.place.url, reason)
-            return
-        tracked.md5s[name] = hash_info.value
-        tracked.hash_names[name] = hash_info.name
-
-    # the repository ------------------------------------------------------------------------------
 
     def _path(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name
@@ -246,7 +140,7 @@ class View:
 
     def _content(self, md5: str, path: str) -> Path | bytes:
         """A small file's content, from DVC's cache or else from the remote."""
-        local = Path(self.repo.cache.local.oid_to_path(md5))
+        local = Path(self.push.repo.cache.local.oid_to_path(md5))
         if local.is_file():
             return local
         return bytes(self.remote.fs.cat_file(f"{self.hub.place}/{path}"))

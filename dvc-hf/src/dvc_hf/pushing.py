@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any
 
-from dvc_hf import publish
+from dvc_hf import publish, running
 from dvc_hf.advice import refuse_web_page
 from dvc_hf.copying import is_hub
 from dvc_hf.location import parse_path
@@ -29,7 +29,7 @@ def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
     from dvc.repo import lock_repo
 
     refuse_web_page(repo, kwargs.get("remote"), is_read=False)
-    with lock_repo(repo), transaction.held(), publish.during(repo, kwargs.get("remote")):
+    with lock_repo(repo), transaction.held(), running.during(repo, kwargs.get("remote")):
         return original(repo, *args, **kwargs)
 
 
