@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -196,3 +198,35 @@ def commits(api: HfApi) -> Callable[..., int]:
         return len(api.list_repo_commits(repo, repo_type=repo_type, revision=revision)) - 1
 
     return count
+
+
+@pytest.fixture
+def without_hooks(env: dict[str, str], tmp_path: Path) -> Callable[..., None]:
+    """Lets the commands that follow run as with a DVC that lacks some of the names that we wrap."""
+
+    def lack(*names: str) -> None:
+        (tmp_path / "lacking").mkdir()
+        script = (
+            "from dataclasses import replace\n"
+            "from dvc_hf import hooks\n"
+            f"names = {names!r} or [hook.name for hook in hooks.HOOKS]\n"
+            "hooks.HOOKS = tuple(replace(hook, name=hook.name + '_gone') if hook.name in names else hook\n"
+            "                    for hook in hooks.HOOKS)\n"
+        )
+        (tmp_path / "lacking" / "sitecustomize.py").write_text(script)
+        env["PYTHONPATH"] = str(tmp_path / "lacking")
+
+    return lack
+
+
+@pytest.fixture
+def fails_without(request: pytest.FixtureRequest, without_hooks: Callable[..., None]) -> Callable[..., None]:
+    """Asserts that a test fails where DVC lacks a name: the hook is needed, and the test sees it."""
+
+    def check(hook: str, test: Callable[..., None], **arguments: Any) -> None:
+        without_hooks(hook)
+        wanted = signature(test).parameters.keys() - arguments.keys()
+        with pytest.raises(AssertionError):
+            test(**arguments, **{name: request.getfixturevalue(name) for name in wanted})
+
+    return check

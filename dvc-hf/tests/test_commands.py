@@ -236,3 +236,43 @@ def test_an_interrupt_commits_nothing_and_the_next_push_sends_all(pushed, hub: H
     assert commits() == 1
     pushed.dvc("push")
     assert commits() == 2
+
+
+@pytest.mark.parametrize(
+    ("hook", "guarded"),
+    [
+        ("Repo.gc", test_gc_of_the_cloud_deletes_no_plain_file_of_a_two_letter_folder),
+        ("Output.transfer", test_add_to_remote_is_one_commit_without_a_temporary_file),
+        ("Repo.push", test_the_run_cache_joins_the_commit_of_the_push),
+    ],
+)
+def test_without_its_hook_dvc_does_otherwise(fails_without, hook: str, guarded: Callable[..., None]) -> None:
+    fails_without(hook, guarded)
+
+
+def test_a_dvc_that_lacks_every_name_is_told_so_once_and_still_works(
+    project, without_hooks, commits, api: HfApi, tmp_path
+) -> None:
+    without_hooks()
+    project.write("a.bin", b"\0a")
+    for name in "xyz":
+        project.write(f"d/{name}.bin", f"\0{name}")
+    project.dvc("add", "a.bin", "d")
+    project.commit()
+    said = project.dvc("push").err
+    lacking = [line for line in said.splitlines() if "RuntimeWarning: dvc-hf: this DVC has no" in line]
+    assert len(lacking) == len(set(lacking)) > 10
+    assert commits() > 1
+    assert "in sync" in project.dvc("status", "--cloud").out
+    clone = project.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    assert (clone.read("a.bin"), clone.read("d/z.bin")) == (b"\0a", b"\0z")
+    (project.folder / "d/x.bin").unlink()
+    project.dvc("add", "d")
+    project.commit()
+    project.dvc("push")
+    project.dvc("gc", "--workspace", "--cloud", "--force")
+    clone.git("pull", "--quiet")
+    clone.run("rm", "-rf", ".dvc/cache", "d", "a.bin")
+    clone.dvc("pull")
+    assert sorted(path.name for path in (clone.folder / "d").iterdir()) == ["y.bin", "z.bin"]

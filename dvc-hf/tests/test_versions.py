@@ -186,3 +186,27 @@ def test_an_import_is_up_to_date_after_a_commit_that_does_not_touch_it(
 def test_what_dvc_refuses_for_a_mode_keeps_dvcs_own_message(versioned, mode: str, command) -> None:
     result = versioned(mode).dvc(*command, ok=False)
     assert "unsupported for cloud versioned remotes" in result.text
+
+
+@pytest.mark.parametrize(
+    ("hook", "guarded", "arguments"),
+    [
+        (
+            "_merge_push_meta",
+            test_a_push_of_one_file_of_a_folder_keeps_the_others_in_the_dvc_file,
+            {"mode": "version_aware"},
+        ),
+        (
+            "_merge_push_meta",
+            test_a_commit_that_fails_leaves_the_dvc_file_whole_and_the_next_push_sends_all,
+            {"mode": "worktree"},
+        ),
+        ("compare", test_a_push_of_an_older_state_deletes_nothing_at_the_head, {}),
+        ("_prune_existing_versions", test_a_worktree_shows_an_older_state_again, {}),
+        ("md5", test_a_pull_reads_each_file_once, {"mode": "version_aware"}),
+    ],
+)
+def test_without_its_guard_dvc_loses_what_it_guards(
+    fails_without, hook: str, guarded: Callable[..., None], arguments: dict[str, str]
+) -> None:
+    fails_without(hook, guarded, **arguments)

@@ -39,7 +39,6 @@ HOOKS = (
     Hook("dvc_data.index.push", "push", "pushing.push_indexes", "commit before DVC counts and asks versions"),
     Hook("dvc_data.index.push", "transfer", "pushing.transfer", "as dvc_data.hashfile.transfer, bound here"),
     Hook("dvc_data.index.push", "build", "versions.build", "a push compares etags: it asks no versions"),
-    Hook("dvc_data.index.push", "_filter_missing", "versions.filter_missing", "a cold cache deletes nothing"),
     Hook("dvc_data.index.push", "compare", "versions.compare", "an overwrite is no deletion; prune is"),
     Hook("dvc_data.index.push", "_prune_existing_versions", "versions.prune_existing", "exact, few requests"),
     Hook("dvc_data.index.checkout", "_check_versioning", "versions.check_versioning", "no commit per output"),

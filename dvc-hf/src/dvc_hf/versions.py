@@ -19,13 +19,6 @@ def build(original: Original, path: str, fs: Any, *args: Any, **kwargs: Any) -> 
         return original(path, fs, *args, **kwargs)
 
 
-def filter_missing(original: Original, index: Any) -> Any:
-    """Leave out what the cache lacks, and remember the whole: its absence is no deletion."""
-    filtered = original(index)
-    filtered.dvc_hf_whole = index
-    return filtered
-
-
 def compare(original: Original, old: Any, new: Any, *args: Any, **kwargs: Any) -> Any:
     """Compare, and delete nothing that is overwritten or kept elsewhere."""
     diff = original(old, new, *args, **kwargs)
@@ -38,17 +31,17 @@ def compare(original: Original, old: Any, new: Any, *args: Any, **kwargs: Any) -
         if entry.key in written:  # a file takes the place of a folder
             diff.files_delete += _files(old, entry.key).values()
     if data.fs.config.get("prune") and data.fs.config.get("worktree"):
-        _prune(diff, old, getattr(new, "dvc_hf_whole", new))
+        _prune(diff, old, new)
     return diff
 
 
-def _prune(diff: Any, old: Any, whole: Any) -> None:
+def _prune(diff: Any, old: Any, new: Any) -> None:
     """Delete what left a tracked folder, where the folder's listing is whole."""
     doomed = {entry.key: entry for entry in diff.files_delete}
-    for key, entry in whole.iteritems():
+    for key, entry in new.iteritems():
         if not (entry.meta and entry.meta.isdir and entry.meta.nfiles is not None):
             continue
-        tracked = _files(whole, key)
+        tracked = _files(new, key)
         if len(tracked) != entry.meta.nfiles:
             logger.debug("%s: %d of %d files known, none deleted", key, len(tracked), entry.meta.nfiles)
             continue
