@@ -63,7 +63,28 @@ def test_status_tells_what_is_new_and_what_is_gone(pushed) -> None:
     pushed.write("b.bin", b"\0b")
     pushed.dvc("add", "b.bin")
     assert "new:" in pushed.dvc("status", "--cloud").out
-    pushed.dvc("data", "status", "--not-in-remote")
+    said = pushed.dvc("data", "status", "--not-in-remote").out
+    assert "b.bin" in said
+    assert "a.bin" not in said
+    pushed.dvc("push", "-j", "2", "b.bin")
+    assert "Not in remote" not in pushed.dvc("data", "status", "--not-in-remote").out
+
+
+def test_v_tells_of_each_batch_and_the_commit_has_a_line_of_its_own(project) -> None:
+    project.write("a.bin", b"\0a")
+    project.dvc("add", "a.bin")
+    said = project.dvc("push", "-v").text
+    assert "uploading 1 files to hf://datasets/alice/checkpoints" in said
+    assert "asking for 1 paths of hf://datasets/alice/checkpoints" in said
+    assert "Committed to hf://datasets/alice/checkpoints: DVC: 1 file added" in said
+
+
+def test_while_the_hub_commits_a_bar_says_so(project, hub: Hub) -> None:
+    project.write("a.bin", b"\0a")
+    project.dvc("add", "a.bin")
+    hub.fail("POST", "*/commit/*", delay=1)
+    said = project.dvc("push", DVC_IGNORE_ISATTY="1").err
+    assert "Committing to the Hub" in said
 
 
 def test_gc_of_the_cloud_is_one_commit_and_keeps_what_is_used(pushed, commits, tmp_path) -> None:

@@ -1,5 +1,6 @@
 """What goes wrong on the Hub ends with its own message and a next step, and never with exit status 0."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def test_a_commit_that_fails_for_good_pushes_nothing_and_the_next_push_sends_all
     assert "in sync" in project.dvc("status", "--cloud").out
 
 
-@pytest.mark.parametrize("status", [412, 429, 500, 503])
+@pytest.mark.parametrize("status", [409, 412, 429, 500, 503])
 def test_a_commit_that_fails_once_is_sent_again(ready, repo: str, hub: Hub, commits, status: int) -> None:
     project = ready()
     hub.fail("POST", "*/commit/*", status=status)
@@ -125,3 +126,80 @@ def test_the_token_is_in_no_output(ready, repo: str, token: str, hub: Hub) -> No
     hub.fail("POST", "*/commit/*", status=403, times=None)
     assert token not in project.dvc("push", "-vv", ok=False, HF_TOKEN="", DVC_SHOW_TRACEBACK="1").text
     assert token not in Path(project.folder, ".dvc/config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        (
+            429,
+            {"Retry-After": "400"},
+            "rate limit is reached (a fault that a test asked for). Wait 401 seconds",
+        ),
+        (400, {}, "the Hub refused it with 400"),
+    ],
+)
+def test_a_refusal_for_good_says_what_the_hub_said_and_when_to_come_again(
+    ready, repo: str, hub: Hub, commits, status: int, headers: dict[str, str], said: str
+) -> None:
+    hub.fail("POST", "*/commit/*", status=status, headers=headers, times=None)
+    result = ready().dvc("push", ok=False)
+    assert said in result.text
+    assert commits() == 0
+
+
+@pytest.mark.slow
+def test_a_hub_that_stays_broken_is_given_up_after_a_while(ready, repo: str, hub: Hub, commits) -> None:
+    hub.fail("POST", "*/commit/*", status=503, times=None)
+    result = ready().dvc("push", ok=False)
+    assert "the Hub answered 503" in result.text
+    assert "what was uploaded is kept" in result.text
+    assert commits() == 0
+
+
+def test_gated_access_is_named_with_the_page_where_it_is_asked_for(ready, repo: str, hub: Hub, api) -> None:
+    project = ready()
+    project.write("b.bin", b"\0b")
+    project.dvc("add", "b.bin")
+    project.dvc("push")
+    api.update_repo_settings(repo, repo_type="dataset", gated="manual")
+    project.run("rm", "-rf", ".dvc/cache", "a.bin", "b.bin")
+    result = project.dvc("pull", ok=False, HF_TOKEN=hub.user("bob"))
+    assert f"access is gated. Ask for it at {hub.endpoint}/datasets/alice/checkpoints" in result.text
+    assert "unexpected error" not in result.text
+    assert "up to date" not in result.text
+
+
+def test_one_download_that_fails_does_not_stop_the_others(ready, repo: str, hub: Hub) -> None:
+    project = ready()
+    for name in "bcd":
+        project.write(f"{name}.bin", f"\0{name}")
+    project.dvc("add", "b.bin", "c.bin", "d.bin")
+    project.dvc("push")
+    project.run("rm", "-rf", ".dvc/cache", "a.bin", "b.bin", "c.bin", "d.bin")
+    hub.fail("GET", "*/resolve/*", status=403)
+    result = project.dvc("pull", "-j", "1", ok=False)
+    assert "unexpected error" not in result.text
+    assert "1 files failed to download" in result.text
+    assert len(list(project.folder.glob(".dvc/cache/files/md5/*/*"))) == 3
+    project.dvc("pull")
+    assert len(list(project.folder.glob("?.bin"))) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size there")
+def test_a_disk_that_takes_no_more_is_named_and_the_next_pull_completes(ready, repo: str) -> None:
+    project = ready()
+    project.write("big.bin", b"\0" * 3_000_000)
+    project.dvc("add", "big.bin")
+    project.dvc("push")
+    project.run("rm", "-rf", ".dvc/cache", "big.bin")
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
+        "from dvc.cli import main; sys.exit(main(['pull', 'big.bin']))"
+    )
+    result = project.run(sys.executable, "-c", script, ok=False)
+    assert "File too large" in result.text
+    assert "unexpected error" not in result.text
+    assert not (project.folder / "big.bin").exists()
+    project.dvc("pull")
+    assert project.read("big.bin") == b"\0" * 3_000_000

@@ -3,8 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dvc_objects.executors import ThreadPoolExecutor
+from dvc_objects.fs.local import localfs
+from dvc_objects.fs.utils import as_atomic
+from fsspec.callbacks import DEFAULT_CALLBACK
+
 SCHEME = "hf"
 Original = Callable[..., Any]
+OnError = Callable[[str, str, BaseException], Any]
 
 
 def is_hub(fs: Any) -> bool:
@@ -33,9 +39,37 @@ def put(
 
 
 def get(
-    original: Original, from_fs: Any, from_paths: Sequence[str], to_paths: Sequence[str], **kwargs: Any
+    original: Original,
+    from_fs: Any,
+    from_paths: Sequence[str],
+    to_paths: Sequence[str],
+    callback: Any = DEFAULT_CALLBACK,
+    batch_size: int | None = None,
+    on_error: OnError | None = None,
 ) -> Any:
-    """List all the files in one request, then download them."""
-    if is_hub(from_fs):
-        from_fs.prefetch(from_paths)
-    return original(from_fs, from_paths, to_paths, **kwargs)
+    """List all the files in one request, then download them; what failed does not stop the others.
+
+    DVC's own loop reports a failure and then moves the file that did not come, which ends the whole pull.
+    """
+    if not is_hub(from_fs):
+        return original(
+            from_fs, from_paths, to_paths, callback=callback, batch_size=batch_size, on_error=on_error
+        )
+    from_fs.prefetch(from_paths)
+
+    def one(source: str, target: str) -> None:
+        try:
+            with (
+                as_atomic(localfs, target, create_parents=True) as temporary,
+                callback.branched(source, temporary) as bar,
+            ):
+                from_fs.get_file(source, temporary, callback=bar)
+        except Exception as error:
+            if on_error is None:
+                raise
+            on_error(source, target, error)
+
+    with ThreadPoolExecutor(max_workers=batch_size or from_fs.jobs, cancel_on_error=True) as executor:
+        for _ in executor.imap_unordered(one, from_paths, to_paths):
+            callback.relative_update()
+    return None

@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import parse_ratelimit_headers
 
 from dvc_hf.location import Location
 
@@ -76,6 +77,18 @@ def status_of(error: BaseException) -> int | None:
     """The HTTP status that an error stands for, if any."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return int(status) if status is not None else None
+
+
+def asked_wait_s(error: Exception) -> float | None:
+    """What the Hub's headers ask for; they say it whole, so one second is added."""
+    if status_of(error) not in (429, 503):
+        return None
+    headers = error.response.headers  # type: ignore[attr-defined]
+    limit = parse_ratelimit_headers(headers)
+    if limit is not None and limit.remaining == 0:
+        return float(limit.reset_in_seconds) + 1
+    after = headers.get("Retry-After", "")
+    return float(after) + 1 if after.isdigit() else None
 
 
 def is_transient(error: BaseException) -> bool:
@@ -166,7 +179,7 @@ def _by_status(failure: Failure, status: int) -> Exception:
     if status == 429:
         return HubUnavailableError(
             f"{failure.start}: the Hub's rate limit is reached ({failure.said}). "
-            "Wait as long as it says, then run it again: what was uploaded is kept."
+            f"Wait {_minutes(failure.error)}, then run it again: what was uploaded is kept."
         )
     if status in TRANSIENT or status >= 500:
         return HubUnavailableError(
@@ -186,6 +199,12 @@ def _unauthorised(failure: Failure) -> str:
         f"{failure.start}: the Hub does not accept the token (revoked, expired or misspelt). "
         f"Make a new one at {failure.endpoint}/settings/tokens, then run 'hf auth login' or set HF_TOKEN."
     )
+
+
+def _minutes(error: Exception) -> str:
+    """How long to wait; a limit of commits an hour says nothing in its headers."""
+    seconds = asked_wait_s(error)
+    return "up to an hour" if seconds is None else f"{seconds:.0f} seconds"
 
 
 def _kind(place: Location) -> str:

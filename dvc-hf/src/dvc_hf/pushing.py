@@ -39,7 +39,7 @@ def push_indexes(original: Original, idxs: Iterable[Any], *args: Any, **kwargs: 
     with transaction.held():
         pushed, failed = original(indexes, *args, **kwargs)
         publish.stage_names()
-        lost = transaction.commit()
+        lost = _commit()
     if lost:
         _report(lost)
         for index in indexes:
@@ -53,7 +53,7 @@ def transfer(original: Original, src: Any, dest: Any, *args: Any, **kwargs: Any)
         return original(src, dest, *args, **kwargs)
     with transaction.held():
         result = original(src, dest, *args, **kwargs)
-        lost = transaction.commit()
+        lost = _commit()
     if not lost:
         return result
     _report(lost)
@@ -61,6 +61,14 @@ def transfer(original: Original, src: Any, dest: Any, *args: Any, **kwargs: Any)
         kwargs["dest_index"].clear()
     failed = {info for info in result.transferred if _path(dest, info) in lost}
     return type(result)(result.transferred - failed, result.failed | failed)
+
+
+def _commit() -> dict[str, Exception]:
+    """Commit, with a line of its own: DVC's bars are full by now, and the Hub may still take a minute."""
+    from dvc.progress import Tqdm
+
+    with Tqdm(desc="Committing to the Hub", bar_format=Tqdm.BAR_FMT_NOTOTAL, leave=False):
+        return transaction.commit()
 
 
 def _path(odb: Any, hash_info: Any) -> str:

@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from huggingface_hub.utils import parse_ratelimit_headers
-
-from dvc_hf.errors import is_transient, status_of
+from dvc_hf.errors import asked_wait_s, is_transient, status_of
 from dvc_hf.log import logger
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 8.0)
@@ -18,22 +16,10 @@ def wait_s(error: Exception, attempt: int) -> float | None:
     """Seconds to wait after this failure, or None to give up."""
     if not is_transient(error) or attempt >= len(WAITS_S):
         return None
-    asked = _asked_wait_s(error)
+    asked = asked_wait_s(error)
     if asked is None:
         return WAITS_S[attempt]
     return asked if asked <= LONGEST_WAIT_S else None
-
-
-def _asked_wait_s(error: Exception) -> float | None:
-    """What the Hub's headers ask for; they say it whole, so one second is added."""
-    if status_of(error) not in (429, 503):
-        return None
-    headers = error.response.headers  # type: ignore[attr-defined]
-    limit = parse_ratelimit_headers(headers)
-    if limit is not None and limit.remaining == 0:
-        return float(limit.reset_in_seconds) + 1
-    after = headers.get("Retry-After", "")
-    return float(after) + 1 if after.isdigit() else None
 
 
 def retried(ask: Callable[[], Answer], what: str) -> Answer:
