@@ -105,6 +105,41 @@ class TestTheReader:
         assert {p.name for p in (somebody.folder / "checkpoints").iterdir()} == NAMES
 
 
+class TestWhoeverIsInTrouble:
+    """The commands of the recipe's troubleshooting, as they are written there or are called today."""
+
+    def test_sees_where_the_remote_is(self, clone):
+        assert f"hf://datasets/{REPO}" in clone().types("dvc", "remote", "list", "-v").stdout
+
+    def test_clears_the_local_cache_and_downloads_again(self, clone, original):
+        somebody = clone()
+        somebody.types("dvc", "pull")
+        cache = Path(somebody.types("dvc", "cache", "dir").stdout.strip())
+        assert cache == somebody.folder / ".dvc" / "cache"
+        somebody.types("bash", "-c", "rm -rf .dvc/cache/* checkpoints")
+        assert not list(cache.iterdir())
+        somebody.types("dvc", "pull")
+        for name in NAMES:
+            assert (somebody.folder / "checkpoints" / name).read_bytes() == (original / name).read_bytes()
+
+    def test_is_asked_before_unused_copies_go(self, clone):
+        somebody = clone()
+        somebody.types("dvc", "pull")
+        somebody.types("bash", "-c", "echo n | dvc gc -w", fails=True)
+        somebody.types("bash", "-c", "echo y | dvc gc -w")
+        assert "up to date" in somebody.types("dvc", "status").stdout
+
+    def test_logs_in_anew_and_sees_who_they_are_for_the_hub(self, clone, published):
+        somebody = clone(HF_TOKEN="")
+        token = published[1].token("ninanor")
+        nobody = somebody.types("hf", "auth", "whoami", fails=True)
+        assert "not logged in" in (nobody.stdout + nobody.stderr).lower()
+        somebody.types("hf", "auth", "login", "--token", token)
+        assert "ninanor" in somebody.types("hf", "auth", "whoami").stdout
+        code = "from huggingface_hub import HfApi; print(HfApi().whoami())"
+        assert "'name': 'ninanor'" in somebody.types(sys.executable, "-c", code).stdout
+
+
 @pytest.mark.usefixtures("repository")
 class TestTheNextVersion:
     """Each on a Hub of its own: these change it."""

@@ -13,13 +13,13 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants, get_token
 
 from beats_trainer.errors import BeatsError
-from beats_trainer.fetch import damaged_copies, local_copy
+from beats_trainer.fetch import damaged_copies, known_checkpoints, local_copy
 from beats_trainer.huberror import HUB_ERRORS, status_of
 from beats_trainer.pins import Registry
 from beats_trainer.shelf import shelves
 
-PACKAGES = ("beats-trainer", "huggingface_hub", "torch", "soundfile", "soxr", "pyarrow", "dvc", "dvc-hf")
-OPTIONAL = ("dvc", "dvc-hf")
+NEEDED = ("beats-trainer", "huggingface_hub", "torch", "soundfile", "soxr", "pyarrow")
+OPTIONAL = ("dvc", "dvc-hf", "model-signing")
 ROOM = 1_500_000_000  # bytes: the largest checkpoint of the family, and some
 
 
@@ -37,7 +37,7 @@ def examine(*, online: bool = True) -> Iterator[Line]:
     """Looks at everything; never shows a token."""
     checks: list[Callable[[], Line]] = [
         _python,
-        *(_package(name) for name in PACKAGES),
+        *(_package(name) for name in NEEDED + OPTIONAL),
         _cache,
         _shelves,
         _pins,
@@ -112,7 +112,10 @@ def _token() -> Line:
     try:
         who = HfApi().whoami()
     except HUB_ERRORS as error:
-        found = f"present, not accepted (status {status_of(error)})"
+        status = status_of(error)
+        if status is None or status == 429 or status >= 500:
+            return Line("token", True, "present, not tried: the Hub gives no answer about it")
+        found = f"present, not accepted (status {status})"
         return Line("token", False, found, "Log in again with `hf auth login`, or unset HF_TOKEN.")
     role = who.get("auth", {}).get("accessToken", {}).get("role", "unknown")
     return Line("token", True, f"present, of {who.get('name', 'unknown')}, role {role}")
@@ -120,7 +123,7 @@ def _token() -> Line:
 
 def _cached() -> Line:
     try:
-        pins = Registry().all()
+        pins = known_checkpoints(local_files_only=True)
         damaged = [str(path) for pin in pins for path in damaged_copies(pin)]
         if damaged:
             remedy = "Run `beats verify`, which removes it, and `beats fetch`, which brings it anew."
