@@ -25,7 +25,7 @@ def render(**facts: Any) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": number, "heat": heat, "hours": hours}
+    environment.filters |= {"number": number, "compact": compact, "heat": heat, "hours": hours}
     script, style = "\n".join(map(_part, SCRIPTS)), _part(STYLE)
     template = environment.from_string(_part("report.html"))
     return template.render(script=script, style=style, policy=_policy(script, style), **facts)
@@ -34,6 +34,14 @@ def render(**facts: Any) -> str:
 def number(value: int) -> str:
     """`12,345`."""
     return f"{value:,}"
+
+
+def compact(value: int) -> str:
+    """`1.4k`, where there is no room for more."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            return f"{value / size:.{0 if value >= 10 * size else 1}f}{unit}"
+    return str(value)
 
 
 def hours(seconds: float) -> str:

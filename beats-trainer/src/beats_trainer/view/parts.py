@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from beats_trainer.table import table_files
 
-ROWS_AT_ONCE = 8_192  # 25 MB of 768 float32
+ROWS_AT_ONCE = 2_048  # 6 MB of 768 float32
 Vectors = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
 

@@ -7,7 +7,7 @@ const HOURS = Array.from({ length: 24 }, (_, hour) => `oklch(0.7 0.13 ${(hour * 
 function lookAround() {
   const canvas = document.getElementById("points");
   const map = new PointMap(canvas, data, (i) => player.show(i ?? map.chosen ?? player.shown), choose);
-  const player = new Player(data, map.heard);
+  const player = new Player(data, map.stops);
 
   function choose(i) {
     if (i === null) return;
@@ -20,10 +20,9 @@ function lookAround() {
     player.show(i);
   }
   function step(by) {
-    const { heard } = map;
-    if (!heard.length) return;
-    const place = heard.indexOf(map.chosen);
-    choose(heard[place < 0 ? 0 : (place + by + heard.length) % heard.length]);
+    const { stops } = map;
+    const place = stops.indexOf(map.chosen);
+    choose(stops[place < 0 ? 0 : (place + by + stops.length) % stops.length]);
   }
   const keys = {
     ArrowLeft: () => visit(map.towards(-1, 0)), ArrowRight: () => visit(map.towards(1, 0)),
@@ -46,7 +45,7 @@ function lookAround() {
   choice.addEventListener("change", recolour);
   map.dark.addEventListener("change", recolour);
   recolour();
-  visit(map.heard[0] ?? null);
+  visit(map.stops[0] ?? null);
 }
 
 function onClick(id, run) {

@@ -12,6 +12,7 @@ class PointMap {
     Object.assign(this, { canvas, data, onHover, onChoose });
     this.pen = canvas.getContext("2d");
     this.heard = Object.keys(data.sounds).map(Number);
+    this.stops = this.heard.length ? this.heard : data.x.map((_, i) => i);
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.colour = () => 0;
     this.chosen = this.hovered = null;
@@ -158,12 +159,12 @@ class PointMap {
     this.draw();
   }
 
-  /* The nearest clip with sound within 45 degrees of a direction; far ones to the side count as farther. */
+  /* The nearest clip with sound (of all, if none has) within 45 degrees of a direction; far ones to the side count as farther. */
   towards(dx, dy) {
-    if (this.chosen === null) return this.heard[0] ?? null;
+    if (this.chosen === null) return this.stops[0] ?? null;
     let best = null;
     let least = Infinity;
-    for (const i of this.heard) {
+    for (const i of this.stops) {
       const [x, y] = [this.data.x[i] - this.data.x[this.chosen], this.data.y[i] - this.data.y[this.chosen]];
       const along = x * dx + y * dy;
       const across = Math.abs(x * dy - y * dx);

@@ -1,8 +1,8 @@
 /* The panel beside the map: what a clip looks like, what is known of it, and its sound. */
 
 class Player {
-  constructor(data, heard) {
-    Object.assign(this, { data, heard });
+  constructor(data, stops) {
+    Object.assign(this, { data, stops });
     for (const id of ["picture", "play", "audio", "facts", "length", "count"]) this[id] = document.getElementById(id);
     this.shown = null;
     this.play.addEventListener("click", () => this.toggle());
@@ -69,8 +69,8 @@ class Player {
     const list = element("dl");
     for (const [term, value] of facts) list.append(element("dt", term), element("dd", value));
     this.facts.replaceChildren(title, list);
-    const place = this.heard.indexOf(i);
-    this.count.textContent = place < 0 ? "no sound" : `${place + 1} of ${this.heard.length}`;
+    const place = this.stops.indexOf(i);
+    this.count.textContent = place < 0 ? "no sound" : `${place + 1} of ${this.stops.length}`;
     this.picture.setAttribute("aria-label", sound ? `Spectrogram of ${name}` : "This clip has no spectrogram here");
   }
 }
