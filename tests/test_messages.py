@@ -1,4 +1,4 @@
-"""The page of all messages and the code that gives them: each message is there, and nothing else is."""
+"""The pages of all messages and the code that gives them: each message is there, and nothing else is."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import beats_trainer
-
-SOURCE = Path(beats_trainer.__file__).parent
-PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "beats-trainer" / "src" / "beats_trainer"
+PAGE = ROOT / "docs" / "troubleshooting.md"
+PUSH_SOURCE = ROOT / "dvc-hf" / "src" / "dvc_hf"
+PUSH_PAGE = ROOT / "docs" / "dvc-hf.md"
 WORDS = 4  # a sentence has at least so many
 
 # Whose every sentence is a message.
@@ -21,6 +22,8 @@ MODULES = (
     *("commands/publish", "commands/pin", "commands/registry", "commands/bundle", "commands/card"),
 )
 ALSO_ON_THE_PAGE = ("model", "doctor")
+# Where a push or a pull gives up; what they only log is not on the page.
+PUSH_MODULES = ("errors", "advice", "commits", "downloads", "publish", "location", "filesystem", "storage")
 # Sentences that are no messages: of the card that is written, of the commit, of the command's help.
 NO_MESSAGES = {"_card", "_body", "card_text", "_identity"}
 QUIET = {"info", "debug", "option", "say", "compile"}
@@ -51,15 +54,20 @@ def strings(node: ast.AST) -> Iterator[str]:
         yield from strings(child)
 
 
-def messages(*modules: str) -> set[str]:
+def messages(*modules: str, source: Path = SOURCE) -> set[str]:
     """All texts of some modules."""
-    trees = [ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8")) for name in modules]
+    trees = [ast.parse((source / f"{name}.py").read_text(encoding="utf-8")) for name in modules]
     return {text for tree in trees for text in strings(tree)} - {COMMIT_MESSAGE}
 
 
-def rows() -> list[list[str]]:
+def sentences(texts: set[str], words: int = WORDS) -> set[str]:
+    """Those of some texts that are long enough to be a message of their own."""
+    return {text for text in texts if len(re.findall(r"[A-Za-z]\w+", text)) >= words}
+
+
+def rows(page: str) -> list[list[str]]:
     """The first cell of each row, as its parts between the dots."""
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    lines = [line for line in page.splitlines() if line.startswith("| `")]
     cells = [line.split(" | ")[0].removeprefix("| ").strip("`") for line in lines]
     return [[part for part in cell.split("…") if part.strip()] for cell in cells]
 
@@ -75,15 +83,22 @@ def fits(row: list[str], text: str) -> bool:
 
 
 def test_every_message_is_on_the_page():
-    on_page = rows()
-    sentences = {text for text in messages(*MODULES) if len(re.findall(r"[A-Za-z]\w+", text)) >= WORDS}
-    assert len(sentences) > 90
-    assert sorted(text for text in sentences if not any(fits(row, text) for row in on_page)) == []
+    on_page, told = rows(PAGE.read_text(encoding="utf-8")), sentences(messages(*MODULES))
+    assert len(told) > 90
+    assert sorted(text for text in told if not any(fits(row, text) for row in on_page)) == []
 
 
 def test_every_row_of_the_page_is_a_message():
     known = messages(*MODULES, *ALSO_ON_THE_PAGE)
-    assert ["…".join(row) for row in rows() if not any(fits(row, text) for text in known)] == []
+    on_page = rows(PAGE.read_text(encoding="utf-8"))
+    assert ["…".join(row) for row in on_page if not any(fits(row, text) for text in known)] == []
+
+
+def test_every_message_of_a_push_or_pull_is_on_its_page():
+    page = PUSH_PAGE.read_text(encoding="utf-8").partition("## Troubleshooting")[2]
+    told = sentences(messages(*PUSH_MODULES, source=PUSH_SOURCE), words=6)
+    assert len(told) > 15
+    assert sorted(text for text in told if not any(fits(row, text) for row in rows(page))) == []
 
 
 def test_every_remedy_of_the_doctor_is_on_the_page():
@@ -94,11 +109,12 @@ def test_every_remedy_of_the_doctor_is_on_the_page():
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
+    on_page = rows(PAGE.read_text(encoding="utf-8"))
     remedies = [line.args[3] for line in lines if len(line.args) > 3]
     assert len(remedies) >= 9
     for remedy in remedies:
         text = assigned[remedy.id] if isinstance(remedy, ast.Name) else told(remedy)
-        assert any(fits(row, text) for row in rows()), f"docs/troubleshooting.md lacks: {text}"
+        assert any(fits(row, text) for row in on_page), f"docs/troubleshooting.md lacks: {text}"
 
 
 def is_line(call: ast.Call) -> bool:
