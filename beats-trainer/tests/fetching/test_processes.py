@@ -136,6 +136,22 @@ def test_a_private_file_needs_a_token_and_each_case_has_its_message(published: P
     assert published.token not in nobody.stderr + stranger.stderr + wrong.stderr + owner.stderr
 
 
+BAR = """
+import sys
+from beats_trainer.commands.output import Bar
+sys.stderr.isatty = lambda: True
+bar = Bar("small.pt")
+bar(50, 100)
+bar.close()
+"""
+
+
+def test_the_bar_is_shown_at_a_terminal_and_hidden_where_hugging_faces_are(published: Published):
+    assert "small.pt:  50%" in run(published, BAR).stderr
+    assert run(published, BAR, HF_HUB_DISABLE_PROGRESS_BARS="1").stderr == ""
+    assert run(published, BAR.replace("True", "False", 1)).stderr == ""
+
+
 def test_nothing_here_needs_torch(published: Published):
     code = (
         "import sys, beats_trainer, beats_trainer.cli\n"

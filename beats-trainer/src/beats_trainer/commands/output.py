@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from huggingface_hub.utils import are_progress_bars_disabled
 from tqdm import tqdm
 
 from beats_trainer.errors import BeatsError
@@ -55,7 +56,8 @@ class Bar:
     def __call__(self, done: int, total: int | None) -> None:
         """Moves the bar to `done` of `total` bytes."""
         if self._bar is None:
-            self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=self._label, disable=None)
+            hidden = True if are_progress_bars_disabled() else None  # None: shown where stderr is a terminal
+            self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=self._label, disable=hidden)
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
