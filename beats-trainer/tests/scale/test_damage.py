@@ -30,6 +30,8 @@ def halved(path):
         ("a.rf64", {"format": "RF64"}),
         ("a.w64", {"format": "W64"}),
         ("a.aiff", {}),
+        ("a.caf", {}),
+        ("a.au", {}),
         ("a.ogg", {"format": "OGG", "subtype": "VORBIS"}),
         ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
         ("a.mp3", {}),
@@ -39,6 +41,27 @@ def test_half_a_file_is_truncated_and_a_whole_one_is_not(record, name, options):
     path = record(name, 20, 48_000, **options)
     assert kinds(path) == []
     assert kinds(halved(path)) == ["truncated"]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.w64", "a.rf64", "a.aiff", "a.au"])
+def test_what_is_there_of_half_a_file_is_embedded(record, run, tmp_path, name):
+    options = {"format": "RF64"} if name == "a.rf64" else {}
+    outcome = run(tmp_path / "t", halved(record(name, 8, **options)))
+    (line,) = outcome.lines
+    assert (line.status, line.embedded, line.facts.clips) == ("truncated", "yes", 4)
+    assert not outcome.failed
+
+
+def test_libsndfile_opens_no_half_of_a_caf_file_and_the_report_says_both(record, run, tmp_path):
+    (line,) = run(tmp_path / "t", halved(record("a.caf", 8))).lines
+    assert (line.status, line.embedded) == ("truncated undecodable", "no")
+
+
+def test_a_stream_of_au_that_does_not_say_its_length_is_whole(record):
+    path = record("a.au")
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + b"\xff" * 4 + content[12:])
+    assert kinds(path) == []
 
 
 def test_a_size_that_was_never_written_is_truncated(record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beats_trainer.scale.chunks import Layout, read_layout
+from beats_trainer.chunks import Layout, read_layout
 from beats_trainer.scale.findings import Finding
 from beats_trainer.scale.mpeg import count_frames
 from beats_trainer.scale.ogg import ogg_damage

@@ -1,4 +1,4 @@
-"""The chunks of RIFF, RF64, BW64, W64, AIFF and CAF files: where each lies, and how long it claims to be."""
+"""The chunks of RIFF, RF64, BW64, W64, AIFF, CAF and AU files: where each lies, how long it claims to be."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ def read_layout(path: str | Path) -> Layout | None:
             return _layout("AIFF", list(_iff(file, length, ">")))
         if head[:4] == b"caff":
             return _layout("CAF", list(_caf(file, length)))
+        if head[:4] in {b".snd", b"dns."} and len(head) >= 24:
+            return _layout("AU", [_au(head, length)])
     return None
 
 
@@ -126,6 +128,12 @@ def _caf(file: BinaryIO, length: int) -> Iterator[Chunk]:
         size = length - position - 12 if size < 0 else size
         yield _sized(_name(name), position + 12, size, length)
         position += 12 + size
+
+
+def _au(head: bytes, length: int) -> Chunk:
+    """No chunks: a header that says where the samples start and, perhaps, how many bytes they are."""
+    offset, size = struct.unpack_from(">II" if head[:4] == b".snd" else "<II", head, 4)
+    return _sized("data", offset, max(0, length - offset) if size == UNKNOWN_32 else size, length)
 
 
 def _sized(name: str, offset: int, size: int, length: int) -> Chunk:
