@@ -104,7 +104,7 @@ def stream_waveform(
     channels: Channels = "mix",
     truncated: Literal["error", "keep"] = "error",
 ) -> Iterator[Waveform]:
-    """The same in blocks of about ten seconds, so that memory does not grow with the recording.
+    """The same in blocks of about two seconds, so that memory does not grow with the recording.
 
     Joined together they are exactly the resampled whole. `start_s` is in whole seconds, where the sample
     grids of both rates meet.
@@ -157,7 +157,7 @@ def _refuse_not_finite(mono: Waveform, start_s: float, path: Path) -> None:
     if not np.isfinite(mono).all():
         bad = int(np.flatnonzero(~np.isfinite(mono))[0])
         message = (
-            f"{path} holds samples that are no numbers ({mono[bad]}), the first in the ten seconds "
+            f"{path} holds samples that are no numbers ({mono[bad]}), the first in the two seconds "
             f"from {start_s:.0f} s on. Repair the recording, or cut that stretch out."
         )
         raise RecordingError(message)

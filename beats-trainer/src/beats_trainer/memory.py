@@ -37,11 +37,14 @@ def release_weights(tensors: Iterable[Tensor]) -> None:
             _advise(first, stop, _DROP if _is_as_in_file(first, stop) else _PAGE_OUT)
 
 
-def release_code() -> None:
-    """Let the system take back the code and the constants of libraries that were needed to start alone."""
-    for start, stop in _mapped("w"):
+def release_code(of: str = "") -> None:
+    """Let the system take back code and constants that were needed for a moment.
+
+    Args:
+        of: What the paths of the libraries contain; all of them without it.
+    """
+    for start, stop in _mapped("w", of):
         _advise(start, stop, _PAGE_OUT)
-    trim()
 
 
 def trim() -> None:
@@ -88,13 +91,13 @@ def _is_as_in_file(start: int, stop: int) -> bool:
     return len(pages) == last - first and not bool((own | (pages & _SWAPPED != 0)).any())
 
 
-def _mapped(without: str) -> list[Span]:
-    """Where files are mapped into this process, those with the permission `without` left out; ascending."""
+def _mapped(without: str, of: str = "") -> list[Span]:
+    """Where files are mapped whose paths contain `of`, without those of one permission; ascending."""
     if _libc() is None:
         return []
     lines = (line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines())
-    files = (f for f in lines if len(f) > 5 and f[5].startswith("/") and not (without and without in f[1]))
-    return [_span(fields[0]) for fields in files]
+    files = (f for f in lines if len(f) > 5 and f[5].startswith("/") and of in f[5])
+    return [_span(fields[0]) for fields in files if not (without and without in fields[1])]
 
 
 def _span(text: str) -> Span:

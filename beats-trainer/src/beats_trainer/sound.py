@@ -18,7 +18,7 @@ from beats_trainer.errors import MissingExtraError, RecordingError
 if TYPE_CHECKING:
     from types import ModuleType
 
-BLOCK_S = 10
+BLOCK_S = 2
 SOUNDFILE_SUFFIXES = frozenset(
     [
         ".wav",
@@ -64,7 +64,7 @@ Block = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sound:
-    """An open recording: `frames` as its header says, `blocks` of `(frames, channels)`, about 10 s each."""
+    """An open recording: `frames` as its header says, `blocks` of `(frames, channels)`, about 2 s each."""
 
     format: str
     sample_rate: int

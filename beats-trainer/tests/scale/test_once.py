@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from beats_trainer.scale.lock import locked
 from beats_trainer.scale.output import Output
+from beats_trainer.scale.run import embed_recordings
 from beats_trainer.scale.shards import Shard, parse_shard
+from beats_trainer.scale.sources import find_sources
 from embed_crash import crash
 from sounds import TINY
 
@@ -74,6 +76,27 @@ def test_a_run_that_is_killed_again_and_again_leaves_no_row_out_and_none_twice(r
     assert kills > 0
     same(rows(tmp_path / name), rows(undisturbed))
     assert Output(tmp_path / name).report.read_text() == Output(undisturbed).report.read_text()
+
+
+def test_what_a_killed_run_left_of_a_part_goes(record, run, tmp_path):
+    left = tmp_path / "t" / "_beats" / "open" / "shard=1" / "part-1.parquet.incomplete"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"PAR1")
+    run(tmp_path / "t", record("a.wav", 2))
+    assert not list((tmp_path / "t").rglob("*.incomplete"))
+    assert len(rows(tmp_path / "t")) == 2
+
+
+def test_a_run_that_fails_leaves_no_part_behind(record, run, encoding, tmp_path):
+    def failing(clips):
+        message = "the model is gone"
+        raise RuntimeError(message)
+
+    failing.settings, failing.gather_s = encoding().settings, 1.0
+    sources = find_sources([record("a.wav", 2)])
+    with pytest.raises(RuntimeError, match="gone"):
+        embed_recordings(sources, failing, tmp_path / "t")
+    assert not [p for p in (tmp_path / "t").rglob("*") if "part-" in p.name]
 
 
 def test_a_second_run_embeds_nothing_and_a_new_recording_alone(record, run, tmp_path):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from beats_trainer.extractor import BEATsFeatureExtractor
+from beats_trainer.scale.columns import numbers, texts
 from beats_trainer.table import read
 from sounds import TINY
 
@@ -63,6 +67,39 @@ def test_each_channel_and_several_layers_and_half_precision(record, run, tmp_pat
     assert rows["channel"].to_pylist() == [0, 1, 2, 0, 1, 2]
     assert [n for n in rows.column_names if "embedding" in n] == [f"embedding_{n}" for n in layers]
     assert read(tmp_path / "t", column="embedding_0").embeddings.dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1.5, None, -2.0], pa.float64()),
+        ([None, 3, 0, -7] * 5, pa.int16()),
+        ([datetime(2020, 2, 29, 23, 59, 59, 123456), None, datetime(1960, 1, 1)], pa.timestamp("us")),  # noqa: DTZ001
+        ([], pa.float64()),
+    ],
+)
+def test_columns_are_what_arrow_itself_would_make(values, kind):
+    made = numbers(values, kind)
+    made.validate(full=True)
+    assert made.equals(pa.array(values, kind))
+
+
+def test_texts_are_what_arrow_itself_would_make():
+    for values in ([], ["é", None, "", "long name " * 9], [None] * 17):
+        made = texts(values)
+        made.validate(full=True)
+        assert made.equals(pa.array(values, pa.string()))
+
+
+def test_a_part_of_several_row_groups_is_read_without_a_copy(record, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("beats_trainer.scale.parts.ROWS_PER_GROUP", 2)
+    run(tmp_path / "t", record("a.wav", 5))
+    (part,) = (tmp_path / "t").glob("shard=*/*.parquet")
+    assert pq.ParquetFile(part).num_row_groups == 3
+    found = read(part)
+    assert found.embeddings.shape[0] == 5
+    assert not found.embeddings.flags.owndata
+    assert found.start_s.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_column_that_is_not_there_is_refused(table):

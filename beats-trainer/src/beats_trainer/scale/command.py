@@ -138,7 +138,7 @@ def _cluster(encoding: Encoding, options: dict[str, Any]) -> Cluster:
 def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
     """The model and the settings that are asked for; `checkpoint` is its name in the table, if not `name`."""
     from beats_trainer.load import is_path, load_model
-    from beats_trainer.memory import keep_heap_small, release_code
+    from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.settings import Settings
 
@@ -148,7 +148,9 @@ def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = N
     release_code()
     # By its name, not its path: the name has a pin, and that may record what the encoder should answer.
     model = load_model(name, device=device, precision=options["precision"])
+    release_weights(model.parameters())
     release_code()
+    trim()
     settings = Settings(
         checkpoint=checkpoint or (Path(name).name if is_path(name) else name),
         sha256=file_digest(path, "sha256"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beats_trainer.scale.journal import KEY
-from beats_trainer.scale.parts import find_parts, read_journal, sync_folder, writer_options
+from beats_trainer.scale.part import Part
+from beats_trainer.scale.parts import find_parts, read_journal
 from beats_trainer.scale.shards import Shard
 
 MERGED = b"beats.merged"  # the names of the parts that a file was put together from
@@ -83,17 +83,14 @@ class Output:
 
     def _merge(self, parts: list[Path], schema: pa.Schema) -> None:
         names = " ".join(part.name for part in find_parts(self.folder)).encode()
-        notes = {**(schema.metadata or {}), KEY: read_journal(parts).dumps(), MERGED: names}
-        temporary = self.book / f"{self.path.name}.incomplete"
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        whole = schema.with_metadata(notes)
-        with pq.ParquetWriter(temporary, whole, **writer_options(schema)) as writer:
+        whole = Part(self.path, self.book, schema)
+        try:
             for table in _row_groups(parts):
-                writer.write_table(table.replace_schema_metadata(notes).cast(whole))
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
-        sync_folder(self.path.parent)
+                whole.write(table.replace_schema_metadata(schema.metadata).cast(schema))
+            whole.finish({KEY: read_journal(parts).dumps(), MERGED: names})
+        except BaseException:
+            whole.discard()
+            raise
 
 
 def _row_groups(parts: list[Path]) -> Iterator[pa.Table]:

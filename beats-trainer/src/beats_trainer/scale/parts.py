@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beats_trainer.memory import trim
+from beats_trainer.memory import release_code, trim
 from beats_trainer.scale.journal import KEY, Journal, joined, loads
+from beats_trainer.scale.part import Part
 from beats_trainer.scale.reading import Clip, Ended
-from beats_trainer.scale.rows import Row, as_table, without_sound
+from beats_trainer.scale.rows import Row, as_table, schema_of, without_sound
 from beats_trainer.scale.settings import Settings
 from beats_trainer.table import METADATA_KEY, read_metadata
 
 ROWS_PER_PART = 16_384  # 50 MB
+ROWS_PER_GROUP = 1_024  # 3 MB: what is held in memory, whatever a part holds
 SECONDS_PER_PART = 60.0  # at most so much is computed again after a kill
 
 
 class Parts:
-    """Collects rows and writes them as parts of a folder.
+    """Collects rows and writes them as parts of a folder; what is not flushed leaves nothing behind.
 
     Args:
         folder: Where the parts lie.
-        workspace: A folder of the same file system for what is not whole yet.
+        workspace: A folder of the same file system for what is not whole yet. Nobody else writes there: what
+            a killed run has left in it goes.
         settings: How the rows are made.
     """
 
@@ -44,14 +45,26 @@ class Parts:
         self.folder, self.workspace, self.settings = folder, workspace, settings
         self.rows_per_part, self.seconds_per_part = rows_per_part, seconds_per_part
         self.written: list[Path] = []
+        self._part: Part | None = None
         self._rows: list[Row] = []
         self._journal = Journal()
         self._began = time.monotonic()
+
+    def __enter__(self) -> Parts:
+        for left in self.workspace.glob("*.incomplete"):
+            left.unlink()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._part is not None:
+            self._part.discard()
 
     def add(self, clip: Clip, rows: Sequence[Row]) -> None:
         """Rows of one clip; none if it was left out."""
         self._rows += without_sound(clip, rows)[1]
         self._journal[clip.recording].done.add(clip.index, clip.index + 1)
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._write()
 
     def end(self, ended: Ended) -> None:
         """A recording is complete."""
@@ -60,53 +73,27 @@ class Parts:
     def due(self) -> bool:
         """Whether enough has come together for a part."""
         late = time.monotonic() - self._began > self.seconds_per_part
-        return len(self._rows) >= self.rows_per_part or (late and len(self._journal) > 0)
+        rows = len(self._rows) + (self._part.rows if self._part else 0)
+        return rows >= self.rows_per_part or (late and len(self._journal) > 0)
 
     def flush(self) -> None:
-        """Write what has come together."""
+        """Make a part of what has come together."""
         if len(self._journal):
-            table = as_table(self._rows, self.settings, self._journal)
-            name = f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
-            self.written.append(write_whole(table, self.folder / name, self.workspace))
-        self._rows, self._journal, self._began = [], Journal(), time.monotonic()
+            part = self._write()
+            self.written.append(part.finish({KEY: self._journal.dumps()}))
+        self._part, self._journal, self._began = None, Journal(), time.monotonic()
         pa.default_memory_pool().release_unused()
+        release_code("pyarrow")
         trim()
 
-
-def write_whole(table: pa.Table, path: Path, workspace: Path) -> Path:
-    """Under another name, onto the disk, then renamed: readers and power cuts find all of it or nothing."""
-    workspace.mkdir(parents=True, exist_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = workspace / f"{path.name}.{os.getpid()}.incomplete"
-    with temporary.open("wb") as file:
-        pq.write_table(table, file, **writer_options(table.schema))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
-    return path
-
-
-def writer_options(schema: pa.Schema) -> dict[str, Any]:
-    """Embeddings hardly compress, and plain ones are read at the speed of the disk."""
-    plain = [f.name for f in schema if not pa.types.is_fixed_size_list(f.type)]
-    lists = [f"{f.name}.list.element" for f in schema if pa.types.is_fixed_size_list(f.type)]
-    return {
-        "use_dictionary": plain,
-        "compression": dict.fromkeys(plain, "zstd") | dict.fromkeys(lists, "none"),
-        "write_statistics": plain,
-    }
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power cut, where the system can."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    def _write(self) -> Part:
+        """Move the rows from the memory to the open part."""
+        if self._part is None:
+            name = f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
+            self._part = Part(self.folder / name, self.workspace, schema_of(self.settings))
+        self._part.write(as_table(self._rows, self.settings))
+        self._rows = []
+        return self._part
 
 
 def find_parts(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beats_trainer.scale.journal import KEY, Journal
+from beats_trainer.scale.columns import numbers, texts, vectors
 from beats_trainer.scale.reading import Clip
 from beats_trainer.scale.settings import Settings
 from beats_trainer.table import METADATA_KEY
@@ -53,30 +53,31 @@ def schema_of(settings: Settings) -> pa.Schema:
     )
 
 
-def as_table(rows: Sequence[Row], settings: Settings, journal: Journal) -> pa.Table:
-    """The rows as columns, with the journal of what they complete."""
+def as_table(rows: Sequence[Row], settings: Settings) -> pa.Table:
+    """The rows as columns."""
     schema = schema_of(settings)
-    moments = [row.clip.deployment.at(row.clip.start_s) for row in rows]
+    clips = [row.clip for row in rows]
+    moments = [clip.deployment.at(clip.start_s) for clip in clips]
     columns = {
-        "recording": [row.clip.recording for row in rows],
-        "start_s": [row.clip.start_s for row in rows],
-        "end_s": [row.clip.end_s for row in rows],
+        "start_s": [clip.start_s for clip in clips],
+        "end_s": [clip.end_s for clip in clips],
         "channel": [row.channel for row in rows],
         "datetime": [moment for moment, _ in moments],
         "utc_offset_min": [offset for _, offset in moments],
-        "device": [row.clip.deployment.device for row in rows],
-        "latitude": [row.clip.deployment.latitude for row in rows],
-        "longitude": [row.clip.deployment.longitude for row in rows],
+        "latitude": [clip.deployment.latitude for clip in clips],
+        "longitude": [clip.deployment.longitude for clip in clips],
     }
-    arrays = [pa.array(values, schema.field(name).type) for name, values in columns.items()]
-    arrays += [_embeddings(rows, i, schema.field(name).type) for i, name in enumerate(settings.columns)]
-    table = pa.Table.from_arrays(arrays, schema=schema)
-    return table.replace_schema_metadata({**schema.metadata, KEY: journal.dumps()})
+    arrays = {name: numbers(values, schema.field(name).type) for name, values in columns.items()}
+    arrays["recording"] = texts([clip.recording for clip in clips])
+    arrays["device"] = texts([clip.deployment.device for clip in clips])
+    for layer, name in enumerate(settings.columns):
+        arrays[name] = vectors(_embeddings(rows, layer, settings), schema.field(name).type)
+    return pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
 
-def _embeddings(rows: Sequence[Row], layer: int, kind: pa.DataType) -> pa.Array:
-    dtype = np.float16 if kind.value_type == pa.float16() else np.float32
-    flat = np.empty((len(rows), kind.list_size), dtype)
+def _embeddings(rows: Sequence[Row], layer: int, settings: Settings) -> Vectors:
+    """`(rows, dim)`."""
+    found = np.empty((len(rows), settings.dim), settings.dtype)
     for i, row in enumerate(rows):
-        flat[i] = row.vectors[layer]
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), kind.list_size)
+        found[i] = row.vectors[layer]
+    return found

@@ -131,27 +131,34 @@ class Run:
         return Outcome(self.output, self.progress, lines, self.stopped_at)
 
     def _work(self) -> None:
-        parts = Parts(
-            self.output.shard(self.options.shard),
-            self.output.book / "open",
+        work = [(source, self._done(source)) for source in self._left()]
+        with self._parts() as parts:
+            try:
+                self._embed(work, parts)
+            except KeyboardInterrupt:
+                parts.flush()
+                raise
+            parts.flush()
+
+    def _parts(self) -> Parts:
+        folder = self.output.shard(self.options.shard)
+        return Parts(
+            folder,
+            self.output.book / "open" / folder.name,
             self.settings,
             rows_per_part=self.options.rows_per_part,
             seconds_per_part=self.options.seconds_per_part,
         )
-        work = [(source, self._done(source)) for source in self._left()]
-        try:
-            for results in self.engine(work):
-                for result in results:
-                    self._note(result, parts)
-                self._tell()
-                if parts.due():
-                    parts.flush()
-                if self.stopped_at is not None:
-                    break
-        except KeyboardInterrupt:
-            parts.flush()
-            raise
-        parts.flush()
+
+    def _embed(self, work: Work, parts: Parts) -> None:
+        for results in self.engine(work):
+            for result in results:
+                self._note(result, parts)
+            self._tell()
+            if parts.due():
+                parts.flush()
+            if self.stopped_at is not None:
+                return
 
     def _here(self, work: Work) -> Iterator[list[Done]]:
         """Threads read, this one embeds."""
