@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ def as_table(rows: Sequence[Row], settings: Settings) -> pa.Table:
     schema = schema_of(settings)
     clips = [row.clip for row in rows]
     moments = [clip.deployment.at(clip.start_s) for clip in clips]
-    columns = {
+    columns: dict[str, Sequence[Any]] = {
         "start_s": [clip.start_s for clip in clips],
         "end_s": [clip.end_s for clip in clips],
         "channel": [row.channel for row in rows],
