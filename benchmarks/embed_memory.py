@@ -107,6 +107,7 @@ def main() -> None:
             report[hours] = found = measure(command, root / "log")
             print(row(hours, found), flush=True)
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     if any(found["peak_mb"] > LIMIT_MB for found in report.values()):
         sys.exit(f"more than {LIMIT_MB} MB")

@@ -24,6 +24,7 @@ SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 
 
 def main() -> None:
+    """Installs what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder.absolute()
@@ -50,12 +51,14 @@ def install(name: str, place: Path) -> None:
 
 
 def unpack_debian(name: str, scratch: Path, target: Path) -> None:
+    """The files of a package for Debian."""
     subprocess.run(["apt-get", "-qq", "download", name], cwd=scratch, check=True, stderr=subprocess.DEVNULL)
     (package,) = scratch.glob(f"{name}_*.deb")
     subprocess.run(["dpkg", "-x", package, target], check=True)
 
 
 def unpack_wheel(name: str, scratch: Path, target: Path) -> None:
+    """The files of a wheel."""
     words = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", scratch, name]
     subprocess.run([sys.executable, *map(str, words)], check=True)
     (wheel,) = scratch.glob("*.whl")

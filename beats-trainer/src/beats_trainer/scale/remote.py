@@ -9,10 +9,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from beats_trainer.errors import MissingExtraError, RecordingError
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://")
+_SECRET = re.compile(
+    r"sig|token|key|secret|password|credential|expires|policy|x-(amz|goog|ms)-", re.IGNORECASE
+)
 _EXTRAS = {
     "s3": "s3",
     "s3a": "s3",
@@ -35,16 +39,30 @@ def list_remote(url: str, suffixes: Collection[str]) -> list[str]:
     files, path = _filesystem(url)
     if "*" in url:
         found = files.glob(path)
-    elif PurePosixPath(path).suffix.lower() in suffixes:
+    elif _suffix(path) in suffixes:
         return [url]
     else:
         found = files.find(path)
-    scheme = url.partition("://")[0]
-    return sorted(
-        files.unstrip_protocol(p) if scheme not in {"http", "https"} else p
-        for p in found
-        if PurePosixPath(p).suffix.lower() in suffixes
-    )
+    return sorted(_full(files, url, path, p) for p in found if _suffix(p) in suffixes)
+
+
+def public_name(url: str) -> str:
+    """A URL as it may be written down: without user, password, and what signs a query."""
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if not _SECRET.search(pair.partition("=")[0])]
+    if parts.scheme == "hf":  # here @ stands before a revision
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="&".join(kept)))
+
+
+def _full(files: Any, url: str, root: str, path: str) -> str:
+    """The URL of a path below a URL: some filesystems leave out the host, some the scheme, some nothing."""
+    if "://" in path:
+        return path
+    scheme, _, rest = url.partition("://")
+    host = rest.partition("/")[0]
+    inside = root.lstrip("/").startswith(host)
+    return str(files.unstrip_protocol(path)) if inside else f"{scheme}://{host}/{path.lstrip('/')}"
 
 
 class RemoteCache:
@@ -90,8 +108,8 @@ class RemoteCache:
         """Wait until there is room, which there is when others have been read."""
         if size > self.limit:
             message = (
-                f"{url} has {size:,} bytes, more than the {self.limit:,} that the local cache may take. "
-                "Allow more with --cache-gb."
+                f"{public_name(url)} has {size:,} bytes, more than the {self.limit:,} that the local cache "
+                "may take. Allow more with --cache-gb."
             )
             raise RecordingError(message)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -129,10 +147,10 @@ def _filesystem(url: str) -> tuple[Any, str]:
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
         advice = f"pip install 'beats-trainer[{extra}]'" if extra else "install the fsspec package for it"
-        message = f"{url}: no package here can read {scheme}:// ({error}). Install it: {advice}"
+        message = f"{public_name(url)}: no package here can read {scheme}:// ({error}). Install it: {advice}"
         raise MissingExtraError(message) from error
     return files, path
 
 
 def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+    return PurePosixPath(path.partition("?")[0] if "://" in path else path).suffix.lower()

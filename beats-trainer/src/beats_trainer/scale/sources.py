@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from beats_trainer.scale.deployment import Deployment
-from beats_trainer.scale.remote import is_url, list_remote
+from beats_trainer.scale.remote import is_url, list_remote, public_name
 from beats_trainer.sound import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _deployment(row: dict[str, str]) -> Deployment:
 
 def _name(location: str, root: Path | None) -> str:
     if is_url(location):
-        return location
+        return public_name(location)
     full = Path(location).absolute()
     if root is None:
         return full.as_posix()

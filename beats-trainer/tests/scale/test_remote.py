@@ -1,0 +1,208 @@
+"""Recordings behind URLs, each kind from a server of the test's own, through `beats embed`."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import functools
+import http.server
+import json
+import os
+import ssl
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import soundfile
+from beats_trainer.scale.remote import list_remote, public_name
+from beats_trainer.scale.sources import SUFFIXES, find_sources
+from beats_trainer.table import read
+from sounds import TINY, noise
+
+SECRETS = ("tiger", "hf_")
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """Two recordings, one of them below a folder, and what is none."""
+    folder = tmp_path / "sounds"
+    (folder / "deep").mkdir(parents=True)
+    soundfile.write(folder / "a.wav", noise(2.5), 16_000)
+    soundfile.write(folder / "deep" / "b.flac", noise(1.5, seed=1), 16_000)
+    (folder / "deep" / "notes.md").write_text("no recording")
+    return folder
+
+
+@contextmanager
+def at_s3(sounds, home):
+    pytest.importorskip("s3fs", reason="needs pip install 'beats-trainer[s3]'")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    boto3 = pytest.importorskip("boto3")
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        env = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "x"}
+        env |= {"AWS_SECRET_ACCESS_KEY": "tiger", "AWS_DEFAULT_REGION": "us-east-1"}
+        client = boto3.client(
+            "s3", endpoint_url=env["AWS_ENDPOINT_URL"], aws_access_key_id="x",
+            aws_secret_access_key="tiger", region_name="us-east-1",
+        )  # fmt: skip
+        client.create_bucket(Bucket="site")
+        for path in filter(os.path.isfile, sounds.rglob("*")):
+            client.upload_file(str(path), "site", path.relative_to(sounds).as_posix())
+        yield "s3://site", env
+    finally:
+        server.stop()
+
+
+@contextmanager
+def at_hf(sounds, home):
+    from huggingface_hub import HfApi
+    from minihub.testing import serve
+
+    with serve(home / "hub") as hub:
+        token = hub.user("alice")
+        api = HfApi(endpoint=hub.endpoint, token=token)
+        api.create_repo("alice/sounds", repo_type="dataset")
+        api.upload_folder(folder_path=sounds, repo_id="alice/sounds", repo_type="dataset")
+        env = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": token, "HF_HUB_DISABLE_XET": "1"}
+        yield "hf://datasets/alice/sounds", env
+
+
+@contextmanager
+def at_https(sounds, home):
+    certificate, key = _certificate(home)
+    handler = functools.partial(_Quiet, directory=sounds)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"https://me:tiger@localhost:{server.server_port}", {"SSL_CERT_FILE": str(certificate)}
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def _certificate(home):
+    certificate, key = home / "cert.pem", home / "key.pem"
+    words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", *words, *names, "-keyout", key, "-out", certificate]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return certificate, key
+
+
+@contextmanager
+def at_ssh(sounds, home):
+    pytest.importorskip("paramiko", reason="needs pip install 'beats-trainer[ssh]'")
+    asyncssh = pytest.importorskip("asyncssh")
+
+    class Server(asyncssh.SSHServer):
+        def password_auth_supported(self):
+            return True
+
+        def validate_password(self, username, password):
+            return (username, password) == ("me", "tiger")
+
+    async def listen():
+        sftp = functools.partial(asyncssh.SFTPServer, chroot=str(sounds.parent))
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        return await asyncssh.listen(
+            "127.0.0.1", 0, server_factory=Server, server_host_keys=[key], sftp_factory=sftp
+        )
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
+    try:
+        yield f"ssh://me:tiger@127.0.0.1:{server.get_port()}/sounds", {}
+    finally:
+        asyncio.run_coroutine_threadsafe(_closed(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _closed(server):
+    server.close()
+    await server.wait_closed()
+
+
+def embed(out, home, place, env):
+    command = [
+        sys.executable, "-m", "beats_trainer", "embed", place, "-o", out, "--model", TINY, "--json",
+        "--clip-s", "1", "--device", "cpu", "--cache-gb", "0.0001", "--cache-dir", home / "cache",
+    ]  # fmt: skip
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "AWS_"))}
+    environment = inherited | {"HOME": str(home), "NO_PROXY": "127.0.0.1,localhost"} | env
+    return subprocess.run(
+        list(map(str, command)), env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", [at_s3, at_hf, at_https, at_ssh])
+def test_a_folder_behind_a_url_becomes_the_rows_of_the_folder_itself(sounds, tmp_path, served, run):
+    home = tmp_path / "home"
+    home.mkdir()
+    with served(sounds, home) as (url, env):
+        done = embed(tmp_path / "t", home, url if served is not at_https else f"{url}/a.wav", env)
+    assert done.returncode == 0, done.stderr
+    table = read(tmp_path / "t")
+    names = {name.rpartition("/")[2]: name for name in table.recordings}
+    assert list(names) == (["a.wav"] if served is at_https else ["a.wav", "b.flac"])
+    assert all("://" in name for name in names.values())
+    local = run(tmp_path / "local", *(p for p in sounds.rglob("*.[wf]*") if p.name in names))
+    assert json.loads(done.stdout)["clips"] == local.progress.clips
+    digests = [{line.facts.digest for line in local.lines}, set(_digests(done))]
+    assert digests[0] == digests[1]
+    written = "".join(path.read_text("latin-1") for path in (tmp_path / "t").rglob("*.*"))
+    assert not [secret for secret in SECRETS if secret in written + done.stdout + done.stderr]
+    assert sum(path.stat().st_size for path in (home / "cache").iterdir()) <= 100_000
+
+
+def _digests(done):
+    with Path(json.loads(done.stdout)["report"]).open(newline="") as file:
+        return [row["digest"] for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("ssh://me:tiger@host:22/a.wav", "ssh://host:22/a.wav"),
+        ("https://host/a.wav?X-Amz-Signature=tiger&part=2", "https://host/a.wav?part=2"),
+        ("https://host/a.wav?token=tiger", "https://host/a.wav"),
+        ("s3://bucket/a%20b.wav", "s3://bucket/a%20b.wav"),
+        ("hf://datasets/alice/sounds@main/a.wav", "hf://datasets/alice/sounds@main/a.wav"),
+    ],
+)
+def test_a_name_in_the_table_holds_no_password_and_no_signature(url, name):
+    assert public_name(url) == name
+
+
+def test_a_url_with_a_query_is_the_recording_that_its_path_names():
+    assert list_remote("http://127.0.0.1:9/a.wav?part=2", SUFFIXES) == ["http://127.0.0.1:9/a.wav?part=2"]
+    assert find_sources(["http://me:tiger@127.0.0.1:9/a.wav"])[0].name == "http://127.0.0.1:9/a.wav"
