@@ -3,15 +3,15 @@
     python benchmarks/embed_scaling.py [--workers] [--cores 32] [--storage 10] [--network 1.25]
                                        [--petabytes 1] [--hours 12] [--quick] [--model PATH] [--json FILE]
 
-Stages: seconds of one core for an hour of 48 kHz stereo, by the processor's clock, so that other work on the
-machine hardly counts. `--workers` runs `beats embed` with one and with two shards, and with one and two actors
-of Ray, one thread each, and needs a quiet machine.
+Stages: seconds of one core for an hour of 48 kHz stereo, by the processor's clock, so that other work on
+the machine counts less. `--workers` runs `beats embed` with one and with two shards, and with one and two
+actors of Ray, one thread each, and needs a quiet machine.
 
-Simulated are nodes of `--cores` cores, a network card of `--network` GB/s each, and storage that gives all of
-them `--storage` GB/s together. Every node reads, decodes and embeds at once, so it goes at the pace of its
-slowest resource; cores are shared by the stages. Recordings go to shards by the hash of their names, as they do
-in truth, so shards are unequal and the last one ends late. With Ray recordings are taken from one queue, decoded
-sound crosses the network once more, and one process writes all rows.
+Simulated are nodes of `--cores` cores, a network card of `--network` GB/s each, and storage that gives all
+of them `--storage` GB/s together. Every node reads, decodes and embeds at once, so it goes at the pace of
+its slowest resource; cores are shared by the stages. Recordings go to shards by the hash of their names, as
+they do in truth, so shards are unequal and the last one ends late. With Ray recordings are taken from one
+queue, decoded sound crosses the network once more, and one process writes all rows.
 """
 
 from __future__ import annotations
@@ -279,13 +279,10 @@ def print_stages(stages: Stages) -> None:
 
 
 def print_simulation(rows: list[dict[str, Any]], lengths_s: np.ndarray, machines: Machines) -> None:
-    petabytes, years = lengths_s.sum() * BYTES / 1e15, lengths_s.sum() / 3600 / 8766
-    print(
-        f"simulated: {len(lengths_s):,} recordings, {petabytes:.2f} PB, {years:.0f} years of sound; {machines}"
-    )
-    print(
-        f"{'engine':>7} {'nodes':>6} {'days':>9} {'x real time':>12} {'of linear':>10} {'even':>5} bottleneck"
-    )
+    petabytes = lengths_s.sum() * BYTES / 1e15
+    print(f"simulated: {len(lengths_s):,} recordings, {petabytes:.2f} PB, {machines}")
+    columns = ("engine", "nodes", "days", "x real time", "of linear", "even", "bottleneck")
+    print("{:>7} {:>6} {:>9} {:>12} {:>10} {:>5} {}".format(*columns))
     for row in rows:
         alone = next(r for r in rows if r["engine"] == row["engine"] and r["nodes"] == 1)
         linear = row["x_real_time"] / alone["x_real_time"] / row["nodes"]
