@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -39,10 +41,21 @@ def load_model(
             what it makes of a short noise is not finite, the same everywhere, or not what its pin records.
     """
     known_precision(precision)
-    path, record = _find(name_or_path, trust, allow_noncommercial)
-    model = build(read_checkpoint(path), device)
+    return load_found(
+        locate(name_or_path, trust=trust, allow_noncommercial=allow_noncommercial),
+        device=device,
+        precision=precision,
+    )
+
+
+def load_found(
+    found: Found, *, device: str | torch.device | None = None, precision: Precision = "fp32"
+) -> BEATs:
+    """Load a checkpoint that is here; see `load_model`."""
+    known_precision(precision)
+    model = build(read_checkpoint(found.path), device)
     model.precision = precision
-    model.check(record)
+    model.check(found.golden)
     return model
 
 
@@ -60,19 +73,36 @@ def find_checkpoint(
     allow_noncommercial: bool = False,
 ) -> Path:
     """The local file of a checkpoint; a name is never looked for among the files that lie around."""
-    return _find(name_or_path, trust, allow_noncommercial)[0]
+    return locate(name_or_path, trust=trust, allow_noncommercial=allow_noncommercial).path
 
 
-def _find(
-    name_or_path: str | PathLike[str], trust: Literal["pinned", "hub"], allow_noncommercial: bool
-) -> tuple[Path, tuple[float, ...]]:
-    """The local file, and the golden vector that its pin has."""
+@dataclass(frozen=True)
+class Found:
+    """The local file of a checkpoint, and what its pin says: what it should answer, and the sha256 if known.
+
+    A sha256 that stands here is that of the file: it was compared when the file was found.
+    """
+
+    path: Path
+    golden: tuple[float, ...] = ()
+    sha256: str = ""
+
+
+def locate(
+    name_or_path: str | PathLike[str],
+    *,
+    trust: Literal["pinned", "hub"] = "hub",
+    allow_noncommercial: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Found:
+    """The local file of a checkpoint, fetched and verified if it has a name, with what its pin says of it."""
     if is_path(name_or_path):
-        return Path(name_or_path).expanduser(), ()
+        return Found(Path(name_or_path).expanduser())
     from beats_trainer.fetch import fetch_checkpoint, trusted_pin
 
     pin = trusted_pin(str(name_or_path), trust)
-    return fetch_checkpoint(pin, trust=trust, allow_noncommercial=allow_noncommercial), pin.golden
+    path = fetch_checkpoint(pin, trust=trust, allow_noncommercial=allow_noncommercial, progress=progress)
+    return Found(path, pin.golden, pin.digests.get("sha256", ""))
 
 
 def is_path(name_or_path: str | PathLike[str]) -> bool:

@@ -81,3 +81,19 @@ def test_a_licence_against_commerce_is_accepted_by_argument(tiny: Published, loa
     with pytest.raises(AccessError, match="allow_noncommercial=True"):
         load("tiny", device="cpu")
     assert load("tiny", device="cpu", allow_noncommercial=True)
+
+
+def test_the_digest_that_the_fetch_compared_is_not_computed_again(tiny: Published, monkeypatch):
+    from beats_trainer import digest
+    from beats_trainer.load import load_found, locate
+
+    computed = []
+    once = digest.file_digest
+    monkeypatch.setattr(digest, "file_digest", lambda *of: computed.append(of) or once(*of))
+    locate("tiny")
+    computed.clear()
+    found = locate("tiny")
+    assert load_found(found, device="cpu").n_layers
+    assert [algorithm for _, algorithm in computed] == ["sha256"]
+    assert found.sha256 == once(found.path, "sha256")
+    assert found.golden == tuple(golden(tiny.pin))

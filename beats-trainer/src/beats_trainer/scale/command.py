@@ -14,6 +14,7 @@ from beats_trainer.commands.output import Bar, plainly, put, say
 from beats_trainer.digest import file_digest
 
 if TYPE_CHECKING:
+    from beats_trainer.load import Found
     from beats_trainer.scale.cluster import Cluster
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.progress import Progress
@@ -137,23 +138,22 @@ def _cluster(encoding: Encoding, options: dict[str, Any]) -> Cluster:
 
 def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
     """The model and the settings that are asked for; `checkpoint` is its name in the table, if not `name`."""
-    from beats_trainer.load import is_path, load_model
+    from beats_trainer.load import is_path, load_found
     from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.settings import Settings
 
-    path = Path(name) if is_path(name) else _fetched(name)
+    found = _located(name)
     device = None if options["device"] == "auto" else options["device"]
     keep_heap_small()
     release_code()
-    # By its name, not its path: the name has a pin, and that may record what the encoder should answer.
-    model = load_model(name, device=device, precision=options["precision"])
+    model = load_found(found, device=device, precision=options["precision"])
     release_weights(model.parameters())
     release_code()
     trim()
     settings = Settings(
         checkpoint=checkpoint or (Path(name).name if is_path(name) else name),
-        sha256=file_digest(path, "sha256"),
+        sha256=found.sha256 or file_digest(found.path, "sha256"),
         dim=model.config.encoder_embed_dim,
         clip_s=options["clip_s"],
         hop_s=options["clip_s"] if options["hop_s"] is None else options["hop_s"],
@@ -176,12 +176,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _fetched(name: str) -> Path:
-    from beats_trainer.fetch import fetch_checkpoint
+def _located(name: str) -> Found:
+    from beats_trainer.load import locate
 
     bar = Bar(name)
     try:
-        return fetch_checkpoint(name, progress=bar)
+        return locate(name, progress=bar)
     finally:
         bar.close()
 
