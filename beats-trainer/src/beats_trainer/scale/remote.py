@@ -49,9 +49,9 @@ def list_remote(url: str, suffixes: Collection[str]) -> list[str]:
 def public_name(url: str) -> str:
     """A URL as it may be written down: without user, password, and what signs a query."""
     parts = urlsplit(url)
-    kept = [pair for pair in parts.query.split("&") if not _SECRET.search(pair.partition("=")[0])]
-    if parts.scheme == "hf":  # here @ stands before a revision
+    if parts.scheme == "hf" or not ("@" in parts.netloc or parts.query):  # hf: @ stands before a revision
         return url
+    kept = [pair for pair in parts.query.split("&") if not _SECRET.search(pair.partition("=")[0])]
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="&".join(kept)))
 
 
