@@ -107,7 +107,7 @@ class Actor:
 
         from beats_trainer.digest import file_digest
         from beats_trainer.load import load_model
-        from beats_trainer.memory import keep_heap_small
+        from beats_trainer.memory import keep_heap_small, use_heap_again
         from beats_trainer.scale.encoding import Encoding
 
         keep_heap_small()
@@ -121,6 +121,7 @@ class Actor:
             raise ValueError(message)
         precision: Any = cluster.settings.precision
         model = load_model(cluster.checkpoint, device="cuda" if cluster.gpu else "cpu", precision=precision)
+        use_heap_again()
         self.encoding = Encoding(model, cluster.settings, cluster.batch_size)
 
     def __call__(self, batch: pa.Table) -> pa.Table:

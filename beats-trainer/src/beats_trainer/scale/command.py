@@ -139,7 +139,7 @@ def _cluster(encoding: Encoding, options: dict[str, Any]) -> Cluster:
 def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
     """The model and the settings that are asked for; `checkpoint` is its name in the table, if not `name`."""
     from beats_trainer.load import is_path, load_found
-    from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim
+    from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim, use_heap_again
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.settings import Settings
 
@@ -151,6 +151,7 @@ def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = N
     release_weights(model.parameters())
     release_code()
     trim()
+    use_heap_again()
     settings = Settings(
         checkpoint=checkpoint or (Path(name).name if is_path(name) else name),
         sha256=found.sha256 or file_digest(found.path, "sha256"),
