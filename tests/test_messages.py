@@ -1,4 +1,4 @@
-"""The pages of all messages and the code that gives them: each message is there, and nothing else is."""
+"""The page of all messages and the code that gives them: each message is there, and nothing else is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "beats-trainer" / "src" / "beats_trainer"
 PAGE = ROOT / "docs" / "troubleshooting.md"
-PUSH_SOURCE = ROOT / "dvc-hf" / "src" / "dvc_hf"
-PUSH_PAGE = ROOT / "docs" / "dvc-hf.md"
 WORDS = 4  # a sentence has at least so many
 
 # Whose every sentence is a message.
@@ -22,8 +20,6 @@ MODULES = (
     *("commands/publish", "commands/pin", "commands/registry", "commands/bundle", "commands/card"),
 )
 ALSO_ON_THE_PAGE = ("model", "doctor")
-# Where a push or a pull gives up; what they only log is not on the page.
-PUSH_MODULES = ("errors", "advice", "commits", "downloads", "publish", "location", "filesystem", "storage")
 # Sentences that are no messages: of the card that is written, of the commit, of the command's help.
 NO_MESSAGES = {"_card", "_body", "card_text", "_identity"}
 QUIET = {"info", "debug", "option", "say", "compile"}
@@ -92,13 +88,6 @@ def test_every_row_of_the_page_is_a_message():
     known = messages(*MODULES, *ALSO_ON_THE_PAGE)
     on_page = rows(PAGE.read_text(encoding="utf-8"))
     assert ["…".join(row) for row in on_page if not any(fits(row, text) for text in known)] == []
-
-
-def test_every_message_of_a_push_or_pull_is_on_its_page():
-    page = PUSH_PAGE.read_text(encoding="utf-8").partition("## Troubleshooting")[2]
-    told = sentences(messages(*PUSH_MODULES, source=PUSH_SOURCE), words=6)
-    assert len(told) > 15
-    assert sorted(text for text in told if not any(fits(row, text) for row in rows(page))) == []
 
 
 def test_every_remedy_of_the_doctor_is_on_the_page():

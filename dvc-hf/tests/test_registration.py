@@ -105,3 +105,15 @@ def test_the_wheel_carries_the_pth_file_and_the_start_file_of_python_3_15(tmp_pa
         assert archive.read("dvc_hf.pth").decode().strip() == "import dvc_hf._autoload"
         assert archive.read("dvc_hf.start").decode().strip() == "dvc_hf._autoload:install"
         assert "dvc_hf/py.typed" in archive.namelist()
+
+
+def test_the_start_file_names_what_python_3_15_will_call() -> None:
+    """No Python of today reads it: this does what PEP 829 says."""
+    module, _, name = (ROOT / "dvc_hf.start").read_text(encoding="utf-8").strip().partition(":")
+    script = (
+        f"from importlib import import_module; import_module('{module}').{name}()\n"
+        "from dvc_objects.fs import known_implementations as k; print(k['hf']['class'])"
+    )
+    path = ":".join(p for p in sys.path if p)
+    said = python("-S", "-c", script, PYTHONPATH=path).stdout.strip()
+    assert said == "dvc_hf.filesystem.HfFileSystem"
