@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -115,9 +117,50 @@ def test_above_the_limit_an_index_is_asked(tmp_path, write_table, monkeypatch):
     assert list((tmp_path / "t" / "_beats" / "search" / "embedding").glob("*.usearch"))
 
 
+def test_a_table_that_was_moved_keeps_its_index(tmp_path, write_table):
+    vectors = write_table(tmp_path / "t", 300)
+    query = vectors[7]
+    before = search(tmp_path / "t", query, 3, method="index")
+    index = next((tmp_path / "t").rglob("*.usearch")).stat().st_ino
+    (tmp_path / "t").rename(tmp_path / "u")
+    assert search(tmp_path / "u", query, 3, method="index") == before
+    assert next((tmp_path / "u").rglob("*.usearch")).stat().st_ino == index
+
+
+def test_where_no_index_can_be_written_the_message_says_how_to_go_on(tmp_path, write_table):
+    write_table(tmp_path / "t", 5)
+    (tmp_path / "t" / "_beats").write_text("in the way")
+    with pytest.raises(OSError, match="Name a folder that can be written with --index"):
+        search(tmp_path / "t", np.ones(16, np.float32), method="index")
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from beats_trainer.view.search import search
+search(sys.argv[1], np.ones(768, np.float32), method="exact")
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="getrusage also counts what the parent had; /proc is Linux's"
+)
+def test_memory_does_not_grow_with_the_table(tmp_path, write_table):
+    peaks = []
+    for name, parts in (("small", 1), ("large", 6)):
+        write_table(tmp_path / name, *[4_096] * parts, dim=768, dtype="float16")
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, str(tmp_path / name)], check=True, capture_output=True, text=True
+        )
+        peaks.append(int(done.stdout) / 1e3)
+    assert peaks[1] - peaks[0] < 20  # MB; the larger table is 38, and 75 as float32
+
+
 def test_without_usearch_the_message_says_how_to_go_on(tmp_path, write_table, monkeypatch):
     write_table(tmp_path / "t", 5)
-    monkeypatch.setitem(__import__("sys").modules, "usearch.index", None)
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
     with pytest.raises(ImportError, match=r"beats-trainer\[search\].*--method exact"):
         search(tmp_path / "t", np.ones(16, np.float32), method="index")
 

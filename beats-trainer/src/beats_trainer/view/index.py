@@ -93,10 +93,11 @@ def open_index(
 
     Raises:
         MissingExtraError: usearch is not installed.
+        OSError: The folder cannot be made.
     """
     usearch()
     folder = folder / column
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     names = _names(files)
     with FileLock(folder / "lock"):
         wanted = [group for name, file in names.items() for group in _covered(name, file)]
@@ -121,8 +122,23 @@ def usearch() -> Any:
         raise MissingExtraError(message) from error
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = (
+            f"no index can be kept in {folder} ({error}). Name a folder that can be written with --index."
+        )
+        raise OSError(message) from error
+
+
 def _names(files: Iterable[Path]) -> dict[str, Path]:
-    return {f"{file.parent.name}/{file.name}": file for file in files}
+    """What files are called inside the table: a table that was moved keeps its index."""
+    return {"/".join([*_shard(file), file.name]): file for file in files}
+
+
+def _shard(file: Path) -> list[str]:
+    return [file.parent.name] if file.parent.name.startswith("shard=") else []
 
 
 def _covered(name: str, file: Path) -> list[Covered]:
