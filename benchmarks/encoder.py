@@ -1,13 +1,10 @@
 """The encoder beside SpeechBrain's BEATs and the `openbeats` package, on the same untrained weights.
 
-    python benchmarks/encoder.py [--json FILE] [--others DIR] [--quick]
+    python benchmarks/encoder.py [--json FILE] [--quick] [--cpu] [--others DIR]
 
-The two others are measured where they can be imported. They are no requirements of the project; this puts
-them into a folder of their own, beside the torch that is installed:
-
-    pip install --no-deps --target build/others speechbrain==1.1.2 openbeats==0.1.1 torchaudio scipy joblib \
-        hyperpyyaml sentencepiece
-    rm -f build/others/torchaudio/lib/*.so   # built for CUDA; only its Python part is used
+All of it takes some ten minutes on two idle cores, --quick two. The two others are put into a folder of their
+own, beside the torch that is installed, with pip, when they are not there. --cpu counts the CPU seconds of
+one thread: use it where other work runs on the machine, which moves clocks but hardly this.
 """
 
 from __future__ import annotations
@@ -29,25 +26,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from beats_trainer.embed import embed
 from beats_trainer.kernels import choice
-from beats_trainer.load import load_model
 from beats_trainer.untrained import LARGE, write_untrained
+from encoders.contenders import Contender, install, load
+from encoders.limits import Clock, busy, gemm_limits, wall
 
 RATE = 16_000
-ONE_CLIP = "10 s, one at a time (s)"
+HERE = Path(__file__).parent
+NAMES = ("ours", "SpeechBrain", "openbeats")
 RAGGED_S = (1, 2, 3.3, 5, 7.5, 10, 15.5, 30)  # 74.3 s
 GFLOP_10_S = 98.6  # linears 84.3, attention 9.1, positional convolution 4.7, patches 0.5
 Run = Callable[[], object]
+Figures = dict[str, float]
 
 
 def main() -> None:
     """Measure, print one table, write it as JSON where asked."""
     options = _options()
-    if options.others:
-        sys.path.insert(0, options.others)
+    install(options.others)
+    sys.path.insert(0, str(options.others))
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
+    if options.cpu:
+        torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         base = write_untrained(Path(folder, "base.pt"))
         large = write_untrained(Path(folder, "large.pt"), config=LARGE)
@@ -60,39 +61,46 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", help="where to write the figures")
-    parser.add_argument("--others", help="folder in which the other packages are", default="")
+    parser.add_argument(
+        "--others", type=Path, default=HERE.parent / "build" / "others", help="where they are"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer runs, and without the slowest cases")
+    parser.add_argument("--cpu", action="store_true", help="one thread, CPU seconds")
     return parser.parse_args()
 
 
 def measure(base: Path, large: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Every case: names of contenders to medians, in seconds or megabytes; printed as they come."""
-    report: dict[str, Any] = {"machine": machine(), "gemm_gflop_s": gemm_limit(), "cases": {}}
-    for case, figures in _cases(base, large, options):
+    """Every case: names of contenders to medians, in seconds or megabytes; said as they come."""
+    clock = busy if options.cpu else wall
+    models = {name: load(name, base) for name in NAMES}
+    report: dict[str, Any] = {"machine": machine(), "unit": "CPU s of one thread" if options.cpu else "s"}
+    report |= {"apart": apart(models), "gemm_gflop_s": gemm_limits(clock), "cases": {}}
+    for case, figures in _cases(models, base, large, options, clock):
         print(_line(case, figures), file=sys.stderr, flush=True)
         report["cases"][case] = figures
     return report
 
 
-def _cases(base: Path, large: Path, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, float]]]:
+def _cases(
+    models: dict[str, Contender], base: Path, large: Path, options: argparse.Namespace, clock: Clock
+) -> Iterator[tuple[str, Figures]]:
     n = 3 if options.quick else 7
-    models = contenders(base)
-    yield ONE_CLIP, alternate(each(models, clips(10)), n)
-    yield "1 s, 16 at once (s)", alternate(each(models, clips(1, 16)), n)
-    ours, bf16 = models["ours"], partial(embed, load_model(base, device="cpu", precision="bf16"))
-    for seconds, count in ((10, 1), (1, 16)):
-        waveforms = clips(seconds, count)
-        runs: dict[str, Run] = {"ours, bf16": partial(bf16, waveforms), "ours": partial(ours, waveforms)}
-        yield f"bf16: {seconds} s, {count} at once (s)", alternate(runs, n)
-    yield "process start to first embedding (s)", processes(base, models, options, "1", "seconds", 5)
-    yield "peak memory, 1 clip of 10 s (MB)", processes(base, models, options, "1", "peak_mb", 1)
-    yield "large: 10 s, one at a time (s)", alternate(each(contenders(large), clips(10)), 3)
+    bf16 = {"bf16": load("ours", base, "bf16"), "ours": models["ours"]}
+    yield "one clip of 10 s", alternate(each(models, clips(10)), n, clock)
+    yield "16 clips of 1 s", alternate(each(models, clips(1, 16)), n, clock)
+    yield "bf16, one clip of 10 s", alternate(each(bf16, clips(10)), n, clock)
+    yield "bf16, 16 clips of 1 s", alternate(each(bf16, clips(1, 16)), n, clock)
+    started = "cpu_seconds" if options.cpu else "seconds"
+    yield "process start to first embedding", processes(base, options, 1, started, 3 if options.quick else 5)
     if options.quick:
         return
-    yield "10 s, 8 at once (s)", alternate(each(models, clips(10, 8)), 3)
-    yield "8 clips of 1 to 30 s (s)", alternate(each(models, [_noise(s) for s in RAGGED_S]), 1)
-    yield "10 s, 32 at once (s)", alternate(each(models, clips(10, 32)), 1)
-    yield "peak memory, 32 clips of 10 s (MB)", processes(base, models, options, "32", "peak_mb", 1)
+    both = {name: load(name, large) for name in NAMES}
+    yield "large, one clip of 10 s", alternate(each(both, clips(10)), 3, clock)
+    del both
+    yield "8 clips of 10 s", alternate(each(models, clips(10, 8)), 3, clock)
+    yield "8 clips of 1 to 30 s", alternate(each(models, [_noise(s) for s in RAGGED_S]), 1, clock, warm=0)
+    yield "32 clips of 10 s", alternate(each(models, clips(10, 32)), 1, clock, warm=0)
+    yield "peak memory, 32 clips of 10 s (MB)", processes(base, options, 32, "peak_mb", 1)
 
 
 def _noise(seconds: float) -> torch.Tensor:
@@ -104,149 +112,89 @@ def clips(seconds: float, count: int = 1) -> list[torch.Tensor]:
     return [_noise(seconds + 0.0) for _ in range(count)]
 
 
-def contenders(path: Path) -> dict[str, Callable[[list[torch.Tensor]], object]]:
-    """Each contender as a function of a list of waveforms, used as its documentation says."""
-    found: dict[str, Callable[[list[torch.Tensor]], object]] = {
-        "ours": partial(embed, load_model(path, device="cpu"))
+def apart(models: dict[str, Contender]) -> Figures:
+    """How far the others' embeddings of a clip are from ours: they run the same weights."""
+    made = {name: run(clips(10))[0] for name, run in models.items()}
+    return {
+        name: float((torch.as_tensor(made[name]) - made["ours"]).abs().max())
+        for name in models
+        if name != "ours"
     }
-    for name, load in (("SpeechBrain", _speechbrain), ("openbeats", _openbeats)):
-        try:
-            found[name] = load(path)
-        except ImportError as error:
-            print(f"{name} is not measured: {error}", file=sys.stderr)
-    return found
 
 
-def _speechbrain(path: Path) -> Callable[[list[torch.Tensor]], object]:
-    from speechbrain.lobes.models.beats import BEATs
-
-    model = BEATs(str(path))
-
-    def run(waveforms: list[torch.Tensor]) -> object:
-        longest = max(map(len, waveforms))
-        lengths = torch.tensor([len(w) / longest for w in waveforms])
-        batch = torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True)
-        with torch.inference_mode():
-            return model(batch, lengths)[0].mean(1)
-
-    return run
-
-
-def _openbeats(path: Path) -> Callable[[list[torch.Tensor]], object]:
-    from openbeats.model import OpenBeats
-
-    model = OpenBeats.from_pretrained(str(path))
-    return lambda waveforms: [model.encode(w.numpy())["patch_embeddings"].mean(0) for w in waveforms]
-
-
-def each(models: dict[str, Callable[..., object]], waveforms: list[torch.Tensor]) -> dict[str, Run]:
+def each(models: dict[str, Contender], waveforms: list[torch.Tensor]) -> dict[str, Run]:
     """Every contender on the same waveforms."""
     return {name: partial(run, waveforms) for name, run in models.items()}
 
 
-def alternate(runs: dict[str, Run], n: int) -> dict[str, float]:
+def alternate(runs: dict[str, Run], n: int, clock: Clock, warm: int = 1) -> Figures:
     """Median times, run in turn so that what else the machine does hits all alike."""
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(n + 1):
+    for turn in range(n + warm):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
-            if turn:  # the first is for warming up
-                times[name].append(time.perf_counter() - start)
+            if turn >= warm:
+                times[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def gemm_limit() -> float:
-    """What oneDNN reaches on the encoder's products, in GFLOP/s: the best of many, over its shapes."""
-    rates = []
-    for outputs, inputs in ((2328, 768), (768, 768), (3072, 768), (768, 3072)):
-        x, weight = torch.randn(496, inputs), torch.randn(outputs, inputs)
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight)  # noqa: SLF001
-        run = partial(torch.ops.mkldnn._linear_pointwise, x, packed, None, "none", [], "")  # noqa: SLF001
-        best = min(_seconds(run) for _ in range(40))
-        rates.append(2 * 496 * outputs * inputs / best / 1e9)
-    return statistics.fmean(rates)
-
-
-def _seconds(run: Run) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-_CHILD = """
-import json, logging, sys, time, warnings
-start = float(sys.argv[1]); warnings.simplefilter("ignore"); logging.disable(logging.INFO)
-sys.path[:0] = sys.argv[5].split(";")
-
-def peak_bytes():
-    try:
-        lines = open("/proc/self/status").read().splitlines()
-    except OSError:
-        import resource  # counts in bytes on macOS
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-import torch
-name, path, count = sys.argv[2], sys.argv[3], int(sys.argv[4])
-waveforms = [torch.randn(160000) * 0.1 for _ in range(count)]
-if name == "ours":
-    from beats_trainer.load import load_model
-    from beats_trainer.embed import embed
-    embed(load_model(path, device="cpu"), waveforms)
-else:
-    import encoder
-    getattr(encoder, "_" + name.lower())(path)(waveforms)
-seconds = time.time() - start
-peak = peak_bytes() / 1e6
-print(json.dumps({"seconds": seconds, "peak_mb": peak}))
-"""
-
-
-def processes(
-    path: Path, names: Any, options: argparse.Namespace, count: str, figure: str, n: int
-) -> dict[str, float]:
-    """Fresh processes, one contender each: median of a figure that each reports of itself."""
-    found: dict[str, list[float]] = {name: [] for name in names}
-    places = ";".join(filter(None, [str(Path(__file__).parent), options.others]))
+def processes(path: Path, options: argparse.Namespace, count: int, figure: str, n: int) -> Figures:
+    """Fresh processes, one contender each, in turn: median of a figure that each reports of itself."""
+    found: dict[str, list[float]] = {name: [] for name in NAMES}
+    environment = os.environ | ({"OMP_NUM_THREADS": "1"} if options.cpu else {})
+    places = [str(HERE / "encoders"), str(options.others)]
     for _ in range(n):
-        for name in names:
-            command = [sys.executable, "-c", _CHILD, str(time.time()), name, str(path), count, places]
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found[name].append(json.loads(out.splitlines()[-1])[figure])
+        for name in NAMES:
+            command = [sys.executable, str(HERE / "encoders" / "child.py"), str(time.time()), name]
+            command += [str(path), str(count), *places]
+            run = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+            found[name].append(json.loads(run.stdout.splitlines()[-1])[figure])
     return {name: statistics.median(values) for name, values in found.items()}
 
 
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {
-        "processor": platform.processor() or platform.machine(),
+        "processor": _processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "torch": torch.__version__,
         "kernels": choice(),
+        "kernels in bf16": choice(torch.bfloat16),
     }
 
 
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
+
+
 def print_table(report: dict[str, Any]) -> None:
-    """What was measured on what, and one line a case."""
+    """What was measured on what, what the products allow, and one line a case."""
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
-    limit, ours = report["gemm_gflop_s"], report["cases"][ONE_CLIP]["ours"]
-    reached = GFLOP_10_S / ours
+    print("apart from ours: " + ", ".join(f"{name} {by:.1e}" for name, by in report["apart"].items()))
+    for name, limit in report["gemm_gflop_s"].items():
+        print(f"products with {name}: {limit:.0f} GFLOP/s, so 10 s take at least {GFLOP_10_S / limit:.3f}")
+    reached = GFLOP_10_S / report["cases"]["one clip of 10 s"]["ours"]
     print(
-        f"oneDNN products: {limit:.0f} GFLOP/s; 10 s clip: {reached:.0f} GFLOP/s, {reached / limit:.0%} of it"
+        f"ours: {reached:.0f} GFLOP/s, {reached / report['gemm_gflop_s']['oneDNN']:.0%} of oneDNN's products"
     )
+    print(f"medians in {report['unit']}; in brackets, how many times as long as the first")
     for case, figures in report["cases"].items():
         print(_line(case, figures))
 
 
-def _line(case: str, figures: dict[str, float]) -> str:
+def _line(case: str, figures: Figures) -> str:
     """A row: the first, then each other and how many times the first it takes."""
     (name, first), *others = figures.items()
     cells = [f"{name} {_short(first)}"]
     cells += [f"{name} {_short(value)} ({value / first:.2f} x)" for name, value in others]
-    return f"| {case:<37} | {' | '.join(f'{cell:<28}' for cell in cells)} |"
+    return f"| {case:<34} | {' | '.join(f'{cell:<28}' for cell in cells)} |"
 
 
 def _short(value: float) -> str:
