@@ -52,8 +52,8 @@ def test_clips_of_1_to_30_seconds_together_equal_themselves_alone_in_the_base_en
         torch.testing.assert_close(ours, embed(base_model(), [clip])[0][0], rtol=0, atol=2e-5)
 
 
-@settings(deadline=None, max_examples=20)
-@given(st.integers(2_800, 60_000))
+@settings(deadline=None, max_examples=12)
+@given(st.integers(2_800, 480_000))
 def test_float32_float64_and_int16_samples_of_one_waveform_give_one_embedding(length):
     model = tiny_model(FILE)
     int16 = (_noise(length) * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int16)

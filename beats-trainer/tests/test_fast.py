@@ -103,6 +103,18 @@ def test_the_kernels_are_probed_once(monkeypatch):
     assert kernels.choice() in ("public", "onednn")
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_probe_tells_rounding_from_an_operator_that_is_wrong(monkeypatch, dtype):
+    right = kernels._race(dtype)[1]
+    honest = kernels.OneDnnLinear.__call__
+    monkeypatch.setattr(kernels.OneDnnLinear, "__call__", lambda *a, **k: honest(*a, **k) * 1.1)
+
+    wrong = kernels._race(dtype)[1]
+
+    assert right < kernels._PROBE_TOLERANCE[dtype] < wrong
+
+
 def test_each_precision_has_kernels_of_its_own(monkeypatch):
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
     monkeypatch.setattr(kernels, "_race", lambda dtype: (dtype == torch.bfloat16, 0.0))

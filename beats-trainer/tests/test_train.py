@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -114,6 +115,41 @@ def test_a_graph_without_breaks_can_be_taken_for_compiling():
     torch.testing.assert_close(
         compiled(energies, [-1])[0], model.encode(energies, [-1])[0], rtol=0, atol=2e-5
     )
+
+
+def test_what_is_compiled_trains_as_what_is_not():
+    off = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout", "dropout_input"), 0.0)
+    plain, compiled = (_model(encoder_layerdrop=0.0, **off).train() for _ in range(2))
+    encode = torch.compile(compiled.encode, fullgraph=True, backend="aot_eager")
+
+    encode(compiled.fbank(CLIP), [-1])[0].square().mean().backward()
+
+    for name, expected in _gradients(plain).items():
+        ours = dict(compiled.named_parameters())[name].grad
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
+def test_layerdrop_breaks_the_graph_and_still_compiles():
+    model = _model(encoder_layerdrop=0.5).train()
+    encode = torch.compile(model.encode, backend="aot_eager")
+
+    encode(model.fbank(CLIP), [-1])[0].sum().backward()
+
+    assert torch.isfinite(model.patch_embedding.weight.grad).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
+@pytest.mark.skipif("BEATS_TEST_FULL" not in os.environ, reason="a minute of C++ compiler: BEATS_TEST_FULL=1")
+def test_torchs_own_compiler_computes_the_same():
+    model = _model()
+    energies = model.fbank(CLIP)
+
+    with torch.no_grad():
+        ours = torch.compile(model.encode, fullgraph=True)(energies, [-1])[0]
+
+    torch.testing.assert_close(ours, model.plain(energies, [2])[0], rtol=0, atol=2e-5)
 
 
 def test_eight_clips_can_be_learned_by_heart():

@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 VARIABLE = "BEATS_KERNELS"
 Kernels = Literal["public", "onednn"]
 _PROBE_SHAPE = (256, 768, 768)  # rows, inputs, outputs: large enough to tell, small enough for milliseconds
-# Of values of about 28; a wrong operator is off by far more. One step of bfloat16 there is 0.25.
-_PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 1.0}
+# Of values of about 28 that reach 150; a wrong operator is off by far more. One step of bfloat16 is 1 there.
+_PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 4.0}
 
 
 class Linear(Protocol):
