@@ -4,8 +4,9 @@
 
 Each recording is one minute of noise, then holes in the file that read as silence: the model computes as
 much, and 24 hours need no 17 GB of disk. Without `--model` an untrained checkpoint of the true size is
-written. The peak is what Linux counts (`ru_maxrss`). Beside it stands the most at any look, by kind: pages
-that belong to the process alone, and pages of files, which the system takes back when it must. Linux only.
+written. The peak is what Linux counts (`ru_maxrss`). Beside it stands the most at any look, by kind: `own` is
+the process's own, `files` is of files that it alone has mapped, `shared` is of files that others have mapped
+too, which cannot be given back while they run; `alone` is own and files together. Linux only.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ RATE, CHANNELS = 48_000, 2
 FRAME = 2 * CHANNELS  # bytes
 LOOK_S = 5.0
 LIMIT_MB = 700
+COLUMNS = ("length", "peak MB", "alone", "own", "files", "shared", "x real time")
 
 
 def write_recording(path: Path, hours: float) -> Path:
@@ -67,11 +69,15 @@ def measure(command: list[str], log: Path) -> dict[str, Any]:
     return {"peak_mb": usage.ru_maxrss / 1024, "took_s": time.monotonic() - began, "curve_s_mb": curve}
 
 
-def _resident(pid: int) -> tuple[float, float]:
-    """Megabytes of the process alone, and of files that it has mapped."""
-    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    found = {line[0]: int(line[1]) / 1024 for line in lines if line[0] in {"RssAnon:", "RssFile:"}}
-    return round(found.get("RssAnon:", 0.0), 1), round(found.get("RssFile:", 0.0), 1)
+def _resident(pid: int) -> tuple[float, float, float]:
+    """Megabytes: of the process's own, of files that it alone has mapped, of files that others have too."""
+    try:
+        lines = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]]
+    except (ProcessLookupError, FileNotFoundError):  # it has just ended
+        return 0.0, 0.0, 0.0
+    found = {line[0]: int(line[1]) / 1024 for line in lines}
+    own, shared = found.get("Anonymous:", 0.0), found.get("Shared_Clean:", 0.0)
+    return round(own, 1), round(found.get("Rss:", 0.0) - own - shared, 1), round(shared, 1)
 
 
 def embed_command(recording: Path, model: Path, out: Path, layer: int) -> list[str]:
@@ -80,9 +86,13 @@ def embed_command(recording: Path, model: Path, out: Path, layer: int) -> list[s
 
 
 def row(hours: float, found: dict[str, Any]) -> str:
-    own, files = (max(look[kind] for look in found["curve_s_mb"]) for kind in (1, 2))
+    own, files, shared = (max(look[kind] for look in found["curve_s_mb"]) for kind in (1, 2, 3))
+    alone = max(look[1] + look[2] for look in found["curve_s_mb"])
     speed = hours * 3600 / found["took_s"]
-    return f"{hours:>9.2f}h {found['peak_mb']:>8.0f} {own:>6.0f} {files:>6.0f} {speed:>11.0f}x"
+    return (
+        f"{hours:>9.2f}h {found['peak_mb']:>8.0f} {alone:>6.0f} {own:>6.0f} {files:>6.0f} {shared:>7.0f} "
+        f"{speed:>11.1f}x"
+    )
 
 
 def _options() -> argparse.Namespace:
@@ -100,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         model = options.model or write_model(root)
-        print(f"{'length':>10} {'peak MB':>8} {'own':>6} {'files':>6} {'x real time':>12}", flush=True)
+        print("{:>10} {:>8} {:>6} {:>6} {:>6} {:>7} {:>12}".format(*COLUMNS), flush=True)
         for hours in options.hours:
             recording = write_recording(root / "long.wav", hours)
             command = embed_command(recording, model, root / f"{hours}", options.layer)
