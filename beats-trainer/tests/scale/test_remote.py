@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from beats_trainer.scale.remote import list_remote, public_name
+from beats_trainer.scale.remote import list_remote, public_name, unspoken
 from beats_trainer.scale.sources import SUFFIXES, find_sources
 from beats_trainer.table import read
 from sounds import TINY, noise
@@ -182,6 +182,28 @@ def test_a_folder_behind_a_url_becomes_the_rows_of_the_folder_itself(sounds, tmp
     written = "".join(path.read_text("latin-1") for path in (tmp_path / "t").rglob("*.*"))
     assert not [secret for secret in SECRETS if secret in written + done.stdout + done.stderr]
     assert sum(path.stat().st_size for path in (home / "cache").iterdir()) <= 100_000
+
+
+@pytest.mark.slow
+def test_what_is_said_of_a_url_that_cannot_be_read_holds_no_password(sounds, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    with at_https(sounds, home) as (url, env):
+        missing = embed(tmp_path / "t", home, f"{url}/missing.wav", env)
+        nowhere = embed(tmp_path / "t", home, f"{url}/nowhere/*.wav", env)
+    said = [one.stdout + one.stderr for one in (missing, nowhere)]
+    assert [missing.returncode, nowhere.returncode] == [1, 1]
+    assert "missing.wav" in said[0]
+    assert "unreadable" in (tmp_path / "t" / "_beats" / "report.csv").read_text()
+    assert "nowhere" in said[1] or "no recording to embed" in said[1]
+    written = (tmp_path / "t" / "_beats" / "report.csv").read_text()
+    assert "tiger" not in "".join(said) + written
+
+
+def test_an_error_that_quotes_a_url_is_told_without_its_secrets():
+    url = "https://me:tiger@host/a.wav?token=lion"
+    assert unspoken(FileNotFoundError(url), url) == "https://host/a.wav"
+    assert unspoken(OSError("no route to https://me:tiger@host/"), url) == "no route to https://host/"
 
 
 def _digests(done):

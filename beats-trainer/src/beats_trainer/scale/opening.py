@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from beats_trainer.scale.reading import UNREADABLE, Clip, Ended, read_clips, unread
-from beats_trainer.scale.remote import RemoteCache
+from beats_trainer.scale.remote import RemoteCache, unspoken
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.sources import Source
 from beats_trainer.scale.spans import Spans
@@ -33,7 +33,8 @@ def read_source(
         else:
             yield from read_clips(source, Path(source.location), settings, done)
     except UNREADABLE as error:
-        yield unread(source, error)
+        yield unread(source, unspoken(error, source.location))
     except Exception as error:
-        logger.warning("%s: %s", source.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
-        yield unread(source, error)
+        reason = unspoken(error, source.location)
+        logger.warning("%s: %s", source.name, reason, exc_info=logger.isEnabledFor(logging.DEBUG))
+        yield unread(source, reason)

@@ -71,9 +71,9 @@ def read_clips(
     yield Ended(source.name, reading.facts())
 
 
-def unread(source: Source, error: Exception) -> Ended:
+def unread(source: Source, reason: str) -> Ended:
     """For a recording that could not be read for a reason that may pass."""
-    return Ended(source.name, Facts(size=-1, findings=(Finding("unreadable", str(error)),)))
+    return Ended(source.name, Facts(size=-1, findings=(Finding("unreadable", reason),)))
 
 
 UNREADABLE = (OSError, MissingExtraError)

@@ -35,7 +35,24 @@ def is_url(location: str) -> bool:
 
 
 def list_remote(url: str, suffixes: Collection[str]) -> list[str]:
-    """The recordings behind a URL: itself, those that its `*` match, or all below it."""
+    """The recordings behind a URL: itself, those that its `*` match, or all below it.
+
+    Raises:
+        MissingExtraError: No package here can read such URLs.
+        OSError: The place does not answer, or does not let us in.
+    """
+    try:
+        return _listed(url, suffixes)
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        message = (
+            f"{public_name(url)} cannot be listed: {unspoken(error, url)}. Check the URL and who may read it."
+        )
+        raise OSError(message) from error
+
+
+def _listed(url: str, suffixes: Collection[str]) -> list[str]:
     files, path = _filesystem(url)
     if "*" in url:
         found = files.glob(path)
@@ -53,6 +70,13 @@ def public_name(url: str) -> str:
         return url
     kept = [pair for pair in parts.query.split("&") if not _SECRET.search(pair.partition("=")[0])]
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="&".join(kept)))
+
+
+def unspoken(error: Exception, url: str) -> str:
+    """What an error says, without the secrets of the URL that it may quote."""
+    text = (str(error) or type(error).__name__).replace(url, public_name(url))
+    user = urlsplit(url).netloc.rpartition("@")[0]
+    return text.replace(f"{user}@", "") if user else text
 
 
 def _full(files: Any, url: str, root: str, path: str) -> str:
