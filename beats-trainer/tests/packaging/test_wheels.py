@@ -60,9 +60,12 @@ def test_a_wheel_holds_code_and_no_weights(tree: Path, tmp_path: Path, distribut
     assert wheel.stat().st_size < 1_000_000
 
 
-def test_the_wheel_carries_the_pins_of_weights_that_others_host(tree: Path, tmp_path: Path):
+def test_the_wheel_carries_the_pins_of_weights_that_others_host_and_the_page(tree: Path, tmp_path: Path):
     (wheel,) = build(tree / "beats-trainer", tmp_path, "--wheel")
-    assert "beats_trainer/checkpoints/BEATs_iter3_plus_AS2M.dvc" in names(wheel)
+    held = set(names(wheel))
+    assert "beats_trainer/checkpoints/BEATs_iter3_plus_AS2M.dvc" in held
+    page = ("report.html", "report.css", "map.js", "player.js", "main.js")
+    assert held.issuperset(f"beats_trainer/view/page/{name}" for name in page)
 
 
 @pytest.mark.parametrize("kinds", [("--wheel",), ()], ids=["from the tree", "through an sdist"])
