@@ -54,7 +54,7 @@ dvc-conformance: setup
 # Each fault at each request of a push; a push, a pull and a gc killed 50 times each; 40 pushes at once: half an hour.
 dvc-faults: setup
 	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/test_faults.py dvc-hf/tests/test_kills.py \
-		dvc-hf/tests/test_races.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
+		dvc-hf/tests/test_races.py dvc-hf/tests/test_requests.py dvc-hf/tests/test_paths.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
 
 # The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
 dvc-matrix: setup

@@ -1,6 +1,8 @@
 """What each operation costs, counted in the Hub's own log: a regression is a failing test."""
 
 import json
+import logging
+import os
 from collections import Counter
 from hashlib import md5
 from typing import Any
@@ -11,7 +13,10 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from minihub.testing import Hub
 
 REPO = "alice/checkpoints"
+LONG = bool(os.environ.get("DVC_HF_LONG"))  # `make dvc-faults`
 KINDS = ("paths-info", "preupload", "commit", "tree", "resolve", "lfs/objects/batch", "verify", "revision")
+
+logger = logging.getLogger(__name__)
 
 
 def cost(hub: Hub) -> dict[str, int]:
@@ -38,9 +43,8 @@ def test_a_push_of_105_objects(folder, hub: Hub) -> None:
     hub.requests.clear()
     folder.dvc("push")
     assert cost(hub) == {
-        "paths-info": 4,
+        "paths-info": 3,
         "resolve": 2,  # DVC looks for each folder's listing on the remote first
-        "tree": 1,
         "preupload": 5,  # each folder's files, each folder's listing, the files beside them
         "lfs/objects/batch": 3,
         "put": 103,
@@ -85,6 +89,90 @@ def test_a_change_of_seven_files(folder, hub: Hub, commits) -> None:
     folder.dvc("push")
     assert hub.requests.count("POST", "*/commit/*") == 1
     assert hub.requests.count("PUT") == 6
+
+
+def upload_of(files: int) -> dict[str, int]:
+    """The requests that carry that many large files through LFS."""
+    return {"lfs/objects/batch": 1, "put": files, "verify": files, "commit": 1}
+
+
+# What each command asks for, and the bytes of content and commits that it sends, one command after another.
+PLAIN = (
+    (("push",), {"paths-info": 5, "resolve": 1, "preupload": 2, **upload_of(50)}, 31_566),
+    (("push",), {"paths-info": 3, "resolve": 2}, 0),
+    (("status", "--cloud"), {"paths-info": 1}, 0),
+    (("data", "status", "--not-in-remote"), {"tree": 1, "paths-info": 1}, 0),
+    (("fetch",), {"resolve": 52, "paths-info": 4}, 0),
+    (("pull",), {"paths-info": 1}, 0),
+    (("push",), {"paths-info": 6, "resolve": 2, "preupload": 2, **upload_of(1)}, 14_728),
+    (("gc", "--workspace", "--cloud", "--force"), {"tree": 2, "paths-info": 1, "commit": 1}, 259),
+)
+WORKTREE = (
+    (("push",), {"tree": 1, "paths-info": 2, "preupload": 1, **upload_of(50)}, 7_912),
+    (("push",), {"tree": 1, "paths-info": 2}, 0),
+    (("fetch",), {"revision": 1, "paths-info": 1, "resolve": 50}, 0),
+    (("pull",), {"revision": 1, "paths-info": 1}, 0),
+    (("push",), {"tree": 1, "paths-info": 3, "preupload": 1, **upload_of(1)}, 237),
+)
+BY_URL = (
+    (("import-url", "URL", "x.bin"), {"paths-info": 12, "resolve": 1}, 0),
+    (("update", "x.bin.dvc"), {"paths-info": 6}, 0),
+    (("list-url", "--recursive", "ROOT"), {"revision": 1, "tree": 1}, 0),
+    (("get-url", "URL", "y.bin"), {"paths-info": 3, "resolve": 1}, 0),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "file", "operations"),
+    [({"publish": "d"}, "7.bin", PLAIN + BY_URL), ({"worktree": "true"}, "d/7.bin", WORKTREE + BY_URL)],
+    ids=["publish", "worktree"],
+)
+def test_what_each_operation_costs(
+    make_project, repo, hub: Hub, tmp_path, option: dict[str, str], file: str, operations: Any
+) -> None:
+    """Fifty files in a folder; a clone fetches and pulls; one file changes; the rest is asked by url."""
+    project = make_project(**option)
+    for number in range(50):
+        project.write(f"d/{number}.bin", f"\0{number}")
+    project.dvc("add", "d")
+    names = {"ROOT": f"hf://datasets/{REPO}", "URL": f"hf://datasets/{REPO}/{file}"}
+    clone = None
+    costs = []
+    for command, _, _ in operations:
+        if command[0] == "fetch":
+            project.commit()
+            clone = project.clone(tmp_path / "clone")
+        elif command == ("push",) and clone:
+            project.write("d/1.bin", "\0new")
+            project.dvc("add", "d")
+        where = clone if clone and command[0] in ("fetch", "pull") else project
+        hub.requests.clear()
+        where.dvc(*(names.get(word, word) for word in command))
+        costs.append((command, cost(hub), sent(hub)))
+    assert costs == list(operations)
+
+
+def sent(hub: Hub) -> int:
+    """Bytes of content and of commits."""
+    carriers = (*hub.requests.matching("PUT"), *hub.requests.matching("POST", "*/commit/*"))
+    return sum(record.received for record in carriers)
+
+
+@pytest.mark.skipif(not LONG, reason="10,000 files go to the Hub: make dvc-faults")
+def test_ten_thousand_files_for_real(project: Any, hub: Hub, commits) -> None:
+    for number in range(10_000):
+        project.write(f"d/{number // 1000}/{number}.txt", f"{number}\n")
+    project.dvc("add", "d")
+    hub.requests.clear()
+    project.dvc("push")
+    logger.info("push of 10,000 files: %s, %d commits", cost(hub), commits())
+    assert commits() <= 10
+    for command in (("push",), ("status", "--cloud")):
+        hub.requests.clear()
+        project.dvc(*command)
+        logger.info("%s: %s", command, cost(hub))
+        assert len(hub.requests) <= 15
 
 
 @pytest.fixture

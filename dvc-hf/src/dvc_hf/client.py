@@ -11,13 +11,13 @@ from huggingface_hub import HfApi, constants, get_token
 from huggingface_hub.errors import BucketNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import disable_progress_bars
 
+from dvc_hf import memory, silence
 from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.entry import Entry
 from dvc_hf.errors import Failure, explain
 from dvc_hf.location import Location
 from dvc_hf.log import logger
 from dvc_hf.retries import retried
-from dvc_hf.silence import limit
 
 PATHS_PER_REQUEST = 1000  # the Hub answers 413 above
 REQUESTS_AT_ONCE = 4
@@ -36,7 +36,8 @@ class Client(ABC):
         self, place: Location, *, endpoint: str | None, token: str | None, create: str | None
     ) -> None:
         disable_progress_bars()  # DVC draws its own
-        limit()
+        silence.limit()
+        memory.bound()
         self.place = place.root
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self.create = create

@@ -18,6 +18,12 @@ def is_hub(fs: Any) -> bool:
     return getattr(fs, "protocol", None) == SCHEME
 
 
+def init(original: Original, odb: Any, name: str) -> None:
+    """Make an object's folder; the Hub's are there as soon as a file is in them."""
+    if not is_hub(odb.fs):
+        original(odb, name)
+
+
 def transfer(
     original: Original, from_fs: Any, from_path: Any, to_fs: Any, to_path: Any, **kwargs: Any
 ) -> Any:

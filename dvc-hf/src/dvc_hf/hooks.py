@@ -45,6 +45,7 @@ HOOKS = (
     Hook("dvc_data.index.checkout", "transfer", "copying.transfer", "as in dvc_objects.fs.generic"),
     Hook("dvc_data.index.fetch", "md5", "versions.md5", "a pull reads each file once, not twice"),
     Hook("dvc_data.index.fetch", "_filter_changed", "versions.filter_changed", "few requests for imports"),
+    Hook("dvc_objects.db", "ObjectDB._init", "copying.init", "no listing to learn which folders to make"),
     Hook("dvc_objects.fs.generic", "transfer", "copying.transfer", "no try to link a local file to the Hub"),
     Hook("dvc_objects.fs.generic", "_put", "copying.put", "uploads in groups of hundreds, not singly"),
     Hook("dvc_objects.fs.generic", "_get", "copying.get", "one listing for all downloads, not one each"),

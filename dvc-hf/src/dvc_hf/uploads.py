@@ -1,6 +1,9 @@
 """Sends the content of files ahead of the commit that names them, many files a request."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from huggingface_hub.utils._xet import abort_xet_session
 
 from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.client import Client
@@ -8,19 +11,34 @@ from dvc_hf.errors import HubUnavailableError, is_transient
 from dvc_hf.log import logger
 
 FILES_PER_REQUEST = 256  # the Hub's own bound for one preupload
+GROUPS_AT_ONCE = 3  # one waits for the Hub's answer while another sends
+Outcome = tuple[Upload, Uploaded | Exception]
 
 
-def upload(
-    client: Client, uploads: Sequence[Upload], jobs: int
-) -> Iterator[tuple[Upload, Uploaded | Exception]]:
+def upload(client: Client, uploads: Sequence[Upload], jobs: int) -> Iterator[Outcome]:
     """Send content; what failed comes back as its error, and does not stop the others."""
-    for start in range(0, len(uploads), FILES_PER_REQUEST):
-        yield from _upload_group(client, uploads[start : start + FILES_PER_REQUEST], jobs)
+    starts = range(0, len(uploads), FILES_PER_REQUEST)
+    groups = [uploads[start : start + FILES_PER_REQUEST] for start in starts]
+    if len(groups) == 1:
+        yield from _upload_group(client, groups[0], jobs)
+    elif groups:
+        yield from _upload_groups(client, groups, max(1, jobs // GROUPS_AT_ONCE))
 
 
-def _upload_group(
-    client: Client, group: Sequence[Upload], jobs: int
-) -> Iterator[tuple[Upload, Uploaded | Exception]]:
+def _upload_groups(client: Client, groups: Sequence[Sequence[Upload]], jobs: int) -> Iterator[Outcome]:
+    """Send some groups at once; an interrupt does not wait for what is under way."""
+    pool = ThreadPoolExecutor(GROUPS_AT_ONCE)
+    try:
+        for outcomes in pool.map(lambda group: list(_upload_group(client, group, jobs)), groups):
+            yield from outcomes
+    except KeyboardInterrupt:
+        abort_xet_session()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _upload_group(client: Client, group: Sequence[Upload], jobs: int) -> Iterator[Outcome]:
     logger.debug("uploading %d files to %s", len(group), client.place.url)
     try:
         results: list[Uploaded | Exception] = list(client.send(group, jobs))
