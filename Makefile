@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
+.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix dvc-benchmarks clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -51,7 +51,7 @@ bench: setup
 dvc-conformance: setup
 	$(BIN)/python -m pytest dvc-hf/tests/test_conformance*.py -n auto --dist worksteal
 
-# Each fault at each request of a push; a push, a pull and a gc killed 50 times each; 40 pushes at once: half an hour.
+# Each fault at each request of a push; a push, a pull and a gc killed 50 times each; 40 pushes in pairs: an hour.
 dvc-faults: setup
 	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/test_faults.py dvc-hf/tests/test_kills.py \
 		dvc-hf/tests/test_races.py dvc-hf/tests/test_requests.py dvc-hf/tests/test_paths.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
@@ -59,6 +59,10 @@ dvc-faults: setup
 # The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
 dvc-matrix: setup
 	$(BIN)/python scripts/dvc_matrix.py
+
+# DVC's own benchmarks of a remote, on the Hub and on a folder, with 1,000 files: takes minutes.
+dvc-benchmarks: setup
+	$(BIN)/python scripts/dvc_benchmarks.py
 
 # 5,000 damaged and malicious checkpoint files: takes some ten minutes.
 checkpoint-fuzz: setup

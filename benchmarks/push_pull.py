@@ -1,4 +1,4 @@
-"""dvc-hf beside the Hub's own client, beside HfFileSystem, beside dvc-s3; and what its operations cost.
+"""dvc-hf beside the Hub's own client, HfFileSystem, dvc-s3, and DVC with a folder; what its operations cost.
 
     python benchmarks/push_pull.py [--quick | --smaller N] [--memory] [--rounds N] [--only PART ...] ...
 
@@ -7,6 +7,9 @@ machine, whole programs from start to end, one after the other in turning order,
 a Hub of its own, because what one upload left in either would spare the next its own. A ratio is the median
 over the rounds of dvc-hf's time to the other's in the same round. HfFileSystem is given a few of the small
 files only, and its time is multiplied, without that of starting.
+
+DVC's own share shows in the rows of a remote that is a folder of the same disk. The lines below a table say
+what the ratio to the client would be if everything but DVC's start were the client's own.
 """
 
 from __future__ import annotations
@@ -98,11 +101,13 @@ def print_race(title: str, report: dict[str, Any]) -> dict[str, Any]:
     """Seconds on the clock, of the processor, and the ratio of the first."""
     heads = f"{'way':>20}{'seconds':>9}{'processor':>11}{'peak_mb':>9}{OURS + ' / it':>13}"
     print(f"\n{title}\n{'':6}{heads}", flush=True)
-    for row in report["push"] + report["pull"]:
+    for row in report["push"] + report["pull"] + report["start"]:
         times = " ".join(f"{seconds:.2f}" for seconds in row["all_seconds"])
         more = f", extrapolated x {row['extrapolated_by']:.0f}" if row["extrapolated_by"] != 1 else ""
         figures = "{seconds:>9.2f}{processor_s:>11.2f}{peak_mb:>9.0f}{ours_to_it:>13.3f}".format(**row)
         print(f"{row['what']:6}{row['way']:>20}{figures}   ({times}{more})", flush=True)
+    for what, least in report["least"].items():
+        print(f"{what:6}{least:.3f} of the client's time is the client's, with DVC's start for its own")
     return report
 
 

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, constants, get_token
 from huggingface_hub.errors import BucketNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import disable_progress_bars
 
-from dvc_hf import memory, silence
+from dvc_hf import memory, names, silence
 from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.entry import Entry
 from dvc_hf.errors import Failure, explain
@@ -72,7 +72,7 @@ class Client(ABC):
         self, paths: Iterable[str], revision: str | None = None, *, last_commit: bool = False
     ) -> dict[str, Entry]:
         """Those of the paths that exist, by path; a thousand a request."""
-        wanted = sorted(set(paths))
+        wanted = sorted(path for path in set(paths) if not names.is_impossible(path))
         page = PATHS_PER_REQUEST
         pages = [wanted[start : start + page] for start in range(0, len(wanted), page)]
 

@@ -9,14 +9,25 @@ from typing import Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
+from dvc_hf import names
 from dvc_hf.changes import Upload
-from dvc_hf.errors import raise_first
+from dvc_hf.errors import RejectedError, raise_first
 from dvc_hf.files import WrittenFile
 from dvc_hf.reading import ReadableStorage
 from dvc_hf.repository import Repository
 from dvc_hf.transaction import transaction
 
 UPLOADS_AT_ONCE = 8
+
+
+def _refuse_impossible(repo: Repository, name: str) -> None:
+    reason = names.refusal(name)
+    if reason:
+        message = (
+            f"cannot push '{name}' to {repo.place.url}: {reason}. Nothing was sent. Rename the file, or push "
+            "to a remote without version_aware and worktree, which keeps no names."
+        )
+        raise RejectedError(message)
 
 
 class HubStorage(ReadableStorage):
@@ -37,6 +48,7 @@ class HubStorage(ReadableStorage):
                 raise PermissionError(
                     1, "cannot write to a fixed version or to the root of a repository", path
                 )
+            _refuse_impossible(repo, name)
             report = None if progress is None else (lambda count, path=path: progress(path, count))
             groups.setdefault(repo, {})[name] = (path, Upload(name, source, report))
         failed: dict[str, Exception] = {}

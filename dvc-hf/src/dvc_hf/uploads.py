@@ -32,7 +32,7 @@ def _upload_groups(client: Client, groups: Sequence[Sequence[Upload]], jobs: int
         for outcomes in pool.map(lambda group: list(_upload_group(client, group, jobs)), groups):
             yield from outcomes
     except KeyboardInterrupt:
-        abort_xet_session()
+        abort_xet_session()  # type: ignore[no-untyped-call]
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dvc_hf import names
+
 README = "README.md"
 
 
@@ -68,15 +70,13 @@ def refusal(name: str) -> str | None:
         return "'files' is where DVC keeps its objects"
     if name == ".gitattributes":
         return "the Hub keeps its own .gitattributes"
-    if any(part in (".git", ".cache", ".", "..", "") for part in parts):
-        return "the Hub does not take such a name"
-    return None
+    return names.refusal(name)
 
 
 def read_manifest(text: bytes) -> dict[str, Shown]:
     """Read which names are ours."""
-    names = json.loads(text)["names"]
-    return {name: Shown(shown["md5"], shown["etag"]) for name, shown in names.items()}
+    listed = json.loads(text)["names"]
+    return {name: Shown(shown["md5"], shown["etag"]) for name, shown in listed.items()}
 
 
 def write_manifest(shown: Mapping[str, Shown]) -> bytes:
@@ -84,5 +84,5 @@ def write_manifest(shown: Mapping[str, Shown]) -> bytes:
     about = (
         "The names that `dvc push` shows in this repository. dvc-hf changes and removes these, nothing else."
     )
-    names = {name: {"md5": item.md5, "etag": item.etag} for name, item in sorted(shown.items())}
-    return json.dumps({"about": about, "names": names}, indent=1, ensure_ascii=False).encode() + b"\n"
+    listed = {name: {"md5": item.md5, "etag": item.etag} for name, item in sorted(shown.items())}
+    return json.dumps({"about": about, "names": listed}, indent=1, ensure_ascii=False).encode() + b"\n"
