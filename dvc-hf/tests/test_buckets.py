@@ -51,7 +51,7 @@ def files(api: HfApi) -> set[str]:
 def test_what_is_pushed_comes_back(stored, hub: Hub, api: HfApi, tmp_path: Path) -> None:
     hub.requests.clear()
     assert "105 files pushed" in stored.dvc("push").out
-    assert cost(hub) == {"paths-info": 10, "resolve": 2, "tree": 2, "token": 1, "batch": 2}
+    assert cost(hub) == {"paths-info": 9, "resolve": 2, "token": 1, "batch": 2}
     assert "in sync" in stored.dvc("status", "--cloud").out
     clone = stored.clone(tmp_path / "clone")
     hub.requests.clear()
