@@ -84,7 +84,10 @@ class Killer:
         """Kill it at a random moment."""
         process, started = self._start(project, command)
         moment = started + self._random.random() * self._works_s
-        time.sleep(max(0.0, moment - time.monotonic()))
+        while time.monotonic() < moment and process.poll() is None:
+            time.sleep(0.001)
+        if process.poll() is not None:  # it was faster than the one that was watched
+            self._works_s = time.monotonic() - started
         process.send_signal(KILL)
         self.met += process.wait() != 0
 
