@@ -66,28 +66,29 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 class Killer:
-    """Runs a command of DVC's, and kills it somewhere between its first request and its end."""
+    """Runs a command of DVC's, and kills it at a random request of it or a random while after."""
 
     def __init__(self, hub: Hub, seed: str) -> None:
         self._hub = hub
         self._random = random.Random(seed)
-        self._works_s = 0.0
+        self._requests = 0
+        self._pause_s = 0.0
         self.met = 0
 
     def watch(self, project: Any, *command: str) -> None:
-        """Let it end undisturbed, to know how long it works."""
+        """Let it end undisturbed, to know what it asks for and how long it takes from one to the next."""
         process, started = self._start(project, command)
         assert process.wait() == 0
-        self._works_s = time.monotonic() - started
+        self._requests = len(self._hub.requests)
+        self._pause_s = (time.monotonic() - started) / self._requests
 
     def kill(self, project: Any, *command: str) -> None:
         """Kill it at a random moment."""
-        process, started = self._start(project, command)
-        moment = started + self._random.random() * self._works_s
-        while time.monotonic() < moment and process.poll() is None:
+        process, _ = self._start(project, command)
+        number = self._random.randint(1, self._requests)
+        while len(self._hub.requests) < number and process.poll() is None:
             time.sleep(0.001)
-        if process.poll() is not None:  # it was faster than the one that was watched
-            self._works_s = time.monotonic() - started
+        time.sleep(self._random.random() * self._pause_s)
         process.send_signal(KILL)
         self.met += process.wait() != 0
 
