@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from beats_trainer.batches import PATCHES_PER_FORWARD
 from beats_trainer.embed import embed
+from beats_trainer.memory import trim
 from beats_trainer.scale.reading import Clip
 from beats_trainer.scale.rows import Row
 from beats_trainer.scale.settings import Settings
@@ -61,6 +62,7 @@ class Encoding:
             short="pad",
             limit=self.limit,
         )
+        trim()  # within a call free heap serves again, over hours it would grow by its gaps
         stacked = torch.stack([torch.stack(clips) for clips in layers], dim=1).float()
         return (functional.normalize(stacked, dim=-1) if self.settings.normalize else stacked).numpy()
 
