@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,51 +16,70 @@ from minihub.testing import serve
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestRemovedIn10Warning")  # of fsspec's fixtures
 
 
+# The long suites of fsspec write hundreds of files singly, which takes a bucket ten minutes: if asked.
+LONG = bool(os.environ.get("DVC_HF_LONG"))
+on_both = pytest.mark.parametrize("kind", ["datasets", "buckets"], indirect=True)
+on_repositories = pytest.mark.parametrize("kind", ["datasets", *["buckets"] * LONG], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubStorage]:
     with pytest.MonkeyPatch.context() as patch, serve(tmp_path_factory.mktemp("hub")) as hub:
         patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
         token = hub.user("alice")
-        HfApi(endpoint=hub.endpoint, token=token).create_repo("alice/files", repo_type="dataset")
+        api = HfApi(endpoint=hub.endpoint, token=token)
+        api.create_repo("alice/files", repo_type="dataset")
+        api.create_bucket("alice/files")
         yield HubStorage(Account(hub.endpoint, token))
 
 
 class Fixtures(abstract.AbstractFixtures):
-    """A repository of a Hub, where folders are there as long as a file is in them."""
+    """A repository and a bucket of a Hub, where folders are there as long as a file is in them."""
 
     @pytest.fixture
     def fs(self, storage: HubStorage) -> HubStorage:
         return storage
 
     @pytest.fixture
-    def fs_path(self) -> str:
-        return "datasets/alice/files"
+    def fs_path(self, kind: str) -> str:
+        return f"{kind}/alice/files"
 
     @pytest.fixture
     def supports_empty_directories(self) -> bool:
         return False
 
 
+@on_repositories
 class TestGet(abstract.AbstractGetTests, Fixtures):
     """Files to this machine."""
 
 
+@on_repositories
 class TestPut(abstract.AbstractPutTests, Fixtures):
     """Files from this machine."""
 
 
+@on_repositories
 class TestCopy(abstract.AbstractCopyTests, Fixtures):
     """Files within the Hub."""
 
 
+@on_both
 class TestPipe(abstract.AbstractPipeTests, Fixtures):
     """Bytes."""
 
 
+@on_both
 class TestOpen(abstract.AbstractOpenTests, Fixtures):
     """Open files."""
 
 
+@on_both
 class TestMore(Fixtures):
     """Ranges, modes, copies, streams."""
 
@@ -130,9 +150,9 @@ class TestMore(Fixtures):
         assert list(failed) == [f"{fs_path}/{name}"]
         assert fs.cat_file(f"{fs_path}/beside") == b"good"
 
-    def test_a_fixed_version_cannot_be_written(self, fs: HubStorage) -> None:
+    def test_a_fixed_version_cannot_be_written(self, fs: HubStorage, kind: str) -> None:
         with pytest.raises(PermissionError):
-            fs.put_files([b"x"], [f"datasets/alice/files@{'0' * 40}/x"])
+            fs.put_files([b"x"], [f"{kind}/alice/files@{'0' * 40}/x"])
 
     def test_text_is_written_and_read(self, fs: HubStorage, fs_path: str) -> None:
         with fs.open(f"{fs_path}/text", "w") as file:
