@@ -23,7 +23,6 @@ from dvc_hf.errors import RejectedError
 from dvc_hf.log import logger
 
 ANSWER_WITHIN_S = 90.0
-NOT_IN_A_NAME = frozenset({"", ".", "..", ".git"})  # refused here: there one fails all written with it
 
 
 class BucketClient(Client):
@@ -56,14 +55,7 @@ class BucketClient(Client):
 
     def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
         """Send content to the store, only chunks that it lacks; then ask which paths show it already."""
-        good = [item for item in group if not _is_bad_name(item.path)]
-        sent = xet.send(self._route(XetTokenType.WRITE), self.headers, good) if good else []
-        arrived = iter(self._compared(sent))
-        for item in group:
-            yield _bad_name(self.place.url, item.path) if _is_bad_name(item.path) else next(arrived)
-
-    def _compared(self, sent: list[Uploaded]) -> Iterator[Uploaded]:
-        """Say of each file whether its path shows this content already."""
+        sent = xet.send(self._route(XetTokenType.WRITE), self.headers, group)
         there = self.entries(item.path for item in sent)
         for item in sent:
             entry = there.get(item.path)
@@ -128,16 +120,6 @@ class BucketClient(Client):
 
     def _make(self, *, is_private: bool) -> object:
         return self.api.create_bucket(self.place.repo_id, private=is_private, exist_ok=True)
-
-
-def _is_bad_name(path: str) -> bool:
-    return not NOT_IN_A_NAME.isdisjoint(path.split("/"))
-
-
-def _bad_name(url: str, path: str) -> RejectedError:
-    return RejectedError(
-        f"cannot push '{path}' to {url}: the Hub does not take such a name. Rename the file."
-    )
 
 
 def _entry(item: Any) -> Entry:
