@@ -8,8 +8,7 @@ a Hub of its own, because what one upload left in either would spare the next it
 over the rounds of dvc-hf's time to the other's in the same round. HfFileSystem is given a few of the small
 files only, and its time is multiplied, without that of starting.
 
-DVC's own share shows in the rows of a remote that is a folder of the same disk. The lines below a table say
-what the ratio to the client would be if everything but DVC's start were the client's own.
+DVC's own share shows in the rows of a remote that is a folder of the same disk.
 """
 
 from __future__ import annotations
@@ -106,8 +105,6 @@ def print_race(title: str, report: dict[str, Any]) -> dict[str, Any]:
         more = f", extrapolated x {row['extrapolated_by']:.0f}" if row["extrapolated_by"] != 1 else ""
         figures = "{seconds:>9.2f}{processor_s:>11.2f}{peak_mb:>9.0f}{ours_to_it:>13.3f}".format(**row)
         print(f"{row['what']:6}{row['way']:>20}{figures}   ({times}{more})", flush=True)
-    for what, least in report["least"].items():
-        print(f"{what:6}{least:.3f} of the client's time is the client's, with DVC's start for its own")
     return report
 
 

@@ -139,19 +139,7 @@ class Race:
         self.times[what].setdefault(way, []).append(taken)
 
     def _report(self) -> dict[str, Any]:
-        rows = {what: list(self._rows(what, times)) for what, times in self.times.items()}
-        return {**rows, "least": {what: self._least(what) for what in THEIRS}}
-
-    def _least(self, what: str) -> float:
-        """The ratio to the client that would be left if dvc-hf moved the bytes just as it does.
-
-        The client's time without its own start, and DVC's start: median over the rounds.
-        """
-        dvc, client_ = (self.times["start"][START[who]] for who in (OURS, "client"))
-        rounds = zip(self.times[what][THEIRS[what]], dvc, client_, strict=True)
-        return statistics.median(
-            (theirs.seconds - its.seconds + dvcs.seconds) / theirs.seconds for theirs, dvcs, its in rounds
-        )
+        return {what: list(self._rows(what, times)) for what, times in self.times.items()}
 
     def _rows(self, what: str, times: dict[str, list[Taken]]) -> Iterator[dict[str, Any]]:
         for way, taken in times.items():
