@@ -152,6 +152,28 @@ def test_prune_leaves_what_dvc_does_not_track(versioned, api: HfApi, names) -> N
     assert "notes.txt" in names()
 
 
+def test_versions_that_the_hub_has_lost_are_pushed_again(versioned, api: HfApi, names) -> None:
+    project = versioned("version_aware")
+    project.dvc("push")
+    api.delete_repo(REPO, repo_type="dataset")
+    api.create_repo(REPO, repo_type="dataset")
+    project.dvc("push")
+    assert names() == {"d/a", "d/b", "d/c"}
+    head = api.repo_info(REPO, repo_type="dataset").sha
+    assert {file["cloud"]["hub"]["version_id"] for file in files_of(project, "d.dvc")} == {head}
+
+
+def test_a_pull_of_versions_that_the_hub_has_lost_says_so(versioned, mode: str, api, tmp_path) -> None:
+    project = versioned(mode)
+    project.dvc("push")
+    project.commit()
+    api.delete_repo(REPO, repo_type="dataset")
+    api.create_repo(REPO, repo_type="dataset")
+    pulled = project.clone(tmp_path / "clone").dvc("pull", ok=False)
+    assert "the repository has no commit" in pulled.text
+    assert "Push from a clone that has" in pulled.text
+
+
 @pytest.mark.parametrize("was_file", [True, False])
 def test_a_file_and_a_folder_change_places_in_one_commit(versioned, names, commits, was_file: bool) -> None:
     project = versioned("version_aware")
@@ -203,6 +225,7 @@ def test_what_dvc_refuses_for_a_mode_keeps_dvcs_own_message(versioned, mode: str
         ),
         ("compare", test_a_push_of_an_older_state_deletes_nothing_at_the_head, {}),
         ("_prune_existing_versions", test_a_worktree_shows_an_older_state_again, {}),
+        ("_prune_existing_versions", test_versions_that_the_hub_has_lost_are_pushed_again, {}),
         ("md5", test_a_pull_reads_each_file_once, {"mode": "version_aware"}),
     ],
 )

@@ -27,6 +27,10 @@ class HubUnavailableError(ConnectionError):
     """The Hub did not answer, or answered with an error of its own."""
 
 
+class LostVersionError(ConfigError):
+    """The repository has no such commit any more: its history was squashed, or it was made anew."""
+
+
 class RejectedError(OSError):
     """The Hub took the request and said no."""
 
@@ -150,6 +154,12 @@ def _gated(failure: Failure) -> Exception:
 
 def _revision(failure: Failure) -> Exception:
     place = failure.place
+    if place.version:
+        return LostVersionError(
+            f"{failure.start}: the repository has no commit {place.version}. Its history was rewritten, or "
+            "it was made anew, and the versions that .dvc files name went with it. Push from a clone that "
+            "has the files in its cache, then commit the .dvc files: that records versions that are there."
+        )
     return ConfigError(
         f"{failure.start}: the repository has no branch, tag or commit '{place.branch}'. Make it with "
         f"'hf repos branch create {place.repo_id} {place.branch}{_kind(place)}', "

@@ -36,6 +36,7 @@ class Repository:
             place, endpoint=account.endpoint, token=account.token, create=account.create
         )
         self.batch = Batch(self.client, account.commit_message)
+        self.lost: set[str] = set()  # commits that .dvc files name and that are there no more
         self._known: dict[tuple[str, bool], dict[str, Entry | None]] = {}
         self._listings: dict[str, bytes] = {}
         self._inside = 0

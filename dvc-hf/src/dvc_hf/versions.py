@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dvc_hf.copying import is_hub
+from dvc_hf.errors import LostVersionError
 from dvc_hf.log import logger
 from dvc_hf.transaction import transaction
 
@@ -66,9 +67,24 @@ def prune_existing(
         return
     entries = list(entries)
     known = [] if fs.config.get("worktree") else [entry for entry in entries if entry.meta.version_id]
-    paths = [fs.version_path(fs.join(path, *entry.key), entry.meta.version_id) for entry in known]
-    there = {entry.key for entry, found in zip(known, fs.exists(paths), strict=True) if found}
+    there = set(_existing(known, fs, path))
     yield from (entry for entry in entries if entry.key not in there)
+
+
+def _existing(entries: list[Any], fs: Any, path: str) -> Iterator[Key]:
+    """The keys of those whose version is on the Hub; a history that was squashed has lost its versions."""
+    by_version: dict[str, list[Any]] = {}
+    for entry in entries:
+        by_version.setdefault(entry.meta.version_id, []).append(entry)
+    for version, members in by_version.items():
+        paths = [fs.version_path(fs.join(path, *entry.key), version) for entry in members]
+        try:
+            found = fs.exists(paths)
+        except LostVersionError:
+            logger.info("commit %s is gone from %s: its %d files go again", version, path, len(members))
+            fs.open_repository(path).lost.add(version)
+            continue
+        yield from (entry.key for entry, is_there in zip(members, found, strict=True) if is_there)
 
 
 def check_versioning(original: Original, paths: Iterable[str], fs: Any) -> None:
@@ -88,10 +104,22 @@ def rebuild(original: Original, idx: Any, path: str, fs: Any, cb: Any) -> Any:
 
 def merge_push_meta(original: Original, out: Any, index: Any, remote: str | None = None) -> None:
     """Merge versions into a ``.dvc`` file, and never drop a file that was not pushed this time."""
-    tree = out.get_obj() if out.isdir() and is_hub(out.repo.cloud.get_remote(remote).fs) else None
-    if tree is not None:
-        _restore(tree, out.index_key[1], index)
+    there = out.repo.cloud.get_remote(remote)
+    if is_hub(there.fs):
+        tree = out.get_obj() if out.isdir() else None
+        metas = [out.meta] if tree is None else [meta for _, meta, _ in tree]
+        _forget(metas, there.fs.open_repository(there.path).lost)
+        if tree is not None:
+            out.obj = tree  # DVC makes another from the .dvc file each time that it asks
+            _restore(tree, out.index_key[1], index)
     original(out, index, remote)
+
+
+def _forget(metas: Iterable[Any], lost: set[str]) -> None:
+    """Take out versions that the Hub has lost: DVC would keep them in the ``.dvc`` file."""
+    for meta in metas:
+        if meta and meta.version_id in lost:
+            meta.version_id = None
 
 
 def _restore(tree: Any, top: Key, index: Any) -> None:
