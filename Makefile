@@ -44,6 +44,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Every benchmark in full, one after another: takes hours. Each is a command of its own, most with --quick.
 bench: setup
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f; done
 
@@ -51,10 +52,11 @@ bench: setup
 dvc-conformance: setup
 	$(BIN)/python -m pytest dvc-hf/tests/test_conformance*.py -n auto --dist worksteal
 
-# Each fault at each request of a push; a push, a pull and a gc killed 50 times each; 40 pushes in pairs: an hour.
+# Each fault at each request of a push; a push, a pull and a gc killed 50 times each; 40 pushes in pairs; names of
+# every kind; fsspec's suites on a bucket: an hour.
 dvc-faults: setup
 	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/test_faults.py dvc-hf/tests/test_kills.py \
-		dvc-hf/tests/test_races.py dvc-hf/tests/test_requests.py dvc-hf/tests/test_paths.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
+		dvc-hf/tests/test_races.py dvc-hf/tests/test_requests.py dvc-hf/tests/test_paths.py dvc-hf/tests/test_storage.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
 
 # The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
 dvc-matrix: setup

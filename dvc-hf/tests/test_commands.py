@@ -248,6 +248,8 @@ def test_an_interrupt_commits_nothing_and_the_next_push_sends_all(pushed, hub: H
         env=pushed.env,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that a shell started in the background ignore the interrupt, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while not hub.requests.count("POST", "*/preupload/*") and process.poll() is None:
         time.sleep(0.05)
