@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from dvc_hf.downloads import XET_FROM
 from minihub.testing import Hub
 
 
@@ -40,3 +41,16 @@ def test_a_fine_tuned_copy_sends_less_than_an_eighth_of_its_bytes(
     clone.dvc("pull")
     assert clone.read("data/tuned.pt") == tuned
     assert hub.requests.count("GET", "/v1/reconstructions/*") >= 2
+
+
+def test_small_files_come_over_http_where_one_request_is_all(project: Any, hub: Hub, tmp_path: Any) -> None:
+    project.write("data/small.pt", b"\0" * (XET_FROM - 1))
+    project.write("data/large.pt", b"\0" * XET_FROM)
+    project.dvc("add", "data")
+    project.dvc("push")
+    project.commit()
+    clone = project.clone(tmp_path / "clone")
+    hub.requests.clear()
+    clone.dvc("pull")
+    assert clone.read("data/small.pt") == project.read("data/small.pt")
+    assert hub.requests.count("GET", "/v1/reconstructions/*") == 1

@@ -14,6 +14,7 @@ from dvc_hf.errors import RejectedError
 from dvc_hf.retries import retried
 
 Progress = Callable[[int], Any]
+XET_FROM = 1024 * 1024  # bytes; below, Xet's own start costs more than it can save
 
 
 def download(client: Client, entry: Entry, revision: str, target: Path, progress: Progress) -> None:
@@ -22,7 +23,7 @@ def download(client: Client, entry: Entry, revision: str, target: Path, progress
     def once() -> None:
         if entry.size == 0:
             target.write_bytes(b"")
-        elif entry.xet_hash and is_xet_available():
+        elif entry.xet_hash and entry.size >= XET_FROM and is_xet_available():
             _through_xet(client, entry, revision, target)
             progress(entry.size)
         else:
