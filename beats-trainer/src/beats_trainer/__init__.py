@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from beats_trainer.collector import paused
+
 if TYPE_CHECKING:
     from beats_trainer.extractor import BEATsFeatureExtractor
     from beats_trainer.fetch import fetch_checkpoint, list_checkpoints
@@ -25,7 +27,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    return getattr(import_module(_HOMES[name]), name)
+    with paused():
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

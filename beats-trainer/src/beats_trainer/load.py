@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.collector import paused
 from beats_trainer.model import BEATs, Precision
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def load_found(
 ) -> BEATs:
     """Load a checkpoint that is here; see `load_model`."""
     known_precision(precision)
-    model = build(read_checkpoint(found.path), device)
-    model.precision = precision
-    model.check(found.golden)
+    with paused():
+        model = build(read_checkpoint(found.path), device)
+        model.precision = precision
+        model.check(found.golden)
     return model
 
 
