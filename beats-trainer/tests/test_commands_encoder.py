@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+from beats_trainer.audioset import display_names
 from golden_data import CLIPS, TINY, tiny_model
 
 CPT2 = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
@@ -39,6 +41,17 @@ def test_classify_names_the_best_labels_of_each_clip(recording, tmp_path):
     assert [(row["start_s"], row["end_s"]) for row in rows] == [(0, 10), (0, 10), (10, 20), (10, 20)]
     assert (rows[0]["label"], rows[0]["name"]) == (best, "Dog, barking")
     assert rows[0]["score"] == pytest.approx(score, abs=1e-5)
+
+
+def test_classify_gives_audiosets_ids_their_names(recording, tmp_path):
+    content = torch.load(TINY / CPT2, weights_only=True)
+    ids = sorted(display_names())[: len(content["label_dict"])]
+    torch.save(content | {"label_dict": dict(enumerate(ids))}, tmp_path / "named.pt")
+
+    run = _beats("classify", recording, "--model", tmp_path / "named.pt", "--top", 1, "--json")
+
+    row = json.loads(run.stdout)[0]
+    assert row["name"] == display_names()[row["label"]]
 
 
 def test_classify_reports_what_cannot_be_read_and_does_the_rest(recording, tmp_path):

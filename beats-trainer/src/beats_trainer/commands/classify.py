@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from beats_trainer.audioset import display_names
 from beats_trainer.commands.output import plainly, put, put_table, say
 from beats_trainer.errors import BeatsError
 
@@ -32,7 +33,7 @@ DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
 @click.option(
     "--names",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="CSV with the columns mid and display_name, such as AudioSet's class_labels_indices.csv.",
+    help="Names for other labels than AudioSet's: a CSV with the columns mid and display_name.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -45,7 +46,7 @@ def classify(paths: tuple[Path, ...], model: str, names: Path | None, as_json: b
     from beats_trainer.load import load_model
 
     encoder = load_model(model, device=options["device"])
-    known = _names(names) if names else {}
+    known = {**display_names(), **(_names(names) if names else {})}
     failed, rows = [], []
     for path in paths:
         try:
