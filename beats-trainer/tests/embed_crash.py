@@ -26,6 +26,7 @@ Key = tuple[str, float]
 def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
     from beats_trainer.load import load_model
     from beats_trainer.scale.encoding import Encoding
+    from beats_trainer.scale.gathering import Gathering
     from beats_trainer.scale.run import embed_recordings
     from beats_trainer.scale.settings import Settings
     from beats_trainer.scale.sources import find_sources
@@ -35,7 +36,7 @@ def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
         "tiny", "0" * 64, clip_s=0.25, hop_s=0.25, layers=(0,), dim=model.config.encoder_embed_dim
     )
     encoding = Encoding(model, settings)
-    encoding.gather_s = 10.0
+    encoding.gathering = Gathering(4_000, 10.0, 10.0)
 
     def noting(clips):
         with Path(log).open("a") as file:
@@ -44,7 +45,7 @@ def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
             )
         return encoding(clips)
 
-    noting.settings, noting.gather_s = settings, encoding.gather_s
+    noting.settings, noting.gathering = settings, encoding.gathering
     print("ready", flush=True)
     embed_recordings(find_sources([sounds]), noting, out, rows_per_part=ROWS_PER_PART)
 

@@ -22,6 +22,7 @@ SCRIPT = """
 import sys
 from beats_trainer.load import load_model
 from beats_trainer.scale.encoding import Encoding
+from beats_trainer.scale.gathering import Gathering
 from beats_trainer.scale.run import embed_recordings
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.sources import find_sources
@@ -29,7 +30,7 @@ checkpoint, out, *places = sys.argv[1:]
 model = load_model(checkpoint, device="cpu")
 encoding = Encoding(model, Settings("tiny", "0" * 64, clip_s=0.5, hop_s=0.5, layers=(model.n_layers,),
                                     dim=model.config.encoder_embed_dim))
-encoding.gather_s = 4.0
+encoding.gathering = Gathering(8_000, 4.0, 4.0)
 print("ready", flush=True)
 embed_recordings(find_sources(places), encoding, out, rows_per_part=10)
 """
@@ -92,7 +93,7 @@ def test_a_run_that_fails_leaves_no_part_behind(record, run, encoding, tmp_path)
         message = "the model is gone"
         raise RuntimeError(message)
 
-    failing.settings, failing.gather_s = encoding().settings, 1.0
+    failing.settings, failing.gathering = encoding().settings, encoding().gathering
     sources = find_sources([record("a.wav", 2)])
     with pytest.raises(RuntimeError, match="gone"):
         embed_recordings(sources, failing, tmp_path / "t")

@@ -83,13 +83,14 @@ def test_health_names_clipping_silence_and_what_is_no_number():
 MEMORY = """
 import sys
 import numpy as np
+from beats_trainer.scale.gathering import Gathering
 from beats_trainer.scale.rows import Row
 from beats_trainer.scale.run import embed_recordings
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.sources import find_sources
 
 class Nothing:
-    settings, gather_s = Settings("none", "0" * 64), 160.0
+    settings, gathering = Settings("none", "0" * 64), Gathering(160_000)
     def __call__(self, clips):
         return ((clip, [Row(clip, None, np.zeros((1, 768), np.float32))]) for clip in clips)
 

@@ -13,7 +13,6 @@ from beats_trainer.scale.sources import Source
 
 Item = Clip | Ended
 Read = Callable[[Source], Iterator[Item]]
-SAMPLES_AHEAD = 2_560_000  # 10 MB, 16 clips of 10 s: as many as go to the model together on a CPU
 LANES_AHEAD = 4096
 
 
@@ -31,17 +30,17 @@ class Ahead:
     Args:
         sources: The recordings.
         read: Reads one; its errors come out of the iteration.
+        share: How much of a call of the model an item makes; one call's worth may wait decoded.
         workers: Threads.
-        samples: What may wait decoded, all recordings together.
     """
 
     def __init__(
-        self, sources: Iterable[Source], read: Read, workers: int = 2, samples: int = SAMPLES_AHEAD
+        self, sources: Iterable[Source], read: Read, share: Callable[[Item], float], workers: int = 2
     ) -> None:
-        self._sources, self._read, self._limit = iter(sources), read, samples
+        self._sources, self._read, self._share = iter(sources), read, share
         self._change = threading.Condition()
         self._lanes: deque[_Lane] = deque()
-        self._held, self._busy, self._stopped = 0, workers, False
+        self._held, self._busy, self._stopped = 0.0, workers, False
         self._error: BaseException | None = None
         self.waited_s = 0.0
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
@@ -79,7 +78,7 @@ class Ahead:
             if not self._lanes:
                 return None
             item = self._lanes[0].items.popleft()
-            self._held -= _samples(item)
+            self._held -= self._share(item)
             self._change.notify_all()
             return item
 
@@ -122,17 +121,13 @@ class Ahead:
     def _put(self, lane: _Lane, item: Item) -> bool:
         """Wait for room; the recording whose turn it is always gets some, or nothing would move again."""
         with self._change:
-            while self._held >= self._limit and not (lane is self._lanes[0] and not lane.items):
+            while self._held >= 1 and not (lane is self._lanes[0] and not lane.items):
                 if self._stopped:
                     return False
                 self._change.wait()
             if self._stopped:
                 return False
             lane.items.append(item)
-            self._held += _samples(item)
+            self._held += self._share(item)
             self._change.notify_all()
             return True
-
-
-def _samples(item: Item) -> int:
-    return item.waveform.size if isinstance(item, Clip) and item.waveform is not None else 0

@@ -12,6 +12,7 @@ from torch.nn import functional
 from beats_trainer.batches import PATCHES_PER_FORWARD
 from beats_trainer.embed import embed
 from beats_trainer.memory import trim
+from beats_trainer.scale.gathering import Gathering
 from beats_trainer.scale.reading import Clip
 from beats_trainer.scale.rows import Row
 from beats_trainer.scale.settings import Settings
@@ -37,7 +38,8 @@ class Encoding:
         gpu = model.device.type != "cpu"
         limit = PATCHES_PER_FORWARD_GPU if gpu else PATCHES_PER_FORWARD
         self.limit = int(batch_size * settings.clip_s * PATCHES_PER_SECOND) + 8 if batch_size else limit
-        self.gather_s = max(160.0, 2 * self.limit / PATCHES_PER_SECOND)
+        pass_s = self.limit / PATCHES_PER_SECOND
+        self.gathering = Gathering(settings.plan.clip, max(80.0, pass_s), max(320.0, 2 * pass_s))
 
     def __call__(self, clips: Sequence[Clip]) -> Iterator[tuple[Clip, list[Row]]]:
         """Each clip with its rows, one a track; in the order given."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beats_trainer.clips import SAMPLE_RATE
-from beats_trainer.scale.ahead import SAMPLES_AHEAD, Ahead, Item
+from beats_trainer.scale.ahead import Ahead, Item
 from beats_trainer.scale.facts import Facts
 from beats_trainer.scale.findings import LOSSES, Finding
 from beats_trainer.scale.journal import Journal
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from beats_trainer.scale.encoding import Encoding
 
 CACHE_BYTES = 10_000_000_000
-CLIPS_AT_ONCE = 256
+ITEMS_AT_ONCE = 1024
 Work = Sequence[tuple[Source, Spans | None]]
 Done = tuple[Clip, list[Row]] | Ended
 Engine = Callable[[Work], Iterator[list[Done]]]
@@ -164,13 +163,12 @@ class Run:
         """Threads read, this one embeds."""
         done = {source.name: spans for source, spans in work}
         self.progress.waited_s = 0.0
-        room = max(SAMPLES_AHEAD, int(self.encoding.gather_s * SAMPLE_RATE))
 
         def read(source: Source) -> Iterator[Item]:
             return read_source(source, self.settings, done[source.name], self.cache)
 
         sources = [source for source, _ in work]
-        with Ahead(sources, read, self.options.workers, room) as ahead:
+        with Ahead(sources, read, self.encoding.gathering.share, self.options.workers) as ahead:
             for items in self._batches(ahead):
                 rows = iter(self.encoding([item for item in items if isinstance(item, Clip)]))
                 yield [without_sound(*next(rows)) if isinstance(item, Clip) else item for item in items]
@@ -203,13 +201,13 @@ class Run:
     def _batches(self, ahead: Ahead) -> Iterator[list[Item]]:
         """As much as is worth a call of the model, in order; less at the end, or when a part is due."""
         items: list[Item] = []
-        seconds = 0.0
+        share = 0.0
         for item in ahead:
             items.append(item)
-            seconds += _seconds(item)
-            if seconds >= self.encoding.gather_s or len(items) >= CLIPS_AT_ONCE or self._strict_about(item):
+            share += self.encoding.gathering.share(item)
+            if share >= 1 or len(items) >= ITEMS_AT_ONCE or self._strict_about(item):
                 yield items
-                items, seconds = [], 0.0
+                items, share = [], 0.0
         if items:
             yield items
 
@@ -257,10 +255,6 @@ def embed_recordings(
 ) -> Outcome:
     """Embed recordings into a table; see `Options` for how."""
     return Run(list(sources), encoding, output, Options(**options), callback, engine)()
-
-
-def _seconds(item: Item) -> float:
-    return item.end_s - item.start_s if isinstance(item, Clip) and item.waveform is not None else 0.0
 
 
 def _size(source: Source) -> int:
