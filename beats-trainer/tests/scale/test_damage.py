@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import struct
 
 import numpy as np
@@ -41,6 +42,39 @@ def test_half_a_file_is_truncated_and_a_whole_one_is_not(record, name, options):
     path = record(name, 20, 48_000, **options)
     assert kinds(path) == []
     assert kinds(halved(path)) == ["truncated"]
+
+
+def ogg_pages(path):
+    """The pages of a file, each as its bytes."""
+    content = path.read_bytes()
+    starts = [match.start() for match in re.finditer(rb"OggS\x00", content)]
+    return [content[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def packet_goes_on(page):
+    return page[27 + page[26] - 1] == 255
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_stream_that_nobody_ended_is_told_and_is_no_loss(record, run, tmp_path, subtype):
+    path = record("a.ogg", 20, 48_000, format="OGG", subtype=subtype)
+    pages = ogg_pages(path)[:-1]
+    while packet_goes_on(pages[-1]):
+        pages.pop()
+    path.write_bytes(b"".join(pages))
+
+    outcome = run(tmp_path / "t", path, strict=True)
+
+    assert kinds(path) == ["unended"]
+    assert (outcome.stopped_at, outcome.failed) == (None, [])
+    assert outcome.lines[0].embedded == "yes"
+
+
+def test_an_ogg_packet_that_goes_on_in_a_missing_page_is_truncated(record):
+    path = record("a.ogg", 20, 48_000, format="OGG", subtype="VORBIS")
+    *pages, last = ogg_pages(path)
+    path.write_bytes(b"".join(pages) + last[:26] + bytes([1, 255]) + bytes(255))
+    assert kinds(path) == ["truncated"]
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.w64", "a.rf64", "a.aiff", "a.au"])

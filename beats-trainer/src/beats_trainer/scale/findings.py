@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 Kind = Literal[
     "truncated",
+    "unended",
     "empty",
     "short",
     "silent",

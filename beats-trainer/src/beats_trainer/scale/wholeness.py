@@ -7,7 +7,7 @@ from pathlib import Path
 from beats_trainer.chunks import Layout, read_layout
 from beats_trainer.scale.findings import Finding
 from beats_trainer.scale.mpeg import count_frames
-from beats_trainer.scale.ogg import ogg_damage
+from beats_trainer.scale.ogg import ogg_finding
 
 MPEG_SUFFIXES = {".mp3", ".mp2", ".mpga"}
 
@@ -20,13 +20,14 @@ def header_findings(path: str | Path) -> list[Finding]:
         return [Finding("empty", "the file has 0 bytes")]
     with path.open("rb") as file:
         magic = file.read(4)
+    if magic == b"OggS":
+        finding = ogg_finding(path)
+        return [finding] if finding else []
     detail = _detail(path, magic)
     return [Finding("truncated", detail)] if detail else []
 
 
 def _detail(path: Path, magic: bytes) -> str | None:
-    if magic == b"OggS":
-        return ogg_damage(path)
     if path.suffix.lower() in MPEG_SUFFIXES and magic not in {b"RIFF", b"fLaC"}:
         return _mpeg(path)
     layout = read_layout(path)
