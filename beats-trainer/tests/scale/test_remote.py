@@ -128,15 +128,16 @@ def at_ssh(sounds, home):
 
     async def listen():
         sftp = functools.partial(asyncssh.SFTPServer, chroot=str(sounds.parent))
-        key = asyncssh.generate_private_key("ssh-ed25519")
         return await asyncssh.listen(
             "127.0.0.1", 0, server_factory=Server, server_host_keys=[key], sftp_factory=sftp
         )
 
+    key = asyncssh.generate_private_key("ssh-ed25519")
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
+    know(home, server.get_port(), key)
     try:
         yield f"ssh://me:tiger@127.0.0.1:{server.get_port()}/sounds", {}
     finally:
@@ -144,6 +145,13 @@ def at_ssh(sounds, home):
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def know(home, port, key):
+    """The host's key, as `ssh` itself notes it."""
+    (home / ".ssh").mkdir(exist_ok=True)
+    public = key.export_public_key().decode()
+    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
 
 
 async def _closed(server):
@@ -182,6 +190,27 @@ def test_a_folder_behind_a_url_becomes_the_rows_of_the_folder_itself(sounds, tmp
     written = "".join(path.read_text("latin-1") for path in (tmp_path / "t").rglob("*.*"))
     assert not [secret for secret in SECRETS if secret in written + done.stdout + done.stderr]
     assert sum(path.stat().st_size for path in (home / "cache").iterdir()) <= 100_000
+
+
+@pytest.mark.slow
+def test_nothing_is_sent_to_a_host_whose_key_is_unknown_or_another(sounds, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    with at_ssh(sounds, home) as (url, env):
+        known_hosts = home / ".ssh" / "known_hosts"
+        host, *_ = known_hosts.read_text().partition(" ")
+        other = (
+            pytest.importorskip("asyncssh").generate_private_key("ssh-ed25519").export_public_key().decode()
+        )
+        known_hosts.write_text(f"{host} {other}")
+        changed = embed(tmp_path / "t", home, url, env)
+        known_hosts.unlink()
+        unknown = embed(tmp_path / "t", home, url, env)
+    assert [changed.returncode, unknown.returncode] == [1, 1]
+    assert "ssh-keygen -R '[127.0.0.1]:" in changed.stderr
+    assert "ssh-keyscan -p " in unknown.stderr
+    assert "SHA256:" in unknown.stderr
+    assert "tiger" not in changed.stderr + unknown.stderr
 
 
 @pytest.mark.slow

@@ -163,17 +163,25 @@ class RemoteCache:
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs
-
     scheme = url.partition("://")[0]
     try:
-        files, path = url_to_fs(url)
+        return _opened(url, scheme)
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
         advice = f"pip install 'beats-trainer[{extra}]'" if extra else "install the fsspec package for it"
         message = f"{public_name(url)}: no package here can read {scheme}:// ({error}). Install it: {advice}"
         raise MissingExtraError(message) from error
-    return files, path
+
+
+def _opened(url: str, scheme: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    if _EXTRAS.get(scheme) != "ssh":
+        files, path = url_to_fs(url)
+        return files, path
+    from beats_trainer.scale.ssh import KnownHostsFileSystem as Files
+
+    return Files(**Files._get_kwargs_from_urls(url)), Files._strip_protocol(url)  # noqa: SLF001 - as url_to_fs does
 
 
 def _suffix(path: str) -> str:

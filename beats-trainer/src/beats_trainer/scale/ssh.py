@@ -1,0 +1,44 @@
+"""Recordings behind SSH, from hosts alone whose keys this machine knows; fsspec itself takes any key."""
+
+from __future__ import annotations
+
+import paramiko
+from fsspec.implementations.sftp import SFTPFileSystem
+
+PORT = 22
+
+
+class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
+    """SFTP to hosts of `~/.ssh/known_hosts`."""
+
+    def _connect(self) -> None:
+        self.client = paramiko.SSHClient()
+        self.client.load_system_host_keys()
+        self.client.set_missing_host_key_policy(_Refuse())
+        try:
+            self.client.connect(self.host, **self.ssh_kwargs)
+        except paramiko.BadHostKeyException as error:
+            raise ConnectionError(_changed(error, int(self.ssh_kwargs.get("port") or PORT))) from error
+        self.ftp = self.client.open_sftp()
+
+
+class _Refuse(paramiko.MissingHostKeyPolicy):
+    """Nothing is sent to a host that nobody has looked at, a password least of all."""
+
+    def missing_host_key(self, _client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        host, _, port = hostname.strip("[").partition("]:")
+        message = (
+            f"the key of {hostname} is not in ~/.ssh/known_hosts; it offers {key.get_name()} "
+            f"{key.fingerprint}. If that is its fingerprint, add it: "
+            f"ssh-keyscan -p {port or PORT} {host} >> ~/.ssh/known_hosts"
+        )
+        raise ConnectionError(message)
+
+
+def _changed(error: paramiko.BadHostKeyException, port: int) -> str:
+    place = error.hostname if port == PORT else f"'[{error.hostname}]:{port}'"
+    return (
+        f"{error.hostname} does not have the key of ~/.ssh/known_hosts: expected "
+        f"{error.expected_key.fingerprint}, got {error.key.fingerprint}. Another machine may answer; if "
+        f"its key was changed on purpose, forget the old one: ssh-keygen -R {place}"
+    )
