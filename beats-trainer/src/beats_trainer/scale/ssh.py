@@ -22,7 +22,7 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
         self.ftp = self.client.open_sftp()
 
 
-class _Refuse(paramiko.MissingHostKeyPolicy):
+class _Refuse(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
     """Nothing is sent to a host that nobody has looked at, a password least of all."""
 
     def missing_host_key(self, _client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
