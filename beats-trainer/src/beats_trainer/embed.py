@@ -54,14 +54,24 @@ def embed(
     counts = [n_columns(len(clip), patch) * rows for clip in clips]
     if max(counts, default=0) > LONG:
         _log.warning(LONG_CLIP, max(map(len, clips)) / SAMPLE_RATE)
-    groups = plan(counts, limit)
-    results: list[dict[int, Tensor]] = []
-    for positions in groups:
+    alike, results = pooling != "none", list[list[Tensor]]()
+    for positions in plan(counts, limit):
         hidden = model.hidden(torch.stack([clips[i] for i in positions]), layers)
-        results = results or [{} for _ in hidden]
-        for kept, patches in zip(results, hidden, strict=True):
-            kept.update(zip(positions, pool(patches, pooling, rows).cpu(), strict=True))
-    return [[kept[i] for i in range(len(clips))] for kept in results]
+        pooled = [pool(patches, pooling, rows).cpu() for patches in hidden]
+        results = results or [_places(vectors, len(clips), alike=alike) for vectors in pooled]
+        for places, vectors in zip(results, pooled, strict=True):
+            for i, vector in zip(positions, vectors, strict=True):
+                places[i] = places[i].copy_(vector) if alike else vector
+    return results
+
+
+def _places(vectors: Tensor, count: int, *, alike: bool) -> list[Tensor]:
+    """Where each clip's vectors go, if all are alike.
+
+    They are parts of one tensor: a small one of each forward pass would lie amid the heap, whose gaps then
+    are too small for the next pass.
+    """
+    return list(vectors.new_empty(count, *vectors.shape[1:])) if alike else [vectors] * count
 
 
 def _single(waveform: Any, short: Short, patch: int) -> Tensor:
