@@ -77,6 +77,20 @@ def test_an_ogg_packet_that_goes_on_in_a_missing_page_is_truncated(record):
     assert kinds(path) == ["truncated"]
 
 
+@pytest.mark.parametrize("more", [-1, 1, 3, 20, 40])
+def test_an_ogg_page_that_is_cut_is_truncated_wherever(record, more):
+    path = record("a.ogg", 20, 48_000, format="OGG", subtype="VORBIS")
+    content, pages = path.read_bytes(), ogg_pages(path)
+    path.write_bytes(content[: sum(map(len, pages[:5])) + more])
+    assert kinds(path) == ["truncated"]
+
+
+def test_what_follows_the_end_of_an_ogg_stream_does_not_matter(record):
+    path = record("a.ogg", 20, 48_000, format="OGG", subtype="VORBIS")
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))  # as ID3v1 does
+    assert kinds(path) == []
+
+
 @pytest.mark.parametrize("name", ["a.wav", "a.w64", "a.rf64", "a.aiff", "a.au"])
 def test_what_is_there_of_half_a_file_is_embedded(record, run, tmp_path, name):
     options = {"format": "RF64"} if name == "a.rf64" else {}

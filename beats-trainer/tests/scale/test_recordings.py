@@ -56,6 +56,13 @@ def test_the_silent_ones_are_named(outcome):
     assert sorted("/".join(name.split("/")[-2:]) for name in found(outcome, "silent")) == SILENT
 
 
+def test_ogg_files_that_stop_inside_a_packet_are_told_from_those_that_only_have_no_end(outcome):
+    cut = {name for name, why in found(outcome, "truncated").items() if "goes on" in why}
+    unended = found(outcome, "unended")
+    assert len(cut) > len(unended) > 10
+    assert not cut & set(unended)
+
+
 def test_exact_twins_are_named_and_are_twins(outcome):
     twins = found(outcome, "duplicate")
     assert len(twins) > 100

@@ -115,7 +115,8 @@ def _certificate(home):
 
 
 @contextmanager
-def at_ssh(sounds, home):
+def at_ssh(sounds, home, asked=None):
+    """Who was asked for a password is noted in `asked`."""
     pytest.importorskip("paramiko", reason="needs pip install 'beats-trainer[ssh]'")
     asyncssh = pytest.importorskip("asyncssh")
 
@@ -124,6 +125,8 @@ def at_ssh(sounds, home):
             return True
 
         def validate_password(self, username, password):
+            if asked is not None:
+                asked.append(username)
             return (username, password) == ("me", "tiger")
 
     async def listen():
@@ -194,9 +197,9 @@ def test_a_folder_behind_a_url_becomes_the_rows_of_the_folder_itself(sounds, tmp
 
 @pytest.mark.slow
 def test_nothing_is_sent_to_a_host_whose_key_is_unknown_or_another(sounds, tmp_path):
-    home = tmp_path / "home"
+    home, asked = tmp_path / "home", []
     home.mkdir()
-    with at_ssh(sounds, home) as (url, env):
+    with at_ssh(sounds, home, asked) as (url, env):
         known_hosts = home / ".ssh" / "known_hosts"
         host, *_ = known_hosts.read_text().partition(" ")
         other = (
@@ -211,6 +214,7 @@ def test_nothing_is_sent_to_a_host_whose_key_is_unknown_or_another(sounds, tmp_p
     assert "ssh-keyscan -p " in unknown.stderr
     assert "SHA256:" in unknown.stderr
     assert "tiger" not in changed.stderr + unknown.stderr
+    assert not asked
 
 
 @pytest.mark.slow

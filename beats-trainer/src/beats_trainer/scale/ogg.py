@@ -39,6 +39,9 @@ def _page_finding(page: bytes) -> Finding | None:
         return Finding("truncated", f"the last page lacks {max(missing, 1)} bytes")
     if segments and segments[-1] == _GOES_ON:
         return Finding("truncated", "the last packet goes on in a page that is not there")
-    if not page[5] & _END_OF_STREAM:
+    ended = page[5] & _END_OF_STREAM
+    if not ended and missing < 0:
+        return Finding("truncated", f"{-missing} bytes of another page follow the last whole one")
+    if not ended:
         return Finding("unended", "the last page is whole and does not end the stream")
     return None

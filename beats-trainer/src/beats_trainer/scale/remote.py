@@ -47,7 +47,7 @@ def list_remote(url: str, suffixes: Collection[str]) -> list[str]:
         raise
     except Exception as error:
         message = (
-            f"{public_name(url)} cannot be listed: {unspoken(error, url)}. Check the URL and who may read it."
+            f"{public_name(url)} cannot be listed. Check the URL and who may read it: {unspoken(error, url)}"
         )
         raise OSError(message) from error
 

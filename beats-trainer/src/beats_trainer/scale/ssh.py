@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
 PORT = 22
+OF_ALL_USERS = Path("/etc/ssh/ssh_known_hosts")
 
 
 class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
-    """SFTP to hosts of `~/.ssh/known_hosts`."""
+    """SFTP to hosts of `~/.ssh/known_hosts` and of the machine's own list."""
 
     def _connect(self) -> None:
         self.client = paramiko.SSHClient()
+        if OF_ALL_USERS.is_file():
+            self.client.load_system_host_keys(str(OF_ALL_USERS))
         self.client.load_system_host_keys()
         self.client.set_missing_host_key_policy(_Refuse())
         try:
             self.client.connect(self.host, **self.ssh_kwargs)
+            self.ftp = self.client.open_sftp()
         except paramiko.BadHostKeyException as error:
+            self.client.close()
             raise ConnectionError(_changed(error, int(self.ssh_kwargs.get("port") or PORT))) from error
-        self.ftp = self.client.open_sftp()
+        except BaseException:
+            self.client.close()  # its thread would wait for the host
+            raise
 
 
 class _Refuse(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
