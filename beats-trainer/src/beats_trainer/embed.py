@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ def embed(
     pooling: str = "mean",
     short: Short = "error",
     limit: int | None = None,
+    after_pass: Callable[[], None] | None = None,
 ) -> list[list[Tensor]]:
     """Embed each waveform; those with as many patches go through the encoder together, and nothing is padded.
 
@@ -43,6 +44,7 @@ def embed(
         pooling: See `pool`.
         short: What to do with less than one patch of audio.
         limit: Patches that go through the encoder at once; what the device runs fastest without it.
+        after_pass: Called each time that clips have gone through the encoder.
 
     Returns:
         For each layer one tensor for each waveform, in the order given.
@@ -62,6 +64,8 @@ def embed(
         for places, vectors in zip(results, pooled, strict=True):
             for i, vector in zip(positions, vectors, strict=True):
                 places[i] = places[i].copy_(vector) if alike else vector
+        if after_pass is not None:
+            after_pass()
     return results
 
 

@@ -55,6 +55,34 @@ def trim() -> None:
         library.malloc_trim(0)
 
 
+class Trimming:
+    """Gives free heap back each time that the process's own memory has grown by so much since it last did.
+
+    Less often than after each forward pass, which would have its pages brought in anew; soon enough that gaps
+    between what is kept do not make the heap grow.
+
+    Args:
+        growth: Bytes.
+    """
+
+    def __init__(self, growth: int) -> None:
+        self.growth, self._least = growth, 0
+
+    def __call__(self) -> None:
+        """Trim, if it is time."""
+        if _own() - self._least > self.growth:
+            trim()
+            self._least = _own()
+
+
+def _own() -> int:
+    """Bytes in memory that are of no file."""
+    if _libc() is None:
+        return 0
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
+    return (int(resident) - int(shared)) * mmap.PAGESIZE
+
+
 def keep_heap_small() -> None:
     """While a model is loaded: large blocks are not kept on the heap, where small ones would pin them."""
     _set_heap(_SEPARATE, 8 * _SEPARATE)

@@ -26,6 +26,27 @@ def number(path, name):
 print(number("/proc/self/status", "VmHWM") - number("/proc/self/smaps_rollup", "Shared_Clean"))
 """
 MOST = 700_000  # kB
+GROWN = """
+import os
+from pathlib import Path
+from beats_trainer.memory import Trimming
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+give_back = Trimming(16 << 20)
+give_back()
+few, pin = [bytearray(5000) for _ in range(600)], bytearray(5000)
+before = resident()
+del few
+give_back()
+assert before - resident() < 1 << 20, "given back too soon"
+many, other = [bytearray(5000) for _ in range(9000)], bytearray(5000)
+before = resident()
+many.clear()
+give_back()
+assert before - resident() > 30 << 20, "not given back"
+"""
 
 
 def test_weights_that_were_given_back_have_the_same_values(tmp_path):
@@ -40,6 +61,12 @@ def test_weights_that_were_given_back_have_the_same_values(tmp_path):
     trim()
     assert all(torch.equal(before[name], value) for name, value in mapped.items())
     assert np.array_equal(heap.numpy(), np.arange(1 << 20, dtype=np.float32))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at glibc's heap and at /proc")
+def test_free_heap_is_given_back_once_it_has_grown_and_not_before():
+    done = subprocess.run([sys.executable, "-c", GROWN], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

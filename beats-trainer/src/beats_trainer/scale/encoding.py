@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from beats_trainer.batches import PATCHES_PER_FORWARD
 from beats_trainer.embed import embed
-from beats_trainer.memory import trim
+from beats_trainer.memory import Trimming, trim
 from beats_trainer.scale.gathering import Gathering
 from beats_trainer.scale.reading import Clip
 from beats_trainer.scale.rows import Row
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATCHES_PER_FORWARD_GPU = 32 * PATCHES_PER_FORWARD
 PATCHES_PER_SECOND = 49.6
+HEAP_GROWTH = 48 << 20  # bytes; a clip of 10 s takes 34 MB on its way through the base model
 
 
 class Encoding:
@@ -38,6 +39,7 @@ class Encoding:
         gpu = model.device.type != "cpu"
         limit = PATCHES_PER_FORWARD_GPU if gpu else PATCHES_PER_FORWARD
         self.limit = int(batch_size * settings.clip_s * PATCHES_PER_SECOND) + 8 if batch_size else limit
+        self._trim = Trimming(HEAP_GROWTH)
         pass_s = self.limit / PATCHES_PER_SECOND
         self.gathering = Gathering(settings.plan.clip, max(80.0, pass_s), max(320.0, 2 * pass_s))
 
@@ -63,6 +65,7 @@ class Encoding:
             pooling=self.settings.pooling,
             short="pad",
             limit=self.limit,
+            after_pass=self._trim,
         )
         trim()  # within a call free heap serves again, over hours it would grow by its gaps
         stacked = torch.stack([torch.stack(clips) for clips in layers], dim=1).float()
