@@ -7,12 +7,14 @@ import base64
 import datetime as dt
 import io
 import json
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from beats_trainer.errors import MissingExtraError
 from beats_trainer.scale.report import COLUMNS as REPORT
 from beats_trainer.table import read
 from beats_trainer.view.census import count
@@ -204,15 +206,23 @@ def test_principal_components_are_those_of_the_svd():
     np.testing.assert_allclose(projection.points(vectors[:5]), projection.fitted[:5], atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_umap_keeps_neighbours_where_it_is_installed():
-    pytest.importorskip("umap", reason="umap-learn is not installed: numba is 300 MB")
+def test_umap_keeps_neighbours():
+    pytest.importorskip("umap", reason="needs pip install 'beats-trainer[umap]'")
     rng = np.random.default_rng(0)
     vectors = np.repeat(rng.standard_normal((3, 16)), 40, axis=0) + rng.standard_normal((120, 16)) / 20
-    projection = fit(vectors.astype(np.float32), "umap")
+    projection = fit(vectors.astype(np.float32))
     centres = projection.fitted.reshape(3, 40, 2).mean(axis=1)
     nearest = ((projection.fitted[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+    assert projection.name == "UMAP"
     assert nearest.tolist() == np.repeat([0, 1, 2], 40).tolist()
+
+
+def test_without_umap_there_are_principal_components(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    vectors = np.random.default_rng(0).standard_normal((40, 16)).astype(np.float32)
+    assert fit(vectors).name == "principal components"
+    with pytest.raises(MissingExtraError, match=r"pip install 'beats-trainer\[umap\]'"):
+        fit(vectors, "umap")
 
 
 PICTURE = "document.getElementById('picture').getContext('2d')"

@@ -73,16 +73,10 @@ def _principal(vectors: Vectors) -> Projection:
 
 
 def _umap(vectors: Vectors) -> Projection:
-    try:
-        umap: Any = import_module("umap")
-    except ImportError as error:
-        message = "umap-learn is not installed. Run: pip install 'beats-trainer[umap]', or take pca."
-        raise MissingExtraError(message) from error
-    with (
-        warnings.catch_warnings()
-    ):  # it says that a seed costs it its threads: one map for all runs is worth it
+    # It says that TensorFlow is missing, and that a seed costs it its threads: one map for all runs is worth it.
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        reducer = umap.UMAP(n_neighbors=NEIGHBOURS, metric="cosine", random_state=0)
+        reducer = _library().UMAP(n_neighbors=NEIGHBOURS, metric="cosine", random_state=0)
         fitted = reducer.fit_transform(vectors).astype(np.float32)
 
     def points(rows: Vectors) -> Points:
@@ -90,3 +84,11 @@ def _umap(vectors: Vectors) -> Projection:
         return moved
 
     return Projection("UMAP", points, fitted)
+
+
+def _library() -> Any:
+    try:
+        return import_module("umap")
+    except ImportError as error:
+        message = "umap-learn is not installed. Run: pip install 'beats-trainer[umap]', or take pca."
+        raise MissingExtraError(message) from error
