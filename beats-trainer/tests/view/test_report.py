@@ -8,7 +8,10 @@ import datetime as dt
 import io
 import json
 import sys
+import threading
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -223,6 +226,47 @@ def test_without_umap_there_are_principal_components(monkeypatch):
     assert fit(vectors).name == "principal components"
     with pytest.raises(MissingExtraError, match=r"pip install 'beats-trainer\[umap\]'"):
         fit(vectors, "umap")
+
+
+@pytest.fixture
+def behind_url(beats, embedded, tmp_path):
+    """A table of the same recordings, read from a server; and the paths that were asked of it."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append((self.command, self.path))
+
+    served = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=embedded[1]))
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    files = sorted(path.relative_to(embedded[1]).as_posix() for path in embedded[1].rglob("*.wav"))
+    urls = [f"http://127.0.0.1:{served.server_address[1]}/{name}" for name in files]
+    done = beats("embed", *urls, "-o", tmp_path / "remote", "--model", TINY, "--clip-s", 2)
+    assert done.exit_code == 0, done.output
+    asked.clear()
+    yield tmp_path / "remote", asked
+    served.shutdown()
+    served.server_close()
+
+
+def test_recordings_behind_urls_are_heard_if_they_may_be_fetched(report, behind_url, embedded):
+    remote, asked = behind_url
+    page = report(remote, "--map", "pca")
+    assert page.data["sounds"] == {}
+    assert "--fetch" in page.all("body")[0][2]
+    assert asked == []
+    page, local = report(remote, "--map", "pca", "--fetch"), report(embedded[0], "--map", "pca")
+    assert page.data["sounds"] == local.data["sounds"]
+    assert len(page.data["sounds"]) == 8
+    fetched = [path for command, path in asked if command == "GET"]
+    assert sorted(fetched) == sorted(set(fetched))
+
+
+def test_a_recording_that_is_gone_from_its_server_is_silent(report, behind_url, embedded, monkeypatch):
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "do_GET", lambda self: self.send_error(404))
+    page = report(behind_url[0], "--map", "pca", "--fetch")
+    assert page.data["sounds"] == {}
+    assert "cannot be fetched" in page.all("body")[0][2]
 
 
 PICTURE = "document.getElementById('picture').getContext('2d')"

@@ -76,7 +76,10 @@ def _announce(table: Path, method: Method, column: str, index: Path | None) -> N
     "--map", "method", default="auto", show_default=True, type=click.Choice(["auto", "umap", "pca"]),
     help="auto takes UMAP if it is installed.",
 )  # fmt: skip
-@click.option("--recordings", type=PATH, help="The folder that relative names are seen from  [default: this]")
+@click.option(
+    "--recordings", "root", type=PATH, help="The folder that relative names are seen from  [default: this]"
+)
+@click.option("--fetch", is_flag=True, help="Fetch recordings behind URLs, to be heard.")
 @plainly
 def report(table: Path, output: Path, **options: Any) -> None:
     """Write one page about TABLE: what is where and when, a map to look at and listen to, and the damage.

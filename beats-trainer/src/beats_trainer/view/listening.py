@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from beats_trainer.audio import Channels, read_waveform
 from beats_trainer.clips import SAMPLE_RATE, SHORTEST
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.fbank import log_mel
-from beats_trainer.scale.remote import is_url
+from beats_trainer.view.recordings import Recordings
 
 LONGEST_S = 15.0  # of a clip, from its start
 COLUMNS, MELS = 160, 64  # of the picture
@@ -52,15 +51,8 @@ class Silence:
     reason: str
 
 
-def listen(place: Place, recordings: Path | None = None) -> Sound | Silence:
-    """A clip of at most `LONGEST_S`; no error of the recording gets out.
-
-    Args:
-        place: Which clip.
-        recordings: Where recordings lie whose names are relative.
-    """
-    if is_url(place.recording):
-        return Silence("recordings behind URLs are not fetched for a page")
+def listen(place: Place, recordings: Recordings) -> Sound | Silence:
+    """A clip of at most `LONGEST_S`; no error of the recording gets out."""
     try:
         waveform = _read(place, recordings)
         return Sound(_mp3(waveform), _picture(waveform), len(waveform) / SAMPLE_RATE)
@@ -82,11 +74,11 @@ def spread(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
         chosen = int(nearest.argmax())
 
 
-def _read(place: Place, recordings: Path | None) -> Waveform:
-    path = (recordings or Path()) / place.recording
+def _read(place: Place, recordings: Recordings) -> Waveform:
     end_s = min(place.end_s, place.start_s + LONGEST_S)
     channels: Channels = "mix" if place.channel is None else place.channel
-    return read_waveform(path, start_s=place.start_s, end_s=end_s, channels=channels, truncated="keep")
+    with recordings.local(place.recording) as path:
+        return read_waveform(path, start_s=place.start_s, end_s=end_s, channels=channels, truncated="keep")
 
 
 def _mp3(waveform: Waveform) -> str:

@@ -73,7 +73,8 @@ def _principal(vectors: Vectors) -> Projection:
 
 
 def _umap(vectors: Vectors) -> Projection:
-    # It says that TensorFlow is missing, and that a seed costs it its threads: one map for all runs is worth it.
+    # It says that TensorFlow is missing, and that a seed costs it its threads: one map for all runs is worth
+    # that.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reducer = _library().UMAP(n_neighbors=NEIGHBOURS, metric="cosine", random_state=0)

@@ -15,6 +15,7 @@ from beats_trainer.view.listening import COLUMNS, LONGEST_S, MELS
 from beats_trainer.view.page import columns, render
 from beats_trainer.view.projection import Method
 from beats_trainer.view.query import column_of, settings_of
+from beats_trainer.view.recordings import recordings
 from beats_trainer.view.scatter import Scatter, scatter
 
 POINTS, CLIPS = 10_000, 100  # on the map; with sound: about 0.1 MB each
@@ -30,7 +31,8 @@ def write_page(
     points: int = POINTS,
     clips: int = CLIPS,
     method: Method = "auto",
-    recordings: Path | None = None,
+    root: Path | None = None,
+    fetch: bool = False,
 ) -> Scatter:
     """Writes the page, and says what is on its map.
 
@@ -42,10 +44,12 @@ def write_page(
         points: Clips on the map, by chance if the table has more.
         clips: Clips that can be heard, spread over the map.
         method: How embeddings become points.
-        recordings: Where recordings lie whose names are relative.
+        root: Where recordings lie whose names are relative.
+        fetch: Whether recordings behind URLs are fetched, to be heard.
     """
     column = column_of(settings_of(table), layer)
-    shown = scatter(table, column, points, clips, method, recordings)
+    with recordings(root, fetch=fetch) as found:
+        shown = scatter(table, column, points, clips, method, found)
     census = count(table)
     page = render(
         title=title or table.resolve().name,

@@ -14,6 +14,7 @@ from beats_trainer.view.census import site_of
 from beats_trainer.view.listening import Place, Silence, Sound, listen, spread
 from beats_trainer.view.parts import as_vectors, count_rows, groups_of, present, take_rows
 from beats_trainer.view.projection import Method, Points, fit, sample
+from beats_trainer.view.recordings import Recordings
 
 FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "device")
 
@@ -35,7 +36,7 @@ class Scatter:
 
 
 def scatter(
-    table: Path, column: str, points: int, clips: int, method: Method = "auto", recordings: Path | None = None
+    table: Path, column: str, points: int, clips: int, method: Method, recordings: Recordings
 ) -> Scatter:
     """At most so many `points`, of which at most so many `clips` with their sound."""
     groups = groups_of(table)
@@ -45,7 +46,9 @@ def scatter(
     projection = fit(vectors, method)
     place = _within_unit_square(projection.fitted)
     lines = [_known(row) for row in rows.select(facts).to_pylist()]
-    heard = {i: listen(_place(lines[i]), recordings) for i in spread(place, clips)}
+    # Clips of one recording follow each other: it is fetched once.
+    chosen = sorted(spread(place, clips), key=lambda i: lines[i]["recording"])
+    heard = {i: listen(_place(lines[i]), recordings) for i in chosen}
     sounds = {i: sound for i, sound in heard.items() if isinstance(sound, Sound)}
     silences = Counter(_short(s.reason) for s in heard.values() if isinstance(s, Silence))
     return Scatter(lines, place, projection.name, sounds, silences, count_rows(groups))
