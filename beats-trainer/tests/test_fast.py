@@ -127,6 +127,25 @@ def test_each_precision_has_kernels_of_its_own(monkeypatch):
         assert chosen == ["public", "onednn"]
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
+@pytest.mark.parametrize("rows", [1, 256, 385, 513, 1_280, 1_281])
+def test_a_product_in_parts_is_the_product(monkeypatch, rows):
+    generator = torch.Generator().manual_seed(rows)
+    weight, x = (torch.randn(n, 64, generator=generator).bfloat16() for n in (48, rows))
+    add, bias = torch.randn(rows, 48, generator=generator), torch.randn(48, generator=generator).bfloat16()
+    layer = kernels.OneDnnLinear(weight, bias)
+    expected = add + functional.linear(x.float(), weight.float(), bias.float())
+
+    for pays in (False, True):
+        monkeypatch.setattr(kernels, "_parts_pay", lambda threads, pays=pays: pays)
+        torch.testing.assert_close(layer(x, add=add), expected, rtol=0, atol=0.2)
+    assert torch.equal(layer.added(x, add, 100), layer.added(x, add, rows))
+
+
+def test_one_thread_computes_no_parts():
+    assert kernels._parts_pay(1) is False
+
+
 @pytest.mark.parametrize(("patches", "width"), [(8, 16), (129, 128), (496, 128), (300, 400), (40, 7)])
 def test_the_convolution_by_blocks_is_the_convolution(patches, width):
     generator = torch.Generator().manual_seed(0)
