@@ -15,10 +15,12 @@ from beats_trainer.digest import file_digest
 
 if TYPE_CHECKING:
     from beats_trainer.load import Found
+    from beats_trainer.model import BEATs
     from beats_trainer.scale.cluster import Cluster
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.progress import Progress
     from beats_trainer.scale.run import Outcome
+    from beats_trainer.scale.settings import Settings
 
 DEFAULT_MODEL = "BEATs_iter3_plus_AS2M"
 NAMED_FAILURES = 20  # on stderr; all of them are in the report
@@ -138,12 +140,22 @@ def _cluster(encoding: Encoding, options: dict[str, Any]) -> Cluster:
 
 def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
     """The model and the settings that are asked for; `checkpoint` is its name in the table, if not `name`."""
-    from beats_trainer.load import is_path, load_found
-    from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim, use_heap_again
+    from beats_trainer.load import is_path
     from beats_trainer.scale.encoding import Encoding
-    from beats_trainer.scale.settings import Settings
 
     found = _located(name)
+    model = _loaded(found, options)
+    known = checkpoint or (Path(name).name if is_path(name) else name)
+    settings = _settings(known, found, model, options)
+    size = options["batch_size"]
+    return Encoding(model, settings, None if size == "auto" else _positive(size))
+
+
+def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
+    """The model, and what loading it took given back to the system."""
+    from beats_trainer.load import load_found
+    from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim, use_heap_again
+
     device = None if options["device"] == "auto" else options["device"]
     keep_heap_small()
     release_code()
@@ -152,22 +164,21 @@ def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = N
     release_code()
     trim()
     use_heap_again()
-    settings = Settings(
-        checkpoint=checkpoint or (Path(name).name if is_path(name) else name),
+    return model
+
+
+def _settings(checkpoint: str, found: Found, model: BEATs, options: dict[str, Any]) -> Settings:
+    from beats_trainer.scale.settings import Settings
+
+    said = ("clip_s", "last", "pooling", "normalize", "channels", "dtype", "precision")
+    return Settings(
+        checkpoint=checkpoint,
         sha256=found.sha256 or file_digest(found.path, "sha256"),
         dim=model.config.encoder_embed_dim,
-        clip_s=options["clip_s"],
         hop_s=options["clip_s"] if options["hop_s"] is None else options["hop_s"],
-        last=options["last"],
         layers=tuple(model.layer_index(n) for n in options["layers"] or [-1]),
-        pooling=options["pooling"],
-        normalize=options["normalize"],
-        channels=options["channels"],
-        dtype=options["dtype"],
-        precision=options["precision"],
+        **{name: options[name] for name in said},
     )
-    size = options["batch_size"]
-    return Encoding(model, settings, None if size == "auto" else _positive(size))
 
 
 def _positive(text: str) -> int:
