@@ -17,6 +17,7 @@ from huggingface_hub.utils import get_session
 from minihub.testing import Hub
 
 REPO = "alice/checkpoints"
+BUCKET = "alice/store"
 URL = f"hf://datasets/{REPO}"
 
 
@@ -174,20 +175,51 @@ def names(api: HfApi) -> Callable[..., set[str]]:
     return list_names
 
 
-@pytest.fixture
-def served(api: HfApi) -> Callable[[], dict[str, bytes]]:
-    """All files of Alice's repository, as anyone gets them; the Hub's own left out."""
+class Remote:
+    """Where a project pushes to, as anyone sees it: Alice's dataset repository, or a bucket of hers."""
 
-    def read_all() -> dict[str, bytes]:
-        files = [path for path in api.list_repo_files(REPO, repo_type="dataset") if path != ".gitattributes"]
-        base = f"{api.endpoint}/datasets/{REPO}/resolve/main"
-        headers = {"Authorization": f"Bearer {api.token}"}
+    def __init__(self, api: HfApi, kind: str) -> None:
+        self.api, self.in_bucket = api, kind == "bucket"
+        self.url = f"hf://buckets/{BUCKET}" if self.in_bucket else URL
+        if self.in_bucket:
+            api.create_bucket(BUCKET)
+
+    def upload(self, path: str, content: bytes) -> None:
+        if self.in_bucket:
+            self.api.batch_bucket_files(BUCKET, add=[(content, path)])
+        else:
+            self.api.upload_file(
+                path_or_fileobj=content, path_in_repo=path, repo_id=REPO, repo_type="dataset"
+            )
+
+    def read_all(self) -> dict[str, bytes]:
+        """All files; the Hub's own left out."""
+        base = f"buckets/{BUCKET}/resolve" if self.in_bucket else f"datasets/{REPO}/resolve/main"
+        headers = {"Authorization": f"Bearer {self.api.token}"}
         return {
-            path: get_session().get(f"{base}/{quote(path)}", headers=headers, timeout=60).content
-            for path in files
+            path: get_session()
+            .get(f"{self.api.endpoint}/{base}/{quote(path)}", headers=headers, timeout=60)
+            .content
+            for path in self._paths()
+            if path != ".gitattributes"
         }
 
-    return read_all
+    def _paths(self) -> list[str]:
+        if not self.in_bucket:
+            return self.api.list_repo_files(REPO, repo_type="dataset")
+        return [i.path for i in self.api.list_bucket_tree(BUCKET, recursive=True) if i.type == "file"]
+
+
+@pytest.fixture
+def make_remote(api: HfApi, repo: str) -> Callable[..., Remote]:
+    """Makes a bucket where that is the kind; the repository is there."""
+    return lambda kind="repository": Remote(api, kind)
+
+
+@pytest.fixture
+def served(make_remote: Callable[..., Remote]) -> Callable[[], dict[str, bytes]]:
+    """All files of Alice's repository, as anyone gets them; the Hub's own left out."""
+    return make_remote().read_all
 
 
 @pytest.fixture
@@ -217,6 +249,16 @@ def without_hooks(env: dict[str, str], tmp_path: Path) -> Callable[..., None]:
         env["PYTHONPATH"] = str(tmp_path / "lacking")
 
     return lack
+
+
+@pytest.fixture
+def small_commits(env: dict[str, str], tmp_path: Path) -> None:
+    """Lets the commands that follow put one or two changes into a commit."""
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "sitecustomize.py").write_text(
+        "from dvc_hf import commits\ncommits.FIRST_CHANGES = commits.FEWEST_CHANGES = commits.STEP = 1\n"
+    )
+    env["PYTHONPATH"] = str(tmp_path / "small")
 
 
 @pytest.fixture

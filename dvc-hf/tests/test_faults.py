@@ -25,11 +25,18 @@ FAULTS: dict[str, dict[str, Any]] = {
     "cut": {"cut_after": 0},
     "wrong bytes": {"corrupt": True},
 }
-MODES = {"publish": {"publish": "checkpoints"}, "worktree": {"worktree": "true"}}
-SHOWN = {"publish": "", "worktree": "checkpoints/"}  # where the Hub shows the folder's files
+MODES = {
+    "publish": {"publish": "checkpoints"},
+    "worktree": {"worktree": "true"},
+    "bucket": {"publish": "checkpoints"},
+}
+SHOWN = {"publish": "", "worktree": "checkpoints/", "bucket": ""}  # where the Hub shows the folder's files
 SILENCE = {"HF_HUB_DOWNLOAD_TIMEOUT": "2"}  # seconds after which a client gives up, but for a commit
 LONG = bool(os.environ.get("DVC_HF_LONG"))  # `make dvc-faults` takes every step of each walk, the suite one
-SHORT = [*(("publish", fault) for fault in FAULTS), ("worktree", "500"), ("worktree", "cut")]
+SHORT = [
+    *(("publish", fault) for fault in FAULTS),
+    *((mode, fault) for mode in ("worktree", "bucket") for fault in ("500", "cut")),
+]
 WALKS = [(mode, fault) for mode in MODES for fault in FAULTS] if LONG else SHORT
 NAMES = {"a.pt", "b.pt", "README.md"}
 
@@ -97,10 +104,11 @@ def requests_of_a_push(project: Any, hub: Hub) -> list[str]:
 
 @pytest.mark.parametrize(("mode", "fault"), WALKS)
 def test_each_request_of_a_push_fails_once_and_the_next_push_completes(
-    make_small, hub: Hub, names, served, tmp_path, mode: str, fault: str
+    make_small, make_remote, hub: Hub, names, tmp_path, mode: str, fault: str
 ) -> None:
     """One project for the walk: before each push the large file is new."""
-    project = make_small(**MODES[mode])
+    remote = make_remote(mode)
+    project = make_small(url=remote.url, **MODES[mode])
     requests = requests_of_a_push(project, hub)
     one = 5 * list(FAULTS).index(fault) % len(requests)
     pushed: set[str] = set()
@@ -115,16 +123,16 @@ def test_each_request_of_a_push_fails_once_and_the_next_push_completes(
         assert_pin_is_whole(project)
         assert "was not written by DVC" not in project.dvc("push").err
         assert_pin_is_whole(project)
-        there = served()
+        there = remote.read_all()
         assert {name: there[SHOWN[mode] + name] for name in NAMES} == wanted
-        if mode == "publish":
+        if mode != "worktree":
             pushed |= {md5(content).hexdigest() for content in wanted.values()}
             objects = {path.removeprefix("files/md5/").replace("/", ""): path for path in there}
             assert {md5(there[objects[oid]]).hexdigest() for oid in pushed} == pushed
     project.commit()
     if mode == "publish":
         complete(project, names, tmp_path / "clone")
-    else:
+    else:  # a bucket's plain names are in what was compared above
         copy = project.clone(tmp_path / "clone")
         copy.dvc("pull")
         assert contents(copy) == contents(project)

@@ -17,7 +17,8 @@ import pytest
 from minihub.testing import Hub
 
 LONG = bool(os.environ.get("DVC_HF_LONG"))  # `make dvc-faults`: 50 kills of each
-KILLS, WALKS = (10, 5) if LONG else (2, 1)  # in one project, and such projects
+KILLS = 10 if LONG else 2  # in one project
+WALKS = ("lfs", "xet", "bucket", "xet", "lfs", "bucket") if LONG else ("lfs", "bucket")  # such projects
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 FOREIGN = {"en/train.csv": b"a,b\n", "ab/cdef.bin": b"\0no object of DVC's"}
 logger = logging.getLogger(__name__)
@@ -27,17 +28,23 @@ def noise(size: int, seed: str) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-@pytest.fixture(params=range(WALKS))
+@pytest.fixture(params=range(len(WALKS)))
 def walk(request: pytest.FixtureRequest) -> int:
-    """Which project this is: every second one sends through Xet, the others through LFS."""
+    """Which project this is, and so how its content travels."""
     return int(request.param)
 
 
 @pytest.fixture
-def models(make_project: Callable[..., Any], repo: str, walk: int) -> Any:
+def remote(make_remote: Callable[..., Any], walk: int) -> Any:
+    """Where the project pushes to."""
+    return make_remote(WALKS[walk])
+
+
+@pytest.fixture
+def models(make_project: Callable[..., Any], remote: Any, walk: int) -> Any:
     """A published folder with two large files, ten small ones and a card, on the remote."""
-    project = make_project(publish="models")
-    if walk % 2:
+    project = make_project(url=remote.url, publish="models")
+    if WALKS[walk] != "lfs":
         del project.env["HF_HUB_DISABLE_XET"]
     for number in range(10):
         project.write(f"models/small/{number}.txt", f"{number}\n")
@@ -114,7 +121,7 @@ def killer(hub: Hub, walk: int, request: pytest.FixtureRequest) -> Iterator[Kill
 
 
 @pytest.mark.slow
-def test_a_push_that_is_killed_is_completed_by_the_next(models, killer, served, tmp_path) -> None:
+def test_a_push_that_is_killed_is_completed_by_the_next(models, killer, remote, tmp_path) -> None:
     renew(models, "watched")
     killer.watch(models, "push")
     pushed = {}
@@ -127,7 +134,7 @@ def test_a_push_that_is_killed_is_completed_by_the_next(models, killer, served, 
         assert models.read("models.dvc") == pin
         wanted = files(models.folder / "models")
         pushed.update({md5(content).hexdigest(): content for content in wanted.values()})
-        there = served()
+        there = remote.read_all()
         assert {name: there.get(name) for name in wanted} == wanted
         assert {oid: there.get(f"files/md5/{oid[:2]}/{oid[2:]}") for oid in pushed} == pushed
     models.commit()
@@ -162,9 +169,9 @@ def assert_cache_is_whole(project: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_gc_that_is_killed_is_completed_by_the_next(models, killer, served, api, repo, tmp_path) -> None:
+def test_a_gc_that_is_killed_is_completed_by_the_next(models, killer, remote, tmp_path) -> None:
     for path, content in FOREIGN.items():
-        api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=repo, repo_type="dataset")
+        remote.upload(path, content)
     collect = ("gc", "--workspace", "--cloud", "--force")
     renew(models, "watched")
     models.dvc("push")
@@ -174,9 +181,9 @@ def test_a_gc_that_is_killed_is_completed_by_the_next(models, killer, served, ap
         models.dvc("push")
         pin, wanted = models.read("models.dvc"), files(models.folder / "models")
         killer.kill(models, *collect)
-        assert_remote_has(served(), wanted)
+        assert_remote_has(remote.read_all(), wanted)
         models.dvc(*collect)
-        there = served()
+        there = remote.read_all()
         assert_remote_has(there, wanted)
         objects = [path for path in there if path.startswith("files/md5/")]
         assert len(objects) == len({md5(content).hexdigest() for content in wanted.values()}) + 1

@@ -154,3 +154,23 @@ def test_pushing_all_branches_shows_the_workspace_alone(make_project, repo: str,
     project.dvc("checkout")
     project.dvc("push", "--all-branches")
     assert names() == {"a.pt"}
+
+
+@pytest.mark.parametrize("landed", [1, 2, 3])
+def test_a_push_of_many_commits_that_breaks_between_them_is_completed_by_the_next(
+    publishing, small_commits, hub: Hub, served, commits: Commits, landed: int
+) -> None:
+    publishing.dvc("push")
+    made = commits()
+    for name in ("BEATs.pt", CARD):
+        publishing.write(f"checkpoints/{name}", f"\0new {name}")
+    (publishing.folder / "checkpoints/openbeats.pt").unlink()
+    publishing.dvc("add", "checkpoints")
+    wanted = {name: publishing.read(f"checkpoints/{name}") for name in ("BEATs.pt", CARD)}
+    broke = hub.fail("POST", "*/commit/*", status=403, skip=landed)
+    publishing.dvc("push", ok=False)
+    assert broke.times == 0
+    assert commits() == made + landed
+    assert "was not written by DVC" not in publishing.dvc("push").err
+    there = served()
+    assert {name: there[name] for name in there if not name.startswith("files/")} == wanted

@@ -58,11 +58,18 @@ class View:
         self._warn(decided)
         shown = {**decided.keep, **self._show(decided.show, tracked)}
         late = decided.show.keys() & owned.keys() & there.keys() - shown.keys()
+        if not self._is_one_step():
+            shown = _until_written(shown, decided, owned, there)
         shown.update({name: owned[name] for name in late})  # its new object is not there yet
         for name in decided.hide:
             self.hub.batch.remove(self._path(name))
-        if shown != owned:
+        if shown != {name: owned[name] for name in owned if name in there or name in tracked.md5s}:
             self._write_manifest(shown)
+
+    def _is_one_step(self) -> bool:
+        """Whether all that is staged, and the manifest, is there at once or not at all."""
+        batch = self.hub.batch
+        return self.hub.client.IS_ATOMIC and len(batch.added) < batch.most_changes
 
     def _path(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name
@@ -144,3 +151,11 @@ class View:
         if local.is_file():
             return local
         return bytes(self.remote.fs.cat_file(f"{self.hub.place}/{path}"))
+
+
+def _until_written(
+    shown: dict[str, Shown], decided: Plan, owned: dict[str, Shown], there: dict[str, str]
+) -> dict[str, Shown]:
+    """With what a push leaves that breaks after the manifest: old contents, and names that were to go."""
+    changed = {name: replace(shown[name], before=there.get(name)) for name in decided.show if name in shown}
+    return {**shown, **changed, **{name: owned[name] for name in decided.hide}}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from dvc_hf import names
 
@@ -11,10 +11,19 @@ README = "README.md"
 
 @dataclass(frozen=True)
 class Shown:
-    """One name that we put into the repository: which object it shows, and the content's etag."""
+    """One name that we put into the repository: which object it shows, and the content's etag.
+
+    `before` is the etag of what it showed when this was written down, if the name itself is written later: a
+    push that broke between may have left that.
+    """
 
     md5: str
     etag: str
+    before: str | None = None
+
+    def is_ours(self, etag: str | None) -> bool:
+        """Whether a content of this etag under the name is of our writing."""
+        return etag is not None and etag in (self.etag, self.before)
 
 
 @dataclass(frozen=True)
@@ -46,15 +55,15 @@ def plan(
     """
     result = Plan()
     for name, md5 in wanted.items():
-        is_ours = name in owned and there.get(name) == owned[name].etag
-        if is_ours and owned[name].md5 == md5:
+        is_ours = name in owned and owned[name].is_ours(there.get(name))
+        if is_ours and owned[name].md5 == md5 and there[name] == owned[name].etag:
             result.keep[name] = owned[name]
         elif is_ours or name not in there or (name == README and publish_readme):
             result.show[name] = md5
         else:
             result.foreign.append(name)
     for name, shown in owned.items():
-        if name in wanted or there.get(name) != shown.etag:
+        if name in wanted or not shown.is_ours(there.get(name)):
             continue
         if name.startswith(unknown) and unknown:
             result.keep[name] = shown
@@ -76,7 +85,7 @@ def refusal(name: str) -> str | None:
 def read_manifest(text: bytes) -> dict[str, Shown]:
     """Read which names are ours."""
     listed = json.loads(text)["names"]
-    return {name: Shown(shown["md5"], shown["etag"]) for name, shown in listed.items()}
+    return {name: Shown(shown["md5"], shown["etag"], shown.get("before")) for name, shown in listed.items()}
 
 
 def write_manifest(shown: Mapping[str, Shown]) -> bytes:
@@ -84,5 +93,5 @@ def write_manifest(shown: Mapping[str, Shown]) -> bytes:
     about = (
         "The names that `dvc push` shows in this repository. dvc-hf changes and removes these, nothing else."
     )
-    listed = {name: {"md5": item.md5, "etag": item.etag} for name, item in sorted(shown.items())}
+    listed = {name: {k: v for k, v in asdict(item).items() if v} for name, item in sorted(shown.items())}
     return json.dumps({"about": about, "names": listed}, indent=1, ensure_ascii=False).encode() + b"\n"
