@@ -233,3 +233,57 @@ def test_without_its_guard_dvc_loses_what_it_guards(
     fails_without, hook: str, guarded: Callable[..., None], arguments: dict[str, str]
 ) -> None:
     fails_without(hook, guarded, **arguments)
+
+
+@pytest.mark.parametrize("landed", [0, 1])
+def test_a_push_of_two_commits_that_breaks_is_completed_by_the_next(
+    versioned, mode: str, small_commits, hub: Hub, commits, served, tmp_path, landed: int
+) -> None:
+    project = versioned(mode)
+    project.dvc("push")
+    made = commits()
+    for name in "ab":
+        project.write(f"d/{name}", f"\0{name}2")
+    (project.folder / "d/c").unlink()
+    project.dvc("add", "d")
+    broke = hub.fail("POST", "*/commit/*", status=403, skip=landed)
+    project.dvc("push", ok=False)
+    assert broke.times == 0
+    assert commits() == made + landed
+    assert sum("cloud" in file for file in files_of(project, "d.dvc")) == landed
+    project.dvc("push")
+    assert {name: content for name, content in served().items() if name != "d/c"} == {
+        "d/a": b"\0a2",
+        "d/b": b"\0b2",
+    }
+    project.commit()
+    clone = project.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    assert (clone.read("d/a"), clone.read("d/b")) == (b"\0a2", b"\0b2")
+
+
+def test_a_file_that_fails_is_not_recorded_with_the_version_before(
+    make_project, repo: str, mode: str, hub: Hub, tmp_path
+) -> None:
+    project = make_project(**{mode: "true"})
+    for text in ("1", "2"):
+        project.write("one.bin", f"\0{text}")
+        project.dvc("add", "one.bin")
+        if text == "2":
+            hub.fail("POST", "*/commit/*", status=403)
+            project.dvc("push", ok=False)
+        project.dvc("push")
+    project.commit()
+    clone = project.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    assert clone.read("one.bin") == b"\x002"
+
+
+def test_what_is_on_the_hub_already_gets_its_version(versioned, mode: str, tmp_path, hub: Hub) -> None:
+    project = versioned(mode)
+    project.dvc("push")
+    (project.folder / "d.dvc").unlink()
+    project.dvc("add", "d")
+    assert b"version_id" not in project.read("d.dvc")
+    project.dvc("push")
+    assert all(file["cloud"]["hub"]["version_id"] for file in files_of(project, "d.dvc"))

@@ -31,7 +31,7 @@ HOOKS = (
     Hook("dvc.repo", "Repo.fetch", "advice.fetch", "a web address is answered with the hf:// url"),
     Hook("dvc.repo", "Repo.status", "advice.status", "as above"),
     Hook("dvc.repo.push", "_rebuild", "versions.rebuild", "versions in few requests, not one a file"),
-    Hook("dvc.repo.worktree", "_merge_push_meta", "versions.merge_push_meta", "no .dvc file loses entries"),
+    Hook("dvc.repo.worktree", "_merge_push_meta", "pins.merge_push_meta", "no .dvc file loses or lies"),
     Hook("dvc.config", "Config._save_config", "advice.save_config", "no token in .dvc/config"),
     Hook("dvc.output", "Output.transfer", "pushing.to_remote", "one commit, without DVC's temporary file"),
     Hook("dvc.output", "otransfer", "pushing.transfer", "as dvc_data.hashfile.transfer, bound here by name"),

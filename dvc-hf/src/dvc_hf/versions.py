@@ -102,38 +102,6 @@ def rebuild(original: Original, idx: Any, path: str, fs: Any, cb: Any) -> Any:
         return original(idx, path, fs, cb)
 
 
-def merge_push_meta(original: Original, out: Any, index: Any, remote: str | None = None) -> None:
-    """Merge versions into a ``.dvc`` file, and never drop a file that was not pushed this time."""
-    there = out.repo.cloud.get_remote(remote)
-    if is_hub(there.fs):
-        tree = out.get_obj() if out.isdir() else None
-        metas = [out.meta] if tree is None else [meta for _, meta, _ in tree]
-        _forget(metas, there.fs.open_repository(there.path).lost)
-        if tree is not None:
-            out.obj = tree  # DVC makes another from the .dvc file each time that it asks
-            _restore(tree, out.index_key[1], index)
-    original(out, index, remote)
-
-
-def _forget(metas: Iterable[Any], lost: set[str]) -> None:
-    """Take out versions that the Hub has lost: DVC would keep them in the ``.dvc`` file."""
-    for meta in metas:
-        if meta and meta.version_id in lost:
-            meta.version_id = None
-
-
-def _restore(tree: Any, top: Key, index: Any) -> None:
-    from dvc_data.hashfile.meta import Meta
-    from dvc_data.index import DataIndexEntry
-
-    for key, meta, hash_info in tree:
-        whole = (*top, *key)
-        if index.get(whole) is None:
-            index.add(DataIndexEntry(key=whole, meta=meta or Meta(), hash_info=hash_info))
-    if index.get(top) is None:
-        index.add(DataIndexEntry(key=top, meta=Meta(isdir=True)))
-
-
 def md5(original: Original, index: Any, *args: Any, **kwargs: Any) -> Any:
     """Believe a recorded md5 where the etag is the recorded one; read and hash only the rest."""
     fs = index.storage_map[()].data.fs
