@@ -31,12 +31,8 @@ MODES = {
     "versions": {"version_aware": "true"},
     "bucket": {"publish": "checkpoints"},
 }
-SHOWN = {
-    "publish": "",
-    "worktree": "checkpoints/",
-    "versions": "checkpoints/",
-    "bucket": "",
-}  # where the Hub shows the folder's files
+# Where the Hub shows the folder's files.
+SHOWN = {"publish": "", "worktree": "checkpoints/", "versions": "checkpoints/", "bucket": ""}
 SILENCE = {"HF_HUB_DOWNLOAD_TIMEOUT": "2"}  # seconds after which a client gives up, but for a commit
 LONG = bool(os.environ.get("DVC_HF_LONG"))  # `make dvc-faults` takes every step of each walk, the suite one
 SHORT = [

@@ -1,5 +1,6 @@
 """The version_aware and worktree modes, and the losses of data that DVC has in them without our guards."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,29 @@ def test_a_file_that_fails_is_not_recorded_with_the_version_before(
             hub.fail("POST", "*/commit/*", status=403)
             project.dvc("push", ok=False)
         project.dvc("push")
+    project.commit()
+    clone = project.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    assert clone.read("one.bin") == b"\x002"
+
+
+def test_a_push_of_the_same_process_vouches_for_no_later_one(
+    make_project, repo: str, mode: str, hub: Hub, tmp_path
+) -> None:
+    project = make_project(**{mode: "true"})
+    project.write(
+        "push_twice.py",
+        "from dvc.repo import Repo\n"
+        "repo = Repo()\n"
+        "for text in '12':\n"
+        "    open('one.bin', 'w').write('\\0' + text)\n"
+        "    repo.add('one.bin')\n"
+        "    repo.push()\n",
+    )
+    broke = hub.fail("POST", "*/commit/*", status=403, skip=1)
+    project.run(sys.executable, "push_twice.py", ok=False)
+    assert broke.times == 0
+    project.dvc("push")
     project.commit()
     clone = project.clone(tmp_path / "clone")
     clone.dvc("pull")

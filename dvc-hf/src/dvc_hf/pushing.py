@@ -30,6 +30,7 @@ def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
 
     refuse_web_page(repo, kwargs.get("remote"), is_read=False)
     with lock_repo(repo), transaction.held(), running.during(repo, kwargs.get("remote")):
+        transaction.forget_commits()
         return original(repo, *args, **kwargs)
 
 

@@ -50,6 +50,11 @@ class Transaction:
             for path in filter(is_unwanted, list(batch.added)):
                 del batch.added[path]
 
+    def forget_commits(self) -> None:
+        """Forget what earlier pushes of this process wrote: a push vouches for what it writes itself."""
+        for batch in self.batches:
+            batch.commits.clear()
+
     def commit(self) -> dict[str, Exception]:
         """Commit every batch now; what failed is in the answer, not raised."""
         failed: dict[str, Exception] = {}
