@@ -4,7 +4,10 @@ import json
 import time
 
 import pytest
+from minihub.errors import BadRequestError
+from minihub.names import RepoName
 from minihub.testing import Hub
+from minihub.xethash import to_hex
 
 from minihub import globs
 
@@ -208,3 +211,71 @@ def test_numbers_that_are_none_are_refused(hub: Hub, token: str) -> None:
     for number in (b"NaN", b"-Infinity", b"1" * 5000):
         body = b'{"name": "n", "private": ' + number + b"}"
         assert ask(hub.endpoint, "POST", "/api/repos/create", body, token).status == 400
+
+
+@pytest.fixture
+def narrow(hub: Hub, token: str) -> str:
+    """A fine-grained token that reads one of two private repositories, one public one and nothing else."""
+    for name in ("one", "two"):
+        ask(hub.endpoint, "POST", "/api/repos/create", {"name": name, "visibility": "private"}, token)
+    return hub.token("alice", role="fineGrained", scopes={"alice/one": ["read"], "alice/m": ["read"]})
+
+
+@pytest.mark.parametrize("repo", ["alice/one", "alice/m"])
+def test_a_token_that_reads_changes_and_proposes_nothing(
+    hub: Hub, token: str, narrow: str, repo: str
+) -> None:
+    reading = hub.token("alice", role="read")
+    for reader in (narrow, reading):
+        for query in ("", "?create_pr=1"):
+            place = f"/api/models/{repo}"
+            header = json.dumps({"key": "header", "value": {"summary": "s"}}).encode()
+            for method, path, body in (
+                ("POST", f"commit/main{query}", header + b"\n" + json.dumps(file("a", "x")).encode()),
+                ("POST", f"preupload/main{query}", {"files": []}),
+                ("GET", f"xet-write-token/main{query}", None),
+                ("POST", "discussions", {"title": "t", "pullRequest": True}),
+            ):
+                answer = ask(hub.endpoint, method, f"{place}/{path}", body, reader)
+                assert answer.status == 403, (path, answer.body)
+    refs = ask(hub.endpoint, "GET", f"/api/models/{repo}/refs?include_prs=1", token=token).json()
+    assert refs["pullRequests"] == []
+
+
+def test_a_token_that_writes_one_repository_proposes_nothing_to_others(hub: Hub, narrow: str) -> None:
+    bob = hub.user("bob")
+    ask(hub.endpoint, "POST", "/api/repos/create", {"name": "m"}, bob)
+    writer = hub.token("alice", role="fineGrained", scopes={"alice/one": ["write"]})
+    path = "/api/models/{}/xet-write-token/main?create_pr=1"
+    statuses = [
+        ask(hub.endpoint, "GET", path.format(repo), token=writer).status
+        for repo in ("alice/one", "alice/m", "bob/m", "alice/two")
+    ]
+    assert statuses == [200, 403, 403, 404]
+    assert ask(hub.endpoint, "GET", path.format("bob/m"), token=hub.token("alice")).status == 200
+
+
+def test_a_scope_that_is_none_makes_no_token(hub: Hub, token: str) -> None:
+    for wrong in ("write", ["admin"], ["read", "writes"], None):
+        with pytest.raises(BadRequestError, match="scope 'alice/m'"):
+            hub.token("alice", role="fineGrained", scopes={"alice/m": wrong})  # type: ignore[dict-item]
+
+
+def test_the_content_of_a_gated_repository_is_not_copied_by_its_hash(hub: Hub, token: str) -> None:
+    ask(hub.endpoint, "PUT", "/api/models/alice/m/settings", {"gated": "manual"}, token)
+    repo = hub.state.repos.named(RepoName("model", "alice", "m"))
+    with hub.state.database.transaction() as connection:
+        connection.execute("INSERT INTO xet_files VALUES (?, '', 0, x'')", (b"\1" * 32,))
+        connection.execute("INSERT INTO repo_xet_files VALUES (?, ?)", (repo.key, b"\1" * 32))
+    copy = {
+        "type": "copyFile",
+        "path": "a",
+        "xetHash": to_hex(b"\1" * 32),
+        "sourceRepoType": "model",
+        "sourceRepoId": "alice/m",
+    }
+    for who, status in ((hub.user("mallory"), 422), (token, 200)):
+        owner = ask(hub.endpoint, "GET", "/api/whoami-v2", token=who).json()["name"]
+        ask(hub.endpoint, "POST", f"/api/buckets/{owner}/b", {}, who)
+        answer = ask(hub.endpoint, "POST", f"/api/buckets/{owner}/b/batch", json.dumps(copy).encode(), who)
+        assert answer.status == status, (owner, answer.body)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import struct
 
+from minihub.shards import BOOKEND, TAG, FileInfo
 from minihub.testing import Hub
 from minihub.xethash import from_hex, to_hex
 
@@ -148,3 +150,74 @@ def test_buckets_hold_files_that_sync(client: Client) -> None:
         """,
         **XET,
     )
+
+
+def test_a_ticket_reads_only_what_the_token_behind_it_may(client: Client, hub: Hub) -> None:
+    """Not what other tokens of the same user may, and nothing that the user sent with them."""
+    client(
+        """
+        for name in ("one", "two"):
+            api.create_repo(f"alice/{name}", private=True)
+            content = os.urandom(500_000)
+            api.upload_file(repo_id=f"alice/{name}", path_in_repo="a.bin", path_or_fileobj=content)
+        """,
+        **XET,
+    )
+    files = {
+        row["name"]: to_hex(row["file"])
+        for row in hub.state.database.rows(
+            "SELECT name, file FROM repo_xet_files JOIN repos ON repos.id = repo_xet_files.repo"
+        )
+    }
+    narrow = hub.token("alice", role="fineGrained", scopes={"alice/one": ["write"]})
+    ticket = ticket_for(hub, narrow, "alice/one")
+    assert ask(hub.endpoint, "GET", f"/v1/reconstructions/{files['one']}", token=ticket).status == 200
+    assert ask(hub.endpoint, "GET", f"/v1/reconstructions/{files['two']}", token=ticket).status == 404
+    for name, status in (("one", 200), ("two", 404)):
+        file = hub.state.cas.file(from_hex(files[name]))
+        assert file is not None
+        chunk = to_hex(hub.state.cas.xorb(file.terms[0].xorb).chunks[0].hash)
+        assert ask(hub.endpoint, "GET", f"/v1/chunks/default/{chunk}", token=ticket).status == status
+        shard = shard_of(file)
+        assert (ask(hub.endpoint, "POST", "/v1/shards", shard, ticket).status == 200) is (name == "one")
+    wide = ticket_for(hub, hub.token("alice"), "alice/one")
+    assert ask(hub.endpoint, "GET", f"/v1/reconstructions/{files['two']}", token=wide).status == 200
+
+
+def test_a_ticket_ends_with_what_its_token_may(client: Client, hub: Hub) -> None:
+    client(
+        """
+        api.create_repo("alice/m")
+        api.upload_file(repo_id="alice/m", path_in_repo="a.bin", path_or_fileobj=os.urandom(500_000))
+        """,
+        **XET,
+    )
+    path = f"/v1/reconstructions/{to_hex(hub.state.database.rows('SELECT hash FROM xet_files')[0]['hash'])}"
+    mallory, alice = hub.user("mallory"), hub.token("alice")
+    tickets = [ticket_for(hub, who, "alice/m", kind="read") for who in ("", mallory, alice)]
+    tickets += [ticket_for(hub, mallory, "alice/m", query="?create_pr=1")]
+
+    def statuses() -> list[int]:
+        return [ask(hub.endpoint, "GET", path, token=ticket).status for ticket in tickets]
+
+    assert statuses() == [200, 200, 200, 200]
+    ask(hub.endpoint, "PUT", "/api/models/alice/m/settings", {"gated": "auto"}, alice)
+    assert statuses() == [401, 403, 200, 403]
+    ask(hub.endpoint, "PUT", "/api/models/alice/m/settings", {"private": True}, alice)
+    assert statuses() == [404, 404, 200, 404]
+    assert ask(hub.endpoint, "POST", "/v1/shards", b"x", tickets[3]).status == 404
+    hub.state.database.write("DELETE FROM tokens")
+    assert statuses() == [404, 401, 401, 401]
+
+
+def ticket_for(hub: Hub, token: str, repo: str, *, kind: str = "write", query: str = "") -> str:
+    path = f"/api/models/{repo}/xet-{kind}-token/main{query}"
+    ticket: str = ask(hub.endpoint, "GET", path, token=token).json()["accessToken"]
+    return ticket
+
+
+def shard_of(file: FileInfo) -> bytes:
+    """What a client sends to say of what a file is made."""
+    head = TAG + struct.pack("<QQ", 2, 200)
+    terms = [t.xorb + struct.pack("<IIII", 0, t.size, t.start, t.end) for t in file.terms]
+    return head + file.hash + struct.pack("<IIQ", 0, len(terms), 0) + b"".join(terms) + BOOKEND

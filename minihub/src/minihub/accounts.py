@@ -6,6 +6,7 @@ import json
 import secrets
 import string
 from dataclasses import dataclass, field, replace
+from sqlite3 import Row
 
 from minihub.clock import now
 from minihub.database import Database
@@ -16,6 +17,7 @@ TOKEN_PREFIX = "hf_"  # noqa: S105 - by which scanners know a token, not a token
 SELECTOR_LENGTH = 10  # characters that find the row
 SECRET_LENGTH = 24  # characters that are hashed; 62^24 is more than 2^140
 ROLES = ("read", "write", "fineGrained")
+PERMISSIONS = {"read", "write"}  # of a fine-grained token, for one repository or all of a namespace
 SCRYPT = {"n": 2**12, "r": 8, "p": 1}  # the secret is random, so this need not slow a guesser down much
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -27,6 +29,7 @@ class Viewer:
 
     name: str = ""
     role: str = ""
+    token: str = ""  # which token, without its secret
     token_name: str = ""
     orgs: dict[str, str] = field(default_factory=dict)  # organisation (lower case) -> role in it
     scopes: dict[str, list[str]] = field(default_factory=dict)  # namespace or repository -> permissions
@@ -37,17 +40,28 @@ class Viewer:
 
     def may_read(self, namespace: str, repo_id: str) -> bool:
         """Whether the viewer sees what is private in a repository."""
-        if not self.belongs_to(namespace):
-            return False
-        return self.role != "fineGrained" or bool(self._granted(namespace, repo_id))
+        return self.belongs_to(namespace) and self.reaches(namespace, repo_id)
 
     def may_write(self, namespace: str, repo_id: str) -> bool:
         """Whether the viewer changes a repository."""
         if not self.belongs_to(namespace) or self.orgs.get(namespace.lower()) == "read":
             return False
+        return self.may_propose(namespace, repo_id)
+
+    def may_propose(self, namespace: str, repo_id: str) -> bool:
+        """Whether the viewer's token writes at all: for a change to a repository of anybody that they may read."""
         if self.role == "fineGrained":
             return "write" in self._granted(namespace, repo_id)
         return self.role == "write"
+
+    def reaches(self, namespace: str, repo_id: str) -> bool:
+        """Whether the token is meant for a repository: a fine-grained one is for those that it names."""
+        return self.role != "fineGrained" or bool(self._granted(namespace, repo_id))
+
+    @property
+    def sender(self) -> str:
+        """Whose uploads these are: a fine-grained token has no part in what the user's other tokens sent."""
+        return f"{self.name}:{self.token}" if self.role == "fineGrained" else self.name
 
     def _granted(self, namespace: str, repo_id: str) -> set[str]:
         scopes = {key.lower(): permissions for key, permissions in self.scopes.items()}
@@ -99,6 +113,7 @@ class Accounts:
         if role not in ROLES:
             message = f"A token for {user} cannot have the role {role!r}: expected one of {', '.join(ROLES)}."
             raise BadRequestError(message)
+        _require_permissions(scopes or {})
         if not self.exists(user):
             message = f"No token was made: there is no user {user!r}. Make it with `minihub user add {user}`."
             raise BadRequestError(message)
@@ -115,13 +130,26 @@ class Accounts:
     def viewer(self, token: str) -> Viewer:
         """Whose token this is."""
         body = token.removeprefix(TOKEN_PREFIX)
-        row = self._db.row("SELECT * FROM tokens WHERE selector = ?", body[:SELECTOR_LENGTH])
-        if row is None or not self._proves(token, body[SELECTOR_LENGTH:], row["salt"], row["hash"]):
-            message = "Invalid credentials in Authorization header"
-            raise UnauthorizedError(message)
+        row = self._token(body[:SELECTOR_LENGTH])
+        if not self._proves(token, body[SELECTOR_LENGTH:], row["salt"], row["hash"]):
+            raise _unknown()
+        return self._holder(row)
+
+    def bearer(self, selector: str) -> Viewer:
+        """Who holds the token that a ticket was issued for, with what it may do now; nobody when it is empty."""
+        return self._holder(self._token(selector)) if selector else ANYONE
+
+    def _token(self, selector: str) -> Row:
+        row = self._db.row("SELECT * FROM tokens WHERE selector = ?", selector)
+        if row is None:
+            raise _unknown()
+        return row
+
+    def _holder(self, row: Row) -> Viewer:
         return replace(
             self.member(row["user"]),
             role=row["role"],
+            token=row["selector"],
             token_name=row["name"],
             scopes=json.loads(row["scopes"]),
         )
@@ -180,6 +208,20 @@ class Accounts:
             return False
         self._proved[key] = stored
         return True
+
+
+def _require_permissions(scopes: dict[str, list[str]]) -> None:
+    for place, permissions in scopes.items():
+        if not isinstance(permissions, list) or not PERMISSIONS.issuperset(permissions):
+            known = ", ".join(sorted(PERMISSIONS))
+            message = (
+                f"No token was made: its scope {place!r} is {permissions!r}, expected a list of {known}."
+            )
+            raise BadRequestError(message)
+
+
+def _unknown() -> UnauthorizedError:
+    return UnauthorizedError("Invalid credentials in Authorization header")
 
 
 def _random(length: int) -> str:

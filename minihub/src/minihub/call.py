@@ -68,8 +68,8 @@ class Call:
         """The body, a JSON object."""
         try:
             value = parse_json(self.body or b"{}")
-        except (ValueError, RecursionError) as error:
-            message = "The body of the request is not JSON."
+        except ValueError as error:
+            message = f"The body of the request is not JSON: {error}"
             raise BadRequestError(message) from error
         if not isinstance(value, dict):
             message = f"The body of the request is a JSON {type(value).__name__}: expected an object."
@@ -136,14 +136,19 @@ class Call:
     def readable(self, name: RepoName) -> Repo:
         """A repository, if the viewer may know of it."""
         repo = self.state.repos.named(name)
-        if repo.private and not self.viewer.may_read(repo.name.namespace, repo.name.id):
+        if not self.state.repos.shows(repo, self.viewer):
             raise not_found(name)
         return repo
 
     def open_repo(self) -> Repo:
         """The repository in the path, if the viewer may read its files."""
-        repo = self.repo()
-        if repo.gated and not self._is_granted(repo):
+        return self.opened(self.repo())
+
+    def opened(self, repo: Repo) -> Repo:
+        """A repository, if the viewer may read its files."""
+        if not self.state.repos.shows(repo, self.viewer):
+            raise not_found(repo.name)
+        if not self.state.repos.opens(repo, self.viewer):
             message = (
                 f"Access to {repo.name} is restricted and you are not in the authorized list. "
                 "Ask its owner for access."
@@ -163,10 +168,19 @@ class Call:
 
     def proposing_repo(self) -> Repo:
         """The repository in the path, if the viewer may propose a change to it."""
-        if self.signed_in().role == "read":
-            message = f"The token {self.viewer.token_name!r} only reads. Use one that writes."
+        self.signed_in()
+        return self.may_propose(self.open_repo())
+
+    def may_propose(self, repo: Repo) -> Repo:
+        """A repository, if the viewer may propose a change to it."""
+        viewer = self.viewer
+        if not viewer.may_propose(repo.name.namespace, repo.name.id):
+            message = (
+                f"A change to {repo.name} was refused: the token {viewer.token_name!r} of {viewer.name} has the "
+                f"role {viewer.role} and may not write there. Use one that may."
+            )
             raise ForbiddenError(message)
-        return self.open_repo()
+        return repo
 
     def may_write(self, name: RepoName) -> None:
         """Refuse unless the viewer may change this repository."""
@@ -177,11 +191,6 @@ class Call:
                 f"{viewer.name} has the role {viewer.role}. Use one that may write to {name.namespace}."
             )
             raise ForbiddenError(message)
-
-    def _is_granted(self, repo: Repo) -> bool:
-        return self.viewer.may_read(repo.name.namespace, repo.name.id) or self.state.repos.is_granted(
-            repo, self.viewer.name
-        )
 
     @contextmanager
     def git(self, repo: Repo) -> Iterator[pygit2.Repository]:

@@ -5,6 +5,10 @@ from typing import Any
 
 import yaml
 
+MAX_YAML_SIZE = 256 << 10  # characters; PyYAML needs seconds for more
+MAX_DEPTH = 64  # lists and mappings inside one another
+
+_PLAIN_TAGS = {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))}
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
@@ -42,15 +46,44 @@ def front_matter_warnings(text: str) -> list[dict[str, str]]:
 
 def _load(text: str) -> Any:
     match = _FRONT_MATTER.match(text)
-    return yaml.load(match[1], Loader=_Loader) if match else None  # noqa: S506 - a SafeLoader
+    if match is None:
+        return None
+    if len(match[1]) > MAX_YAML_SIZE:
+        message = f"it has {len(match[1])} characters, and at most {MAX_YAML_SIZE} are read"
+        raise yaml.YAMLError(message)
+    return yaml.load(match[1], Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data only, and no aliases: a few of them can stand for gigabytes."""
+    """Mappings, lists, texts, yes and no; a number or a date is the text that stands there.
+
+    Nobody reckons with them here, and PyYAML's own conversions fail in a dozen ways: no such day, `0x_`, too
+    many digits. Aliases are refused because a few of them can stand for gigabytes.
+    """
+
+    _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            problem = "aliases are not read here"
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        problem = self._problem(event)
+        if problem:
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
-        return super().compose_node(parent, index)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def _problem(self, event: Any) -> str:
+        if isinstance(event, yaml.AliasEvent):
+            return "aliases are not read here"
+        if event.tag not in _PLAIN_TAGS:
+            return f"the tag {event.tag[:80]!r} is not read here"
+        return f"more than {MAX_DEPTH} levels are not read here" if self._depth >= MAX_DEPTH else ""
+
+
+def _as_written(loader: _Loader, node: Any) -> Any:
+    return loader.construct_scalar(node)
+
+
+for _kind in ("int", "float", "timestamp", "value"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _as_written)

@@ -48,9 +48,9 @@ _TERM = struct.Struct("<32sIII")
 
 @dataclass(frozen=True)
 class Reader:
-    """Who asks the store: a user, and whether they may read the repository of a key."""
+    """Who asks the store: whose uploads are theirs, and whether they may read the repository of a key."""
 
-    user: str
+    sender: str
     may_read: Callable[[int], bool]
 
 
@@ -77,7 +77,7 @@ class Cas:
 
     # ---- xorbs
 
-    def add_xorb(self, repo: int, user: str, xorb: bytes, draft: Path) -> bool:
+    def add_xorb(self, repo: int, senders: set[str], xorb: bytes, draft: Path) -> bool:
         """Check an uploaded xorb and keep it; whether it is new."""
         with draft.open("rb") as file:
             chunks = read_chunks(file)
@@ -94,7 +94,8 @@ class Cas:
         with self._db.transaction() as connection:
             self._insert_xorb(connection, xorb, chunks)
             connection.execute("INSERT OR IGNORE INTO repo_xorbs VALUES (?, ?)", (repo, xorb))
-            connection.execute("INSERT OR IGNORE INTO user_xorbs VALUES (?, ?)", (user, xorb))
+            sent = [(sender, xorb) for sender in senders]
+            connection.executemany("INSERT OR IGNORE INTO user_xorbs VALUES (?, ?)", sent)
         return is_new
 
     def _insert_xorb(self, connection: Connection, xorb: bytes, chunks: list[Chunk]) -> None:
@@ -132,15 +133,15 @@ class Cas:
 
     def may_use(self, xorb: bytes, reader: Reader) -> bool:
         """Whether who asks sent the xorb themselves once, or may read a repository that holds it."""
-        if self._db.row("SELECT 1 FROM user_xorbs WHERE user = ? AND xorb = ?", reader.user, xorb):
+        if self._db.row("SELECT 1 FROM user_xorbs WHERE user = ? AND xorb = ?", reader.sender, xorb):
             return True
         rows = self._db.rows("SELECT repo FROM repo_xorbs WHERE xorb = ?", xorb)
         return any(reader.may_read(row["repo"]) for row in rows)
 
     # ---- files
 
-    def add_file(self, repo: int, info: FileInfo, reader: Reader) -> None:
-        """Check what a file is said to be made of, and keep it."""
+    def check_file(self, info: FileInfo, reader: Reader) -> bytes:
+        """Check what a file is said to be made of; gives the hash of its first chunk, empty when it has none."""
         xorbs = {}
         for hash_ in dict.fromkeys(term.xorb for term in info.terms):
             if not self.may_use(hash_, reader):
@@ -151,8 +152,8 @@ class Cas:
         known = self._db.row("SELECT sha256 FROM xet_files WHERE hash = ?", info.hash)
         if info.sha256 and (known is None or known["sha256"] != info.sha256):
             self._check_sha256(info, xorbs)
-        with self._db.transaction() as connection:
-            self._insert_file(connection, repo, info, xorbs)
+        first = info.terms[0] if info.terms else None
+        return xorbs[first.xorb].chunks[first.start].hash if first else b""
 
     def _check(self, info: FileInfo, xorbs: dict[bytes, Xorb]) -> None:
         leaves: list[xethash.Leaf] = []
@@ -178,9 +179,15 @@ class Cas:
             message = f"The file was refused: expected the sha256 {info.sha256}, got {digest.hexdigest()}."
             raise BadRequestError(message)
 
-    def _insert_file(
-        self, connection: Connection, repo: int, info: FileInfo, xorbs: dict[bytes, Xorb]
-    ) -> None:
+    def keep_file(self, repo: int, info: FileInfo, first_chunk: bytes) -> None:
+        """Let a repository hold a file that was checked."""
+        with self._db.transaction() as connection:
+            self._insert_file(connection, repo, info)
+            if first_chunk:  # clients ask for the first chunk of a file, whatever its hash
+                pair = first_chunk, info.terms[0].xorb
+                connection.execute("INSERT OR IGNORE INTO shared_chunks VALUES (?, ?)", pair)
+
+    def _insert_file(self, connection: Connection, repo: int, info: FileInfo) -> None:
         terms = b"".join(_TERM.pack(term.xorb, term.start, term.end, term.size) for term in info.terms)
         connection.execute(
             "INSERT INTO xet_files VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET"
@@ -188,14 +195,9 @@ class Cas:
             (info.hash, info.sha256, info.size, terms),
         )
         for table, key in (("xet_file_xorbs", info.hash), ("repo_xorbs", repo)):
-            pairs = [(key, xorb) for xorb in xorbs]
+            pairs = [(key, xorb) for xorb in dict.fromkeys(term.xorb for term in info.terms)]
             connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", pairs)  # noqa: S608
         connection.execute("INSERT OR IGNORE INTO repo_xet_files VALUES (?, ?)", (repo, info.hash))
-        if info.terms:  # clients ask for the first chunk of a file, whatever its hash
-            first = xorbs[info.terms[0].xorb].chunks[info.terms[0].start].hash
-            connection.execute(
-                "INSERT OR IGNORE INTO shared_chunks VALUES (?, ?)", (first, info.terms[0].xorb)
-            )
 
     def file(self, hash_: bytes) -> FileInfo | None:
         """A file by its Xet hash."""

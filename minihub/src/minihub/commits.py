@@ -46,7 +46,7 @@ class Draft:
         try:
             record = parse_json(line)
             key, value = record["key"], record["value"]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             message = "A line of the commit is not JSON with `key` and `value`."
             raise BadRequestError(message) from error
         reader = _READERS.get(key) if isinstance(key, str) else None

@@ -75,12 +75,20 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Several changes, all or none, durable on leaving."""
+        """Several changes, all or none, durable on leaving; one inside another is a part of it."""
         with self._lock:
+            if self._is_open():
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._is_open():  # a full disk makes SQLite roll back by itself
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    def _is_open(self) -> bool:
+        """Whether a transaction is under way: under the lock it can only be the caller's own."""
+        return self._connection.in_transaction

@@ -16,7 +16,6 @@ from starlette.responses import HTMLResponse
 
 from minihub import cards
 
-MAX_CARD_SIZE = 256 << 10  # bytes; a longer one is shown as it stands
 MAX_FACTS = 30
 STYLE = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8").strip()
 POLICY = "; ".join(
@@ -68,7 +67,7 @@ def card_facts(text: str) -> list[tuple[str, list[str]]]:
     facts = []
     for key, value in cards.front_matter(text).items():
         values = value if isinstance(value, list) else [value]
-        plain = [str(item) for item in values if isinstance(item, str | int | float)]
+        plain = [str(item) for item in values if isinstance(item, str | bool)]
         if plain and len(plain) == len(values):
             facts.append((str(key), plain[:MAX_FACTS]))
     return facts[:MAX_FACTS]

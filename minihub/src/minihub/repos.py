@@ -11,6 +11,7 @@ from sqlite3 import IntegrityError, Row
 from typing import Any
 
 from minihub import history
+from minihub.accounts import Viewer
 from minihub.clock import now
 from minihub.database import Database
 from minihub.durable import sync_folder
@@ -118,6 +119,18 @@ class Repos:
     def remember(self, repo: Repo, key: str, value: Any) -> None:
         """Keep a fact about a repository; the caller holds its lock."""
         self.update(repo, details=json.dumps({**self.at(repo.key).details, key: value}))
+
+    def shows(self, repo: Repo, viewer: Viewer) -> bool:
+        """Whether a viewer may know of a repository."""
+        return not repo.private or viewer.may_read(repo.name.namespace, repo.name.id)
+
+    def opens(self, repo: Repo, viewer: Viewer) -> bool:
+        """Whether a viewer may read the files of a repository."""
+        namespace, repo_id = repo.name.namespace, repo.name.id
+        if viewer.may_read(namespace, repo_id):
+            return True
+        granted = viewer.reaches(namespace, repo_id) and self.is_granted(repo, viewer.name)
+        return not repo.private and (not repo.gated or granted)
 
     def is_granted(self, repo: Repo, user: str) -> bool:
         """Whether a user was given access to the files of a gated repository."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from minihub.accounts import ANYONE, Accounts
+from minihub.accounts import Accounts, Viewer
 from minihub.blobs import Blobs
 from minihub.buckets import Buckets
 from minihub.cas import Cas, Reader
@@ -15,7 +15,6 @@ from minihub.database import Database
 from minihub.lfs import LfsObjects
 from minihub.limits import Limits
 from minihub.repos import Repos
-from minihub.tickets import Ticket
 
 
 class State:
@@ -52,18 +51,14 @@ class State:
         if self._lock is not None:
             self._lock.release()
 
-    def reader(self, ticket: Ticket) -> Reader:
-        """What the bearer of a Xet access token may read; each repository is looked up once."""
-        viewer = self.accounts.member(ticket.user) if ticket.user else ANYONE
+    def reader(self, viewer: Viewer) -> Reader:
+        """What a viewer may read of the Xet store; each repository is looked up once."""
 
         @cache
         def may_read(key: int) -> bool:
-            if key == ticket.repo:
-                return True
-            repo = self.repos.at(key)
-            return not (repo.private or repo.gated) or viewer.belongs_to(repo.name.namespace)
+            return self.repos.opens(self.repos.at(key), viewer)
 
-        return Reader(ticket.user, may_read)
+        return Reader(viewer.sender, may_read)
 
     def _take(self, lock: FileLock) -> None:
         try:

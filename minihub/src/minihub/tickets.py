@@ -1,4 +1,4 @@
-"""Access tokens of the Xet store: signed, short-lived, for one repository and one user."""
+"""Access tokens of the Xet store: signed, short-lived, for one repository and the token that asked."""
 
 import base64
 import hashlib
@@ -17,19 +17,19 @@ class Ticket:
     """What its bearer may do."""
 
     repo: int
-    user: str
+    token: str  # which token of an account, without its secret; empty for nobody's
     write: bool
     expires_at: int
 
     def sign(self, key: bytes) -> str:
         """As text that only this Hub can have made."""
-        facts = json.dumps([self.repo, self.user, self.write, self.expires_at]).encode()
+        facts = json.dumps([self.repo, self.token, self.write, self.expires_at]).encode()
         return _text(facts) + "." + _text(_mac(key, facts))
 
 
-def issue(repo: int, user: str, *, write: bool) -> Ticket:
+def issue(repo: int, token: str, *, write: bool) -> Ticket:
     """A ticket that holds from now on for a while."""
-    return Ticket(repo, user, write, int(time.time()) + LIFE_S)
+    return Ticket(repo, token, write, int(time.time()) + LIFE_S)
 
 
 def read(key: bytes, text: str) -> Ticket:
@@ -52,7 +52,7 @@ def _refused() -> UnauthorizedError:
 
 
 def _mac(key: bytes, facts: bytes) -> bytes:
-    return hmac.new(key, b"ticket\n" + facts, hashlib.sha256).digest()
+    return hmac.new(key, b"ticket of a token\n" + facts, hashlib.sha256).digest()
 
 
 def _text(raw: bytes) -> str:

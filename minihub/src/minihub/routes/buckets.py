@@ -60,7 +60,7 @@ def listing(call: Call) -> Any:
         message = f"There is no user or organisation {namespace[:99]!r}."
         raise RepoNotFoundError(message)
     found = call.state.repos.all("bucket", namespace, call.query("search"))
-    visible = [b for b in found if not b.private or call.viewer.may_read(b.name.namespace, b.name.id)]
+    visible = [b for b in found if call.state.repos.shows(b, call.viewer)]
     return [_describe(call, bucket) for bucket in visible]
 
 
@@ -135,7 +135,7 @@ def _operations(body: bytes) -> list[dict[str, Any]]:
         raise TooLargeError(message)
     try:
         operations = [parse_json(line) for line in lines]
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         message = "A line of the batch is not JSON."
         raise BadRequestError(message) from error
     known = {"addFile", "copyFile", "deleteFile"}
@@ -152,7 +152,7 @@ def _share(call: Call, bucket: Repo, operation: dict[str, Any]) -> list[dict[str
     kind = PLURALS.get(str(operation.get("sourceRepoType")), "")
     namespace, _, name = str(operation.get("sourceRepoId")).partition("/")
     try:
-        source = call.readable(repo_name(kind, namespace, name))
+        source = call.opened(call.readable(repo_name(kind, namespace, name)))
     except HubError:
         return [operation]
     text = str(operation.get("xetHash"))

@@ -43,13 +43,8 @@ register_url_convertor("owner", Owner())
 
 def home(call: Call) -> Response:
     """The repositories that the viewer may know of."""
-    viewer = call.viewer
-    seen = [
-        repo
-        for repo in call.state.repos.all()
-        if repo.name.type != "bucket"
-        and (not repo.private or viewer.may_read(repo.name.namespace, repo.name.id))
-    ]
+    repos = call.state.repos
+    seen = [repo for repo in repos.all() if repo.name.type != "bucket" and repos.shows(repo, call.viewer)]
     return pages.page("home.html", repos=seen[:REPOS_SHOWN])
 
 

@@ -96,7 +96,7 @@ def listing(call: Call) -> Any:
     """Repositories by owner and words, the latest first."""
     kind, limit = call.param("kind"), call.number("limit", 1000, 1000)
     found = call.state.repos.all(REPO_TYPES[kind], call.query("author"), call.query("search"))
-    visible = [r for r in found if not r.private or call.viewer.may_read(r.name.namespace, r.name.id)]
+    visible = [r for r in found if call.state.repos.shows(r, call.viewer)]
     return [sibling(repo) for repo in visible[:limit]]
 
 

@@ -1,5 +1,6 @@
 """Xet: tokens for its store, and the store's own API over HTTP."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def write_token(call: Call) -> Response:
 
 def token_response(call: Call, repo: Repo, *, write: bool) -> Response:
     """A token for the store, in headers and as JSON: some clients read these, some that."""
-    ticket = tickets.issue(repo.key, call.viewer.name, write=write)
+    ticket = tickets.issue(repo.key, call.viewer.token, write=write)
     token = ticket.sign(call.state.key)
     headers = {
         "X-Xet-Cas-Url": call.endpoint,
@@ -44,13 +45,16 @@ def token_response(call: Call, repo: Repo, *, write: bool) -> Response:
     return JSONResponse(body, headers=headers)
 
 
-def _ticket(call: Call, *, write: bool = False) -> tickets.Ticket:
+def _ticket(call: Call, *, write: bool = False) -> Repo:
+    """The repository of the ticket that came; what the token behind it may do is looked up again."""
     scheme, _, value = call.request.headers.get("authorization", "").partition(" ")
     ticket = tickets.read(call.state.key, value.strip() if scheme.lower() == "bearer" else "")
     if write and not ticket.write:
         message = "This Xet access token only reads. Ask the Hub for one that writes."
         raise ForbiddenError(message)
-    return ticket
+    call.viewer = call.state.accounts.bearer(ticket.token)
+    repo = call.opened(call.state.repos.at(ticket.repo))
+    return call.may_propose(repo) if write else repo
 
 
 def _hash(call: Call) -> bytes:
@@ -63,7 +67,7 @@ def _hash(call: Call) -> bytes:
 
 async def put_xorb(call: Call) -> Any:
     """Take a xorb."""
-    ticket, xorb = _ticket(call, write=True), _hash(call)
+    repo, xorb = await to_thread.run_sync(partial(_ticket, call, write=True)), _hash(call)
     with draft(call.state.drafts) as (path, file):
         size = 0
         async for piece in call.pieces():
@@ -74,30 +78,35 @@ async def put_xorb(call: Call) -> Any:
             file.write(piece)
         await to_thread.run_sync(sync, file)
         file.close()
-        is_new = await to_thread.run_sync(call.state.cas.add_xorb, ticket.repo, ticket.user, xorb, path)
+        senders = {call.viewer.name, call.viewer.sender}
+        is_new = await to_thread.run_sync(call.state.cas.add_xorb, repo.key, senders, xorb, path)
     return {"was_inserted": is_new}
 
 
 async def put_shard(call: Call) -> Any:
     """Take the description of files whose xorbs are here."""
-    ticket = _ticket(call, write=True)
+    repo = await to_thread.run_sync(partial(_ticket, call, write=True))
     await call.read_body(MAX_SHARD_SIZE)
-    await to_thread.run_sync(_add_files, call, ticket)
+    await to_thread.run_sync(_add_files, call, repo)
     return {"result": 1}
 
 
-def _add_files(call: Call, ticket: tickets.Ticket) -> None:
-    repo = call.state.repos.at(ticket.repo)
-    for info in read_files(call.body):
-        call.state.cas.add_file(ticket.repo, info, call.state.reader(ticket))
-        if info.sha256:
-            call.state.lfs.add(repo, info.sha256, info.size)
+def _add_files(call: Call, repo: Repo) -> None:
+    """All of them or none: the checks, which take long, come first."""
+    cas, reader = call.state.cas, call.state.reader(call.viewer)
+    files = [(info, cas.check_file(info, reader)) for info in read_files(call.body)]
+    with call.state.database.transaction():
+        for info, first_chunk in files:
+            cas.keep_file(repo.key, info, first_chunk)
+            if info.sha256:
+                call.state.lfs.add(repo, info.sha256, info.size)
 
 
 def reconstruct(call: Call) -> Any:
     """How to put a file together."""
-    ticket, hash_ = _ticket(call), _hash(call)
-    may_read = call.state.cas.may_read(hash_, call.state.reader(ticket))
+    _ticket(call)
+    hash_ = _hash(call)
+    may_read = call.state.cas.may_read(hash_, call.state.reader(call.viewer))
     info = call.state.cas.file(hash_) if may_read else None
     if info is None:
         message = f"There is no file {to_hex(hash_)} in a repository that you may read."
@@ -128,8 +137,8 @@ def xorb_part(call: Call) -> Response:
 
 def chunk(call: Call) -> Response:
     """What is known of a chunk: the chunks around it, which need not be sent again."""
-    ticket = _ticket(call)
-    known = call.state.cas.known_chunks(_hash(call), call.state.reader(ticket))
+    _ticket(call)
+    known = call.state.cas.known_chunks(_hash(call), call.state.reader(call.viewer))
     if not known:
         message = "No file here has that chunk."
         raise EntryNotFoundError(message)
