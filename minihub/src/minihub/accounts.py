@@ -49,7 +49,7 @@ class Viewer:
         return self.may_propose(namespace, repo_id)
 
     def may_propose(self, namespace: str, repo_id: str) -> bool:
-        """Whether the viewer's token writes at all: for a change to a repository of anybody that they may read."""
+        """Whether the viewer's token writes, so that they may propose changes to what they may read."""
         if self.role == "fineGrained":
             return "write" in self._granted(namespace, repo_id)
         return self.role == "write"
@@ -136,7 +136,7 @@ class Accounts:
         return self._holder(row)
 
     def bearer(self, selector: str) -> Viewer:
-        """Who holds the token that a ticket was issued for, with what it may do now; nobody when it is empty."""
+        """Who holds the token that a ticket was issued for, with what it may do now; empty is nobody's."""
         return self._holder(self._token(selector)) if selector else ANYONE
 
     def _token(self, selector: str) -> Row:

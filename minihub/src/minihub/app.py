@@ -3,74 +3,15 @@
 import logging
 import re
 import secrets
-from urllib.parse import unquote
 
 from starlette.applications import Starlette
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minihub.errors import HubError
-from minihub.state import State
-
-MAX_HEADERS = 64 << 10  # bytes
-
-log = logging.getLogger(__name__)
-
-
-class Segment(Convertor[str]):
-    """One part of a path; a slash inside it arrives as %2F."""
-
-    regex = "[^/]+"
-
-    def convert(self, value: str) -> str:
-        """Without percent signs."""
-        return unquote(value, errors="replace")
-
-    def to_string(self, value: str) -> str:
-        """As it is."""
-        return value
-
-
-class Revision(Segment):
-    """A revision; those that everybody writes with plain slashes are read so too."""
-
-    regex = "refs/(?:pr|convert|heads|tags)/[^/]+|[^/]+"
-
-
-class Rest(Segment):
-    """The rest of a path."""
-
-    regex = ".+"
-
-
-class Kind(Segment):
-    """A type of repository with a git history."""
-
-    regex = "models|datasets|spaces"
-
-
-class Prefix(Segment):
-    """A type of repository as it stands in addresses of files; models have none."""
-
-    regex = "datasets|spaces"
-
-
-class Verb(Segment):
-    """What is asked of a revision."""
-
-    regex = "commits|commit|tree|preupload|paths-info|refs"
-
-
-for _name, _convertor in (
-    *(("segment", Segment()), ("revision", Revision()), ("rest", Rest())),
-    *(("kind", Kind()), ("prefix", Prefix()), ("verb", Verb())),
-):
-    register_url_convertor(_name, _convertor)
-
-from minihub.routes import (  # noqa: E402
+from minihub.routes import (
     administration,
     buckets,
     commit,
@@ -85,6 +26,11 @@ from minihub.routes import (  # noqa: E402
     tree,
     xet,
 )
+from minihub.state import State
+
+MAX_HEADERS = 64 << 10  # bytes
+
+log = logging.getLogger(__name__)
 
 
 class RawPath:

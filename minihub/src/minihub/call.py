@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -21,12 +22,14 @@ from minihub.errors import (
     ForbiddenError,
     GatedRepoError,
     HubError,
+    StorageFullError,
     TooLargeError,
     UnauthorizedError,
 )
+from minihub.fulldisk import is_full
 from minihub.jsontext import parse_json
 from minihub.names import RepoName, repo_name
-from minihub.repos import Repo, not_found
+from minihub.repos import Repo, gone, not_found
 from minihub.state import State
 
 MAX_BODY_SIZE = 16 << 20  # bytes of a request that is read whole
@@ -176,8 +179,8 @@ class Call:
         viewer = self.viewer
         if not viewer.may_propose(repo.name.namespace, repo.name.id):
             message = (
-                f"A change to {repo.name} was refused: the token {viewer.token_name!r} of {viewer.name} has the "
-                f"role {viewer.role} and may not write there. Use one that may."
+                f"A change to {repo.name} was refused: the token {viewer.token_name!r} of {viewer.name} "
+                f"has the role {viewer.role} and may not write there. Use one that may."
             )
             raise ForbiddenError(message)
         return repo
@@ -195,14 +198,17 @@ class Call:
     @contextmanager
     def git(self, repo: Repo) -> Iterator[pygit2.Repository]:
         """The repository's git, open."""
+        git = None
         try:
             git = pygit2.Repository(str(repo.folder))
-        except pygit2.GitError as error:
-            raise not_found(repo.name) from error
-        try:
             yield git
+        except (pygit2.GitError, OSError, KeyError) as error:
+            if self.state.repos.is_gone(repo):  # another request deleted it meanwhile
+                raise not_found(repo.name) from error
+            raise
         finally:
-            git.free()
+            if git is not None:
+                git.free()
 
     # ---- bodies too large to be read whole
 
@@ -265,9 +271,10 @@ def streaming(handler: Callable[[Call], Awaitable[Any]], *, identify: bool = Tru
     async def endpoint(request: Request) -> Response:
         call = Call(request, request.app.state.hub)
         try:
-            if identify:
-                await to_thread.run_sync(call.identify)
-            return _response(await handler(call))
+            with _understood():
+                if identify:
+                    await to_thread.run_sync(call.identify)
+                return _response(await handler(call))
         except ClientDisconnect:
             return Response(status_code=400)
         except HubError:
@@ -278,9 +285,23 @@ def streaming(handler: Callable[[Call], Awaitable[Any]], *, identify: bool = Tru
 
 
 def _answer(handler: Callable[[Call], Any], call: Call, identify: bool) -> Response:
-    if identify:
-        call.identify()
-    return _response(handler(call))
+    with _understood():
+        if identify:
+            call.identify()
+        return _response(handler(call))
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """What a full disk looks like from below, and a repository that went meanwhile, as refusals."""
+    try:
+        yield
+    except (OSError, sqlite3.Error, pygit2.GitError) as error:
+        if is_full(error):
+            raise StorageFullError from error
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            raise gone() from error
+        raise
 
 
 def _response(result: Any) -> Response:

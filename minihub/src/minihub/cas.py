@@ -117,6 +117,11 @@ class Cas:
         for row in self._db.rows("SELECT hash FROM xorbs ORDER BY hash"):
             yield row["hash"]
 
+    def unknown_files(self) -> Iterator[Path]:
+        """Files of xorbs that the index never learnt of, as when the disk was full."""
+        known = {self.path(xorb) for xorb in self.xorbs()}
+        yield from (path for path in self.folder.glob("??/*") if path not in known)
+
     def unused_xorbs(self, used_oids: set[str]) -> list[bytes]:
         """Xorbs that are in no file of any repository or bucket; files of none are forgotten first."""
         for row in self._db.rows(
@@ -141,7 +146,7 @@ class Cas:
     # ---- files
 
     def check_file(self, info: FileInfo, reader: Reader) -> bytes:
-        """Check what a file is said to be made of; gives the hash of its first chunk, empty when it has none."""
+        """Check what a file is said to be made of; gives the hash of its first chunk, empty for none."""
         xorbs = {}
         for hash_ in dict.fromkeys(term.xorb for term in info.terms):
             if not self.may_use(hash_, reader):

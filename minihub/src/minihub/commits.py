@@ -119,7 +119,7 @@ class Draft:
         if ref is None and base is None:
             message = f"Invalid rev id: {branch.removeprefix('refs/heads/')[:200]}"
             raise RevisionNotFoundError(message)
-        parent = ref.peel(pygit2.Commit) if ref is not None else history.resolve(self.git, base or "")
+        parent = history.resolve(self.git, branch if ref is not None else base or "")
         if self.parent is not None and self.parent != str(parent.id):
             raise history.stale()
         tree = self._tree(parent.tree)
@@ -166,7 +166,7 @@ def _text(value: dict[str, Any], key: str) -> str:
 
 def _encoding(value: dict[str, Any]) -> str:
     encoding = value.get("encoding", "utf-8")
-    if encoding not in {"base64", "utf-8"}:
+    if encoding not in ("base64", "utf-8"):
         message = f"The encoding {str(encoding)[:20]!r} is not known: expected base64 or utf-8."
         raise BadRequestError(message)
     return str(encoding)

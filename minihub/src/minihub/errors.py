@@ -59,6 +59,18 @@ class StaleParentError(HubError):
     status = 412
 
 
+class StorageFullError(HubError):
+    """There is no room for what was sent."""
+
+    status = 507
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Hub could not store this: its disk is full, and nothing was changed. Free some space there "
+            "(`minihub gc` removes what nothing refers to), then send it again."
+        )
+
+
 class TooLargeError(HubError):
     """The request is larger than this Hub reads."""
 

@@ -22,6 +22,8 @@ def collect(state: State, *, grace_s: float = GRACE_S) -> Iterator[tuple[str, in
         if path.exists() and _is_old(path, grace_s):
             state.cas.forget_xorb(xorb)
             yield from _remove(path, f"xorb {xethash.to_hex(xorb)}", grace_s)
+    for path in list(state.cas.unknown_files()):
+        yield from _remove(path, f"xorb {path.name}", grace_s)
     known = {repo.folder.name for repo in state.repos.all()}
     for folder in state.repos.folder.glob("*"):
         if folder.name not in known and _is_old(folder, grace_s):

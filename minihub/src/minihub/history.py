@@ -77,14 +77,23 @@ def resolve(git: pygit2.Repository, revision: str) -> pygit2.Commit:
         names.insert(0, revision)
     for name in names:
         ref = find_ref(git, name)
-        if ref is not None:
-            return ref.peel(pygit2.Commit)
+        commit = commit_at(ref)
+        if commit is not None:
+            return commit
     if _HEX.fullmatch(revision):
         found = _commit(git, revision)
         if found is not None:
             return found
     message = f"Invalid rev id: {revision[:200]}"
     raise RevisionNotFoundError(message)
+
+
+def commit_at(ref: pygit2.Reference | None) -> pygit2.Commit | None:
+    """The commit that a reference stands at; None for a tag of something else, which a mirror may bring."""
+    try:
+        return ref.peel(pygit2.Commit) if ref is not None else None
+    except pygit2.InvalidSpecError:
+        return None
 
 
 def _commit(git: pygit2.Repository, digits: str) -> pygit2.Commit | None:
@@ -98,26 +107,21 @@ def _commit(git: pygit2.Repository, digits: str) -> pygit2.Commit | None:
 
 def named(git: pygit2.Repository, ref: str) -> str:
     """The commit of a branch or pull request, which must exist."""
-    found = find_ref(git, ref)
+    found = commit_at(find_ref(git, ref))
     if found is None:
         message = f"Invalid rev id: {ref.removeprefix('refs/heads/')[:200]}"
         raise RevisionNotFoundError(message)
-    return str(found.peel(pygit2.Commit).id)
+    return str(found.id)
 
 
 def find_ref(git: pygit2.Repository, name: str) -> pygit2.Reference | None:
     """The reference of this full name, or None."""
-    if not is_ref_name(name):
-        return None
-    try:
-        return git.references.get(name)
-    except (ValueError, pygit2.GitError):
-        return None
+    return git.references.get(name) if is_ref_name(name) else None
 
 
 def is_ref_name(name: str) -> bool:
-    """Whether git allows a reference of this name."""
-    return len(name) < 256 and name.isprintable() and pygit2.reference_is_valid_name(name)
+    """Whether git allows a reference of this name, and every file system a file for it."""
+    return name.isprintable() and len(name.encode()) < 250 and pygit2.reference_is_valid_name(name)
 
 
 def branch_ref(revision: str) -> str:
@@ -131,9 +135,9 @@ def refs(git: pygit2.Repository, prefix: str) -> list[Ref]:
     """The references below `prefix`, by name."""
     found = []
     for ref in git.references.iterator():
-        if ref.name.startswith(prefix):
-            commit = str(ref.peel(pygit2.Commit).id)
-            found.append(Ref(ref.name.removeprefix(prefix), ref.name, commit))
+        commit = commit_at(ref) if ref.name.startswith(prefix) else None
+        if commit is not None:
+            found.append(Ref(ref.name.removeprefix(prefix), ref.name, str(commit.id)))
     return sorted(found, key=lambda ref: ref.name)
 
 
@@ -143,19 +147,24 @@ def create_branch(git: pygit2.Repository, branch: str, commit: pygit2.Commit) ->
 
 
 def _create_ref(git: pygit2.Repository, name: str, target: pygit2.Oid) -> None:
+    _require_free(git, name)
+    git.references.create(name, target)
+
+
+def _require_free(git: pygit2.Repository, name: str) -> None:
+    """Refuse a new reference that git could not make: each is a file, so none can be another's folder."""
     if not is_ref_name(name):
         message = (
             f"The reference {name[:200]!r} cannot be made: git does not allow that name. Choose another."
         )
         raise BadRequestError(message)
-    if find_ref(git, name) is not None:
-        message = f"Reference {name} already exists"
-        raise ConflictError(message)
-    try:
-        git.references.create(name, target)
-    except (ValueError, pygit2.GitError, OSError) as error:
-        message = f"Reference {name} conflicts with another: {error}"
-        raise ConflictError(message) from error
+    for other in git.references:
+        if other == name:
+            message = f"Reference {name} already exists"
+            raise ConflictError(message)
+        if other.startswith(f"{name}/") or name.startswith(f"{other}/"):
+            message = f"Reference {name} conflicts with {other}: one would be the folder of the other."
+            raise ConflictError(message)
 
 
 def delete_branch(git: pygit2.Repository, branch: str) -> None:
@@ -172,14 +181,9 @@ def create_tag(git: pygit2.Repository, tag: str, commit: pygit2.Commit, message:
     if not message:
         _create_ref(git, f"refs/tags/{tag}", commit.id)
         return
-    if find_ref(git, f"refs/tags/{tag}") is not None:
-        text = f"Tag reference already exists: refs/tags/{tag}"
-        raise ConflictError(text)
-    try:
-        git.create_tag(tag, commit.id, pygit2.enums.ObjectType.COMMIT, author.signature(), message)
-    except (ValueError, pygit2.GitError) as error:
-        text = f"The tag {tag[:200]!r} cannot be made: {error}. Choose another name."
-        raise BadRequestError(text) from error
+    _require_free(git, f"refs/tags/{tag}")
+    text = message.replace("\0", " ")  # git's messages end there
+    git.create_tag(tag, commit.id, pygit2.enums.ObjectType.COMMIT, author.signature(), text)
 
 
 def delete_tag(git: pygit2.Repository, tag: str) -> None:
@@ -202,7 +206,8 @@ def log(git: pygit2.Repository, commit: pygit2.Commit) -> Iterator[pygit2.Commit
 def move(git: pygit2.Repository, ref: str, commit: pygit2.Oid, *, expected: pygit2.Oid | None) -> None:
     """Let a branch stand at another commit, if it still stands where it did."""
     current = find_ref(git, ref)
-    if (current.peel(pygit2.Commit).id if current else None) != expected:
+    head = commit_at(current)
+    if (head.id if head else None) != expected:
         raise stale()
     if current is None:
         _create_ref(git, ref, commit)
@@ -218,5 +223,15 @@ def stale() -> StaleParentError:
 
 def title_and_body(commit: pygit2.Commit) -> tuple[str, str]:
     """The first line of a commit's message, and the rest."""
-    title, _, body = commit.message.partition("\n")
+    title, _, body = message_of(commit).partition("\n")
     return title, body.strip("\n")
+
+
+def message_of(commit: pygit2.Commit) -> str:
+    """A commit's message; a mirrored one may be in an encoding that nobody knows."""
+    return commit.raw_message.decode("utf-8", "replace")
+
+
+def author_of(commit: pygit2.Commit) -> str:
+    """Who a commit is by; the bytes may be anything in a mirrored one."""
+    return commit.author.raw_name.decode("utf-8", "replace")

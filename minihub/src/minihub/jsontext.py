@@ -14,8 +14,8 @@ def parse_json(data: bytes) -> Any:
     """The value that `data` stands for.
 
     Raises:
-        ValueError: it is not JSON in UTF-8, is nested too deeply, or holds half a character, or a number that is
-            none or too large.
+        ValueError: it is not JSON in UTF-8, is nested too deeply, or holds half a character, or a number
+            that is none or too large.
     """
     text = data.decode()
     try:

@@ -41,9 +41,11 @@ class LfsObjects:
             *(repo.key, oid, size, now()),
         )
 
-    def remove(self, repo: Repo, oid: str) -> None:
-        """Forget that the repository holds a large file."""
-        self._db.write("DELETE FROM lfs_objects WHERE repo = ? AND oid = ?", repo.key, oid)
+    def remove(self, repo: Repo, oids: set[str]) -> None:
+        """Forget that the repository holds some large files, all at once."""
+        with self._db.transaction() as connection:
+            rows = [(repo.key, oid) for oid in oids]
+            connection.executemany("DELETE FROM lfs_objects WHERE repo = ? AND oid = ?", rows)
 
     def all(self, repo: Repo) -> list[LfsObject]:
         """Every large file of the repository, the latest first."""
@@ -73,7 +75,7 @@ def check_signature(key: bytes, *facts: str, query: dict[str, str]) -> None:
     expires_at = query.get("expires", "")
     known = expires_at.isdecimal() and len(expires_at) < 16
     expected = _signature(key, facts, int(expires_at)) if known else ""
-    if not known or not hmac.compare_digest(expected, query.get("signature", "")):
+    if not known or not hmac.compare_digest(expected.encode(), query.get("signature", "").encode()):
         message = "This address was not signed by this Hub. Ask for a new one."
         raise ForbiddenError(message)
     if int(expires_at) < time.time():

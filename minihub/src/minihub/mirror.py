@@ -43,11 +43,19 @@ def copy(state: State, name: RepoName, endpoint: str, *, token: str, revisions: 
         say: told what happens.
     """
     author = history.Author("minihub", "minihub@minihub.invalid")
-    repo = state.repos.find(name) or state.repos.create(name, private=False, author=author)
+    known = state.repos.find(name)
+    repo = known or state.repos.create(name, private=False, author=author)
     git = pygit2.Repository(str(repo.folder))
     try:
         remote = git.remotes.create_anonymous(f"{endpoint.rstrip('/')}/{name.url_path}")
         remote.fetch(REFSPECS, callbacks=Credentials(token) if token else None)
+        _require_readable(git)
+    except pygit2.GitError:
+        git.free()
+        if known is None:
+            state.repos.delete(repo)
+        raise
+    try:
         heads = revisions or [ref.ref for ref in history.refs(git, "refs/")]
         for path, commit, pointer in _missing(state, repo, git, heads):
             say(f"{path} at {commit[:12]}: {pointer.size} bytes")
@@ -57,6 +65,13 @@ def copy(state: State, name: RepoName, endpoint: str, *, token: str, revisions: 
         git.free()
     state.repos.touch(repo)
     return repo
+
+
+def _require_readable(git: pygit2.Repository) -> None:
+    """Read every commit once: git takes over what it cannot parse, and every later request would fail."""
+    for ref in history.refs(git, "refs/"):
+        for commit in history.log(git, history.resolve(git, ref.commit)):
+            history.author_of(commit)
 
 
 def _missing(

@@ -11,6 +11,9 @@ PLURALS = {single: plural for plural, single in REPO_TYPES.items()}
 MAX_PATH_LENGTH = 1024  # characters
 MAX_NAME_LENGTH = 96  # characters
 
+# What macOS overlooks in a name, and what Windows takes for `.git`: git refuses both, too.
+_OVERLOOKED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_GIT_FOLDERS = {".git", "git~1"}
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _RESERVED = {"api", "datasets", "spaces", "models", "buckets", "oauth", "settings", "v1", "v2"}
 
@@ -68,16 +71,19 @@ def repo_name(plural: str, namespace: str, name: str) -> RepoName:
     return RepoName(REPO_TYPES[plural], namespace, name)
 
 
+def is_part(name: str) -> bool:
+    """Whether one part of a path in a repository may be called so."""
+    if not name.strip(" .") or "\\" in name or "/" in name:
+        return False
+    if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name):
+        return False
+    return _OVERLOOKED.sub("", name).partition(":")[0].rstrip(" .").lower() not in _GIT_FOLDERS
+
+
 def repo_path(text: str) -> str:
     """A path inside a repository, refused when git or a file system could read it as another place."""
     parts = text.split("/")
-    if (
-        not text
-        or len(text) > MAX_PATH_LENGTH
-        or any(ord(c) < 32 for c in text)
-        or "\\" in text
-        or any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts)
-    ):
+    if not text or len(text) > MAX_PATH_LENGTH or not all(is_part(part) for part in parts):
         message = (
             f"The path {text[:200]!r} cannot be in a repository: expected names separated by '/', without "
             f"'.', '..', '.git', backslashes or control characters, at most {MAX_PATH_LENGTH} characters."

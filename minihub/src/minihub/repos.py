@@ -48,14 +48,16 @@ class Repos:
         if self.find(name):
             raise _already_exists(name)
         folder = uuid.uuid4().hex
-        if name.type != "bucket":
-            history.create(self.folder / folder, author, _first_files(name, details))
-            sync_folder(self.folder)
         try:
+            if name.type != "bucket":
+                history.create(self.folder / folder, author, _first_files(name, details))
+                sync_folder(self.folder)
             self._insert(name, folder, private, details)
-        except IntegrityError as error:
+        except BaseException as error:
             shutil.rmtree(self.folder / folder, ignore_errors=True)
-            raise _already_exists(name) from error
+            if isinstance(error, IntegrityError):
+                raise _already_exists(name) from error
+            raise
         return self.named(name)
 
     def find(self, name: RepoName) -> Repo | None:
@@ -80,9 +82,12 @@ class Repos:
         """The repository of this key."""
         row = self._db.row("SELECT * FROM repos WHERE id = ?", key)
         if row is None:
-            message = "The repository is gone: it was deleted meanwhile."
-            raise RepoNotFoundError(message)
+            raise gone()
         return self._repo(row)
+
+    def is_gone(self, repo: Repo) -> bool:
+        """Whether a repository was deleted since it was looked up."""
+        return self._db.row("SELECT 1 FROM repos WHERE id = ?", repo.key) is None
 
     def delete(self, repo: Repo) -> None:
         """Remove a repository; what only it used is collected later."""
@@ -109,12 +114,13 @@ class Repos:
                     (old.type, old.namespace, old.name, repo.key),
                 )
         except IntegrityError as error:
-            raise _already_exists(to) from error
+            raise (gone() if self.is_gone(repo) else _already_exists(to)) from error
 
     def update(self, repo: Repo, **columns: Any) -> None:
-        """Change `private`, `gated` or `details`."""
-        for column, value in columns.items():
-            self._db.write(f"UPDATE repos SET {column} = ? WHERE id = ?", value, repo.key)  # noqa: S608
+        """Change `private`, `gated` or `details`, all at once."""
+        if columns:
+            changes = ", ".join(f"{column} = ?" for column in columns)
+            self._db.write(f"UPDATE repos SET {changes} WHERE id = ?", *columns.values(), repo.key)  # noqa: S608
 
     def remember(self, repo: Repo, key: str, value: Any) -> None:
         """Keep a fact about a repository; the caller holds its lock."""
@@ -187,6 +193,11 @@ def not_found(name: RepoName) -> RepoNotFoundError:
     """The answer about a repository that is not there, or that the viewer may not know of."""
     message = f"There is no {name}, or it is private and this token does not open it. Check name and token."
     return RepoNotFoundError(message)
+
+
+def gone() -> RepoNotFoundError:
+    """The answer about a repository that was there when the request began."""
+    return RepoNotFoundError("The repository is gone: it was deleted meanwhile.")
 
 
 def _already_exists(name: RepoName) -> ConflictError:

@@ -36,4 +36,6 @@ def _without(
         return commit.id
     for path in gone:
         edit.remove(path)
-    return git.create_commit(None, commit.author, commit.committer, commit.message, edit.write(), parents)
+    return git.create_commit(
+        None, commit.author, commit.committer, history.message_of(commit), edit.write(), parents
+    )

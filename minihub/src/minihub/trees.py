@@ -9,6 +9,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from minihub.errors import BadRequestError, EntryNotFoundError, UnprocessableError
+from minihub.names import MAX_PATH_LENGTH, is_part
 from minihub.pointers import MAX_POINTER_SIZE, Pointer, parse_pointer
 
 MEASURED_KEPT = 1 << 18  # blobs whose size and pointer are remembered; a hash names one content for ever
@@ -81,12 +82,14 @@ def walk(tree: pygit2.Tree, prefix: str = "", *, recursive: bool, after: str = "
         start += 1
     for index in range(start, len(tree)):
         item = tree[index]
-        entry = _entry(f"{prefix}{item.name}", item)
-        if entry is None:
+        name = str(item.name)
+        path = f"{prefix}{name}"
+        entry = _entry(path, item) if is_part(name) and len(path) <= MAX_PATH_LENGTH else None
+        if entry is None:  # also what a mirror brought under a name that no request can ask for
             continue
         yield entry
         if recursive and isinstance(item, pygit2.Tree):
-            yield from walk(item, f"{prefix}{item.name}/", recursive=True)
+            yield from walk(item, f"{path}/", recursive=True)
 
 
 def _position(tree: pygit2.Tree, name: str) -> int:

@@ -52,15 +52,15 @@ def remove_lfs_files(call: Call) -> Any:
     """Take large files out of the repository, and out of its history if asked."""
     repo, asked = call.own_repo(), call.json().get("deletions")
     deletions = asked if isinstance(asked, dict) else {}
-    oids = deletions.get("sha")
-    if not isinstance(oids, list) or len(oids) > MAX_FILES:
+    listed = deletions.get("sha")
+    if not isinstance(listed, list) or len(listed) > MAX_FILES:
         message = f"The request has no list `deletions.sha` of at most {MAX_FILES}."
         raise BadRequestError(message)
+    oids = {str(oid) for oid in listed}
     with repo.lock, call.git(repo) as git:
         if deletions.get("rewriteHistory"):
-            rewriting.forget(git, {str(oid) for oid in oids})
-        for oid in oids:
-            call.state.lfs.remove(repo, str(oid))
+            rewriting.forget(git, oids)
+        call.state.lfs.remove(repo, oids)
     return {}
 
 

@@ -12,6 +12,7 @@ from minihub.call import Call, route
 from minihub.contents import Content
 from minihub.errors import (
     BadRequestError,
+    ConflictError,
     EntryNotFoundError,
     ForbiddenError,
     HubError,
@@ -21,7 +22,7 @@ from minihub.errors import (
 from minihub.jsontext import parse_json
 from minihub.names import PLURALS, RepoName, repo_name, repo_path
 from minihub.repos import Repo
-from minihub.routes.repositories import wants_private
+from minihub.routes.repositories import already_exists, wants_private
 from minihub.routes.sending import attachment, send_bytes, send_content
 from minihub.routes.xet import token_response
 from minihub.xethash import from_hex, is_hash, to_hex
@@ -40,11 +41,14 @@ def create(call: Call) -> Any:
     if not viewer.belongs_to(name.namespace):
         message = f"You don't have the rights to create a bucket under the namespace {namespace!r}."
         raise ForbiddenError(message)
-    if call.state.repos.find(name):
-        message = f"You already created this bucket: {name.id}"
-        return JSONResponse({"error": message, "url": url}, 409, headers={"X-Error-Message": message})
+    existing = call.state.repos.find(name)
+    if existing is not None and call.state.repos.shows(existing, viewer):
+        return already_exists(f"You already created this bucket: {name.id}", url)
     call.may_write(name)
-    call.state.repos.create(name, private=wants_private(call, body, name), author=call.author)
+    try:
+        call.state.repos.create(name, private=wants_private(call, body, name), author=call.author)
+    except ConflictError as error:  # somebody was faster
+        return already_exists(str(error), url)
     return {"url": url, "id": name.id, "name": name.id}
 
 
@@ -121,9 +125,9 @@ def batch(call: Call) -> Any:
         if operation.get("type") == "copyFile":
             refused += _share(call, bucket, operation)
     wanted = [operation for operation in operations if operation not in refused]
+    call.state.repos.touch(bucket)
     failed = call.state.buckets.apply(bucket, wanted)
     failed += [{"path": str(o.get("path")), "error": "The source has no such file."} for o in refused]
-    call.state.repos.touch(bucket)
     status = 422 if failed and len(failed) == len(operations) else 200
     return JSONResponse({"success": not failed, "failed": failed}, status)
 
@@ -138,11 +142,9 @@ def _operations(body: bytes) -> list[dict[str, Any]]:
     except ValueError as error:
         message = "A line of the batch is not JSON."
         raise BadRequestError(message) from error
-    known = {"addFile", "copyFile", "deleteFile"}
+    known = ("addFile", "copyFile", "deleteFile")
     if not all(isinstance(o, dict) and o.get("type") in known for o in operations):
-        message = (
-            f"An operation of the batch has an unknown type: expected one of {', '.join(sorted(known))}."
-        )
+        message = f"An operation of the batch has an unknown type: expected one of {', '.join(known)}."
         raise BadRequestError(message)
     return operations
 

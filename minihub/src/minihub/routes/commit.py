@@ -67,13 +67,10 @@ def _text(tree: pygit2.Tree, name: str) -> str:
 async def commit(call: Call) -> Any:
     """Carry out the operations that arrive, one a line, as one commit."""
     repo = await to_thread.run_sync(call.changing_repo)
-    git = pygit2.Repository(str(repo.folder))
-    try:
+    with call.git(repo) as git:
         draft = Draft(git, lambda oid: call.state.lfs.size(repo, oid))
         await _read(call, draft)
         return await to_thread.run_sync(_finish, call, repo, draft)
-    finally:
-        git.free()
 
 
 async def _read(call: Call, draft: Draft) -> None:
@@ -107,8 +104,8 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
             base = history.named(draft.git, branch)
             branch = f"refs/pr/{number}"
             pull["pullRequestUrl"] = f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"
+        call.state.repos.touch(repo)  # before the branch moves: a refusal must leave it where it was
         head = draft.commit(branch, call.author, base=base)
-        call.state.repos.touch(repo)
     return {
         **pull,
         "success": True,

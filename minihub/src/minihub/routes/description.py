@@ -85,7 +85,7 @@ def commit_json(commit: pygit2.Commit, *, formatted: bool = False) -> dict[str, 
         "id": str(commit.id),
         "title": title,
         "message": body,
-        "authors": [{"user": commit.author.name, "avatar": ""}],
+        "authors": [{"user": history.author_of(commit), "avatar": ""}],
         "date": stamp(commit.commit_time),
     }
     if formatted:

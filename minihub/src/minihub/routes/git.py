@@ -6,8 +6,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from minihub.call import Call, route, streaming
-from minihub.errors import ForbiddenError, GatedRepoError, RepoNotFoundError, UnauthorizedError
-from minihub.repos import Repo
+from minihub.errors import ForbiddenError, GatedRepoError, HubError, RepoNotFoundError, UnauthorizedError
+from minihub.repos import Repo, not_found
 from minihub.uploadpack import Pack, advertise, received
 
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
@@ -33,7 +33,12 @@ def references(call: Call) -> Response:
             "Write with huggingface_hub, and clone with a git that speaks smart HTTP."
         )
         raise ForbiddenError(message)
-    content = advertise(repo.folder, _protocol(call))
+    try:
+        content = advertise(repo.folder, _protocol(call))
+    except HubError as error:
+        if call.state.repos.is_gone(repo):
+            raise not_found(repo.name) from error
+        raise
     return Response(content, headers=NO_CACHE, media_type="application/x-git-upload-pack-advertisement")
 
 

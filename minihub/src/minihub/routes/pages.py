@@ -4,7 +4,6 @@ from itertools import islice
 from typing import Any
 
 import pygit2
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -22,23 +21,6 @@ ENTRIES_PER_PAGE = 100
 COMMITS_PER_PAGE = 50
 REPOS_SHOWN = 1000
 MAX_TEXT_SIZE = 256 << 10  # bytes of a file that is shown
-
-
-class Owner(Convertor[str]):
-    """A user or an organisation, and none of the words that begin other addresses."""
-
-    regex = "(?!(?:api|v1|v2|models|datasets|spaces|buckets|oauth|settings)/)[^/]+"
-
-    def convert(self, value: str) -> str:
-        """As it is: names need no percent signs."""
-        return value
-
-    def to_string(self, value: str) -> str:
-        """As it is."""
-        return value
-
-
-register_url_convertor("owner", Owner())
 
 
 def home(call: Call) -> Response:

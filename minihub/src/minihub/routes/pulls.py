@@ -20,9 +20,9 @@ def create(call: Call) -> Any:
     title, description = str(body.get("title") or ""), str(body.get("description") or "")
     with repo.lock, call.git(repo) as git:
         number = pulls.next_number(git)
-        git.references.create(f"refs/pr/{number}", history.resolve(git, "main").id)
         facts = {"title": title[:200], "description": description[:65536], "author": call.viewer.name}
         call.state.repos.remember(repo, f"pull {number}", facts)
+        git.references.create(f"refs/pr/{number}", history.resolve(git, "main").id)
     return {"num": number, "url": f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"}
 
 

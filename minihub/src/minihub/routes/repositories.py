@@ -27,8 +27,8 @@ def create(call: Call) -> Any:
         raise ForbiddenError(message)
     url = f"{call.endpoint}/{name.url_path}"
     existing = call.state.repos.find(name)
-    if existing is not None and existing.name == name:
-        return _exists(f"You already created this {name.type} repo: {name.id}", url)
+    if existing is not None and existing.name == name and call.state.repos.shows(existing, viewer):
+        return already_exists(f"You already created this {name.type} repo: {name.id}", url)
     call.may_write(name)
     details = {key: body[key] for key in DETAILS if isinstance(body.get(key), str)}
     try:
@@ -36,11 +36,11 @@ def create(call: Call) -> Any:
             name, private=wants_private(call, body, name), author=call.author, **details
         )
     except ConflictError as error:  # somebody was faster
-        return _exists(str(error), url)
+        return already_exists(str(error), url)
     return {"url": url, "name": name.id, "id": str(repo.key)}
 
 
-def _exists(message: str, url: str) -> JSONResponse:
+def already_exists(message: str, url: str) -> JSONResponse:
     """The answer of which clients with `exist_ok` read the url."""
     return JSONResponse({"error": message, "url": url}, 409, headers={"X-Error-Message": message})
 
@@ -70,18 +70,15 @@ def move(call: Call) -> Any:
 
 def settings(call: Call) -> Any:
     """Change who may see a repository, and who may read its files."""
-    repo, body, answer = call.own_repo(), call.json(), {}
+    repo, body = call.own_repo(), call.json()
     private = _visibility(body)
+    changes: dict[str, bool | str] = {}
     if private is not None:
-        call.state.repos.update(repo, private=private)
-        answer["private"] = private
+        changes["private"] = private
     if "gated" in body:
-        if str(body["gated"]) not in GATED:
-            message = f"`gated` cannot be {str(body['gated'])[:20]!r}: expected 'auto', 'manual' or false."
-            raise BadRequestError(message)
-        call.state.repos.update(repo, gated=GATED[str(body["gated"])])
-        answer["gated"] = body["gated"]
-    return answer
+        changes["gated"] = _gate(body["gated"])
+    call.state.repos.update(repo, **changes)
+    return {key: body[key] if key == "gated" else value for key, value in changes.items()}
 
 
 def info(call: Call) -> Any:
@@ -144,8 +141,16 @@ def _checked(kind: str, namespace: str, name: str) -> RepoName:
     return RepoName(REPO_TYPES[kind], namespace, name)
 
 
+def _gate(asked: object) -> str:
+    gate = GATED.get(str(asked))
+    if gate is None:
+        message = f"`gated` cannot be {str(asked)[:20]!r}: expected 'auto', 'manual' or false."
+        raise BadRequestError(message)
+    return gate
+
+
 def _visibility(body: dict[str, Any]) -> bool | None:
-    if body.get("visibility") in {"private", "public"}:
+    if body.get("visibility") in ("private", "public"):
         return bool(body["visibility"] == "private")
     return body["private"] if isinstance(body.get("private"), bool) else None
 

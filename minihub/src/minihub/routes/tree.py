@@ -49,7 +49,7 @@ def paths_info(call: Call) -> Any:
     if len(paths) > MAX_PATHS:
         message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
         raise TooLargeError(message)
-    expand = str(form.get("expand", ["false"])[0]).lower() == "true"
+    expand = [str(value).lower() for value in form.get("expand", [])][:1] == ["true"]
     repo = call.repo()
     with call.git(repo) as git:
         commit = revision_of(call, git)

@@ -157,7 +157,7 @@ ROUTES = [
     Route(_REPO + "/xet-write-token/{rev:revision}", route(write_token), methods=["GET"]),
     Route("/v1/xorbs/{prefix:segment}/{hash:segment}", streaming(put_xorb, identify=False), methods=["POST"]),
     Route(
-        "/v1/xorbs/{prefix:segment}/{hash:segment}/{first:int}-{last:int}",
+        "/v1/xorbs/{prefix:segment}/{hash:segment}/{first:count}-{last:count}",
         route(xorb_part, identify=False),
         methods=["GET"],
     ),
