@@ -30,6 +30,12 @@ from minihub.state import State
 
 MAX_HEADERS = 64 << 10  # bytes
 
+ROUTES = [
+    *(*people.ROUTES, *repositories.ROUTES, *refs.ROUTES, *tree.ROUTES, *commit.ROUTES, *lfs.ROUTES),
+    *(*administration.ROUTES, *pulls.ROUTES, *git.ROUTES, *xet.ROUTES, *buckets.ROUTES, *files.ROUTES),
+    *(*pages.ROUTES, *repositories.NAMELESS),
+]
+
 log = logging.getLogger(__name__)
 
 
@@ -61,23 +67,8 @@ class RawPath:
 
 def make_app(state: State) -> ASGIApp:
     """The application of one Hub."""
-    routes = [
-        *(*people.ROUTES, *repositories.ROUTES, *refs.ROUTES, *tree.ROUTES),
-        *(
-            *commit.ROUTES,
-            *lfs.ROUTES,
-            *administration.ROUTES,
-            *pulls.ROUTES,
-            *git.ROUTES,
-            *xet.ROUTES,
-            *buckets.ROUTES,
-            *files.ROUTES,
-            *pages.ROUTES,
-            *repositories.NAMELESS,
-        ),
-    ]
     app = Starlette(
-        routes=routes,
+        routes=ROUTES,
         exception_handlers={HubError: _refuse, HTTPException: _no_route, Exception: _fail},
     )
     app.state.hub = state

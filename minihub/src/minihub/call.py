@@ -271,7 +271,7 @@ def streaming(handler: Callable[[Call], Awaitable[Any]], *, identify: bool = Tru
     async def endpoint(request: Request) -> Response:
         call = Call(request, request.app.state.hub)
         try:
-            with _understood():
+            with _understood(call):
                 if identify:
                     await to_thread.run_sync(call.identify)
                 return _response(await handler(call))
@@ -285,19 +285,19 @@ def streaming(handler: Callable[[Call], Awaitable[Any]], *, identify: bool = Tru
 
 
 def _answer(handler: Callable[[Call], Any], call: Call, identify: bool) -> Response:
-    with _understood():
+    with _understood(call):
         if identify:
             call.identify()
         return _response(handler(call))
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def _understood(call: Call) -> Iterator[None]:
     """What a full disk looks like from below, and a repository that went meanwhile, as refusals."""
     try:
         yield
     except (OSError, sqlite3.Error, pygit2.GitError) as error:
-        if is_full(error):
+        if is_full(error, call.state.drafts):
             raise StorageFullError from error
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
             raise gone() from error

@@ -126,7 +126,7 @@ class Draft:
         if tree == parent.tree_id and ref is not None:
             return str(parent.id)
         sign = author.signature()
-        commit = self.git.create_commit(None, sign, sign, self._message(), tree, [parent.id])
+        commit = history.write_commit(self.git, sign, sign, self._message(), tree, [parent.id])
         history.move(self.git, branch, commit, expected=parent.id if ref is not None else None)
         return str(commit)
 

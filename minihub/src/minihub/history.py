@@ -64,10 +64,26 @@ def create(folder: Path, author: Author, files: dict[str, str]) -> None:
         for name, text in {".gitattributes": INITIAL_ATTRIBUTES, **files}.items():
             builder.insert(name, git.create_blob(text.encode()), pygit2.enums.FileMode.BLOB)
         sign = author.signature()
-        git.create_commit(MAIN, sign, sign, "initial commit", builder.write(), [])
+        git.references.create(MAIN, write_commit(git, sign, sign, "initial commit", builder.write(), []))
     finally:
         git.free()
     sync_folder(folder)
+
+
+def write_commit(
+    git: pygit2.Repository,
+    author: pygit2.Signature,
+    committer: pygit2.Signature,
+    message: str,
+    tree: pygit2.Oid,
+    parents: list[pygit2.Oid],
+) -> pygit2.Oid:
+    """Write a commit that no reference stands at yet; libgit2 says that it did also when the disk is full."""
+    commit = git.create_commit(None, author, committer, message, tree, parents)
+    if commit not in git:
+        message = "git wrote no commit, and gave no reason."
+        raise pygit2.GitError(message)
+    return commit
 
 
 def resolve(git: pygit2.Repository, revision: str) -> pygit2.Commit:

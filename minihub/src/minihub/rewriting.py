@@ -11,7 +11,7 @@ def squash(git: pygit2.Repository, branch: str, message: str, author: history.Au
     """Let a branch be one commit with the tree that it has now."""
     head = history.resolve(git, branch)
     sign = author.signature()
-    commit = git.create_commit(None, sign, sign, message, head.tree_id, [])
+    commit = history.write_commit(git, sign, sign, message, head.tree_id, [])
     history.move(git, history.branch_ref(branch), commit, expected=head.id)
 
 
@@ -36,6 +36,5 @@ def _without(
         return commit.id
     for path in gone:
         edit.remove(path)
-    return git.create_commit(
-        None, commit.author, commit.committer, history.message_of(commit), edit.write(), parents
-    )
+    message = history.message_of(commit)
+    return history.write_commit(git, commit.author, commit.committer, message, edit.write(), parents)
