@@ -6,18 +6,21 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import quote
 
 import pygit2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from minihub.app import ROUTES
 from minihub.names import RepoName
 from minihub.testing import Hub, serve
 from pygit2.enums import FileMode
-from starlette.routing import Route
 
-from .asking import ask, commit, file
+from .asking import Answer, ask, commit, file
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,20 @@ HOSTILE = [
     *("%00", "a%00b", "%5c..%5c..%5chub.db", "%2fetc%2fpasswd", "/etc/passwd", "C%3A%5Cx", "%0d%0aX: y"),
     *("%ff%fe", "%ed%a0%80", "x" * 5000, "*", "%25%32%65", "~", "-", "--help", "--upload-pack=id"),
     *("refs%2Fheads%2F..", "refs/heads/../../x", "HEAD", "@{-1}", "main~1", "main^{tree}", "main:README.md"),
-    *("%C2%B2", "9" * 40, "a" * 40, "%F0%9F%90%A6", "1-0", "-1", "0" * 64),
+    *(
+        "%C2%B2",
+        "9" * 5000,
+        "%D9%A1",
+        "main%2Fx",
+        "%C3%A9" * 200,
+        "git~1",
+        "9" * 40,
+        "a" * 40,
+        "%F0%9F%90%A6",
+        "1-0",
+        "-1",
+        "0" * 64,
+    ),
 ]
 KEYS = [
     *(
@@ -53,21 +69,102 @@ KEYS = [
         "oid",
         "operation",
         "tag",
+        "encoding",
+        "expand",
+        "description",
+        "pullRequest",
+        "target",
     ),
+    *("sourceRepoType", "sourceRepoId", "mtime", "contentType", "rewriteHistory", "sdk", "fullname"),
     *("message", "startingPoint", "deletions", "sha", "paths", "fromRepo", "toRepo", "gated", "key", "value"),
     *("content", "title", "visibility", "xetHash", "private", "repoType", "summary", "parentCommit", "hash"),
 ]
 ODD = [
     *(None, True, -1, 2**70, 1e308, "", "\0", "\ud800", "..", "../x", "a" * 5000, [], [[]], {}, [None], [{}]),
     *("main", "alice/m", "README.md", "0" * 64, "base64", "x\ny", {"path": "\ud800"}, ["\ud800"], "1" * 5000),
+    *(
+        "\u00e9",
+        "\U0001f426",
+        1e15,
+        [1] * 70,
+        "model",
+        "refs/pr/1",
+        ".g\u200cit",
+        "git~1",
+        [[[[[[[[{}]]]]]]]],
+    ),
     *([{"oid": "0" * 64, "size": 1}], [{"path": "a", "size": -1, "sample": "%"}], {"sha": ["0" * 64]}),
 ]
 OPERATIONS = ["header", "file", "lfsFile", "deletedFile", "deletedFolder", "copyFile", "addFile", 7, None]
 
 values = st.sampled_from(ODD)
 objects = st.dictionaries(st.sampled_from(KEYS), values, max_size=4)
+# ---- cards and the files that say how others are treated: what a stranger may commit, and the Hub reads
+
+scalars = st.sampled_from(
+    [
+        *(
+            "mit",
+            "1.0",
+            "2024-13-45",
+            "0x_",
+            "0b_",
+            "._",
+            ".inf",
+            "yes",
+            "~",
+            "=",
+            "''",
+            "1:59:59",
+            "é",
+            '"\\ud800"',
+        ),
+        *("9" * 5000, "0x" + "f" * 5000, "2001-12-14t21:59:43.10-99:99", "*a", "*b", "!!int ''", "!!bool x"),
+        *(
+            "!!timestamp x",
+            "!!binary é",
+            "!!python/name:os.system",
+            "[" * 200,
+            "- " * 200,
+            "{? a",
+            "\t",
+            "|",
+            "&a",
+        ),
+    ]
+)
+nodes = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]"),
+        st.lists(inner, max_size=3).map(lambda items: "{" + ", ".join(f"k: {item}" for item in items) + "}"),
+        st.tuples(st.sampled_from(["&a ", "&b ", "!!set ", "!!omap ", "!!str ", "- "]), inner).map("".join),
+    ),
+    max_leaves=8,
+)
+names = st.sampled_from(
+    ["license", "tags", "model-index", "a", "b", "<<", "? [x]", "*a", "&a k", "1", "~", "- "]
+)
+cards = st.lists(st.tuples(names, nodes).map(": ".join), max_size=6).map(
+    lambda facts: "---\n" + "\n".join(facts) + "\n---\n# Title\n"
+)
+patterns = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["*", "**/*", "[", "[!", "[]-a]", "[z-a]", "!", "\\", "/", "a" * 300, "é", "#", "?" * 90]
+        ),
+        st.sampled_from(["", " filter=lfs", " -filter", " !filter", " filter=lfs -text", "/**", "/"]),
+    ).map("".join),
+    max_size=6,
+).map("\n".join)
+descriptions = st.one_of(
+    st.tuples(st.just("README.md"), cards),
+    st.tuples(st.sampled_from([".gitattributes", ".gitignore"]), patterns),
+)
+
 lines = st.fixed_dictionaries({"key": st.sampled_from(OPERATIONS), "value": objects | values})
 bodies = st.one_of(
+    cards.map(lambda card: json.dumps({"content": card}).encode()),
     objects.map(lambda value: json.dumps(value).encode()),
     st.lists(lines, max_size=4).map(lambda items: "\n".join(map(json.dumps, items)).encode()),
     st.sampled_from([b"", b"null", b"[1]", b"\xff", b"paths=%ff&paths=..&expand=x", b"[" * 50_000, b"0000"]),
@@ -78,21 +175,36 @@ queries = st.lists(
         st.sampled_from(
             [
                 *("recursive", "expand", "cursor", "limit", "p", "create_pr", "service", "blobs", "expires"),
-                *("signature", "search", "author", "include_prs", "token", "expand[]", "hash", "key"),
+                *(
+                    "signature",
+                    "signature",
+                    "search",
+                    "author",
+                    "include_prs",
+                    "token",
+                    "expand[]",
+                    "hash",
+                    "key",
+                ),
             ]
         ),
         st.sampled_from(
-            ["1", "true", "-1", "99999999999999999999", "%00", "..", "%ff", "git-upload-pack", "²"]
+            [
+                *("1", "true", "-1", "99999999999999999999", "%00", "..", "%ff", "git-upload-pack", "²"),
+                *("é", "%D9%A1", "9999999999", "%F0%9F%90%A6", "0" * 64),
+            ]
         ),
     ),
     max_size=3,
 ).map(lambda pairs: "&".join(f"{key}={quote(value, safe='%')}" for key, value in pairs))
 headers = st.dictionaries(
-    st.sampled_from(["Range", "Content-Type", "Content-Encoding", "Git-Protocol", "If-None-Match", "Accept"]),
+    st.sampled_from(
+        ["Range", "Content-Type", "Content-Encoding", "Git-Protocol", "If-None-Match", "Accept", "Host"]
+    ),
     st.sampled_from(
         [
             *("bytes=0-", "bytes=5-1", "bytes=-0", "bytes=9999999999999999999-", "gzip", "version=2", "*"),
-            *("text/html", "application/json", "application/x-www-form-urlencoded", "\xff"),
+            *("text/html", "application/json", "application/x-www-form-urlencoded", "\xff", "["),
         ]
     ),
     max_size=2,
@@ -144,34 +256,79 @@ def add_oddities(hub: Hub) -> None:
     git.free()
 
 
+@dataclass(frozen=True)
+class Shot:
+    """One request."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    sent: dict[str, str] = field(default_factory=dict)
+    token: str = ""
+
+
+def shots(known: list[str]) -> st.SearchStrategy[Shot]:
+    """Requests of every route, and commits of the files that the Hub itself reads."""
+    place = "/api/models/alice/m/commit/main"
+    described = descriptions.map(lambda drawn: Shot("POST", place, commit_of(*drawn), {}, known[0]))
+    anything = st.sampled_from(ROUTES).flatmap(
+        lambda route: st.builds(
+            Shot,
+            method=st.sampled_from(sorted(route.methods or ())),
+            path=st.tuples(filled(route.path), queries).map(lambda parts: "?".join(filter(None, parts))),
+            body=bodies,
+            sent=headers,
+            token=st.sampled_from(known),
+        )
+    )
+    return st.integers(0, 9).flatmap(lambda number: anything if number else described)
+
+
+def commit_of(path: str, content: str) -> bytes:
+    lines = [{"key": "header", "value": {"summary": "described"}}, file(path, content)]
+    return "\n".join(map(json.dumps, lines)).encode()
+
+
+def answered(hub: Hub, shot: Shot) -> Answer:
+    """The answer, which must not be that the Hub failed, nor hold what no request may read."""
+    named = {key.replace("-", "_"): value for key, value in shot.sent.items()}
+    answer = ask(hub.endpoint, shot.method, shot.path, shot.body, shot.token, **named)
+    assert answer.status < 500, (shot, answer.body)
+    assert b"root:" not in answer.body
+    assert b"SQLite format" not in answer.body
+    return answer
+
+
+def look(hub: Hub, token: str) -> None:
+    """Let the Hub read what was committed: the card, and which files go where."""
+    asked = {"files": [{"path": path, "size": 1} for path in ("a/b.bin", "é", "README.md")]}
+    answered(hub, Shot("GET", "/alice/m", token=token))
+    place = "/api/models/alice/m/preupload/main"
+    answered(hub, Shot("POST", place, json.dumps(asked).encode(), token=token))
+
+
 def test_no_request_of_any_route_makes_the_hub_fail(hub: Hub) -> None:
+    """One after the other, and two at the same time: each may take away what the other works on."""
     token = hub.user("alice")
     fill(hub, token)
-    application = hub._faults._app._app
-    routes = [route for route in application.routes if isinstance(route, Route)]
-    assert len(routes) > 60
-    requests = st.sampled_from(routes).flatmap(
-        lambda route: st.tuples(st.sampled_from(sorted(route.methods)), filled(route.path))
-    )
-
+    assert len(ROUTES) > 60
+    ticket = ask(hub.endpoint, "GET", "/api/models/alice/m/xet-write-token/main", token=token).json()
+    known = [token, token, token, "", "\xe9.\xe9", "hf_\xff", ticket["accessToken"]]
     statuses: Counter[int] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(request=requests, query=queries, body=bodies, sent=headers, known=st.booleans())
-    def fuzz(request: tuple[str, str], query: str, body: bytes, sent: dict[str, str], known: bool) -> None:
-        (method, path), size = request, len(hub.requests)
-        line = f"{path}?{query}" if query else path
-        named = {key.replace("-", "_"): value for key, value in sent.items()}
-        answer = ask(hub.endpoint, method, line, body, token if known else "", **named)
-        statuses[answer.status] += 1
-        assert answer.status < 500, (method, line, body, sent, answer.body)
-        assert b"root:" not in answer.body
-        assert b"SQLite format" not in answer.body
-        assert len(hub.requests) in {size, size + 1}
-        if method not in {"GET", "HEAD"}:
+    @given(together=st.lists(shots(known), min_size=1, max_size=2))
+    def fuzz(together: list[Shot]) -> None:
+        size = len(hub.requests)
+        statuses.update(answer.status for answer in pool.map(partial(answered, hub), together))
+        assert len(hub.requests) <= size + len(together)
+        if any(b'"described"' in shot.body for shot in together):
+            look(hub, token)
+        if any(shot.method not in {"GET", "HEAD"} for shot in together):
             fill(hub, token)
 
-    fuzz()
+    with ThreadPoolExecutor(2) as pool:
+        fuzz()
     assert statuses[200] > EXAMPLES / 20, statuses  # else the routes themselves were hardly reached
     log.info("requests by status: %s", sorted(statuses.items()))
 

@@ -1,13 +1,16 @@
 """What must not be possible."""
 
 import json
+import socket
 import time
 
+import pygit2
 import pytest
 from minihub.errors import BadRequestError
 from minihub.names import RepoName
 from minihub.testing import Hub
 from minihub.xethash import to_hex
+from pygit2.enums import FileMode, ObjectType
 
 from minihub import globs
 
@@ -279,3 +282,200 @@ def test_the_content_of_a_gated_repository_is_not_copied_by_its_hash(hub: Hub, t
         ask(hub.endpoint, "POST", f"/api/buckets/{owner}/b", {}, who)
         answer = ask(hub.endpoint, "POST", f"/api/buckets/{owner}/b/batch", json.dumps(copy).encode(), who)
         assert answer.status == status, (owner, answer.body)
+
+
+CARDS = [
+    *("a: 2024-13-45", "a: 0b_", "a: 0x_", "a: ._", "a: " + "9" * 5000, "a: 0x" + "f" * 5000, "a: ="),
+    *("a: 1" + ":59" * 4000, "a: 2001-12-14t21:59:43.10-99:99", "a: " + "[" * 3000 + "]" * 3000),
+    *("a: !!int ''", "a: !!bool x", "a: !!timestamp x", "a: !!float ''", "a: !!binary é", "a: !!set {b}"),
+    *(
+        " " * 10 + "- " * 3000,
+        "? {a: 1}\n: b",
+        "<<: 1",
+        "a: &x [*x]",
+        "a: &x [1]\nb: [*x, *x]",
+        "- 1",
+        "\x01: 1",
+    ),
+    *(
+        "a: {" * 3000,
+        "a: " + '"' * 3001,
+        "? " * 3000,
+        "a: 'b",
+        "x: " + "y" * 300_000,
+        "a:\tb",
+        "%YAML 9.9\n--- a",
+    ),
+]
+
+
+@pytest.mark.parametrize("yaml", CARDS, ids=lambda yaml: ascii(yaml[:20]))
+def test_no_card_makes_the_hub_fail(hub: Hub, token: str, yaml: str) -> None:
+    card = f"---\n{yaml}\n---\n# The rest of the card\n"
+    checked = ask(hub.endpoint, "POST", "/api/validate-yaml", {"content": card}, token)
+    assert checked.status in {200, 400}
+    assert commit(hub.endpoint, token, "alice/m", file("README.md", card)).status == 200
+    page = ask(hub.endpoint, "GET", "/alice/m")
+    assert page.status == 200
+    assert len(card) > 256 << 10 or b"The rest of the card" in page.body
+
+
+def test_facts_of_a_card_are_shown_as_they_stand_there(hub: Hub, token: str) -> None:
+    card = "---\nlicense: 1.0\ndate: 2024-01-31\nsize: 0x1F\nprivate: yes\ntags: [a, 1_000]\n---\n"
+    commit(hub.endpoint, token, "alice/m", file("README.md", card))
+    page = ask(hub.endpoint, "GET", "/alice/m").body.decode()
+    assert all(text in page for text in ("1.0", "2024-01-31", "0x1F", "True", "1_000"))
+
+
+@pytest.mark.parametrize("signature", ["%C3%A9", "\xe9", "%ff", "", "%00", "%F0%9F%90%A6", "0" * 64])
+def test_a_signature_of_any_characters_is_refused(hub: Hub, token: str, signature: str) -> None:
+    objects = "/alice/m.git/info/lfs/objects/" + "0" * 64
+    for method, place in (
+        ("GET", objects),
+        ("PUT", f"{objects}/5"),
+        ("GET", f"/v1/xorbs/default/{'0' * 64}/0-9"),
+    ):
+        for expires in ("9999999999", "%D9%A1", "%C2%B2", "9" * 5000, "-1", ""):
+            target = f"{place}?expires={expires}&signature={signature}"
+            assert raw(hub, method, target) == (403 if target.isascii() else 400)
+
+
+@pytest.mark.parametrize(
+    "text", ["Bearer \xe9.\xe9", "Bearer ...", "Basic \xe9", "Bearer W10.W10", "Bearer hf_\xff"]
+)
+def test_credentials_of_any_characters_are_refused(hub: Hub, token: str, text: str) -> None:
+    for method, place in (
+        ("GET", "/api/whoami-v2"),
+        ("GET", f"/v1/reconstructions/{'0' * 64}"),
+        ("POST", "/v1/shards"),
+    ):
+        assert ask(hub.endpoint, method, place, b"", Authorization=text).status == 401
+
+
+@pytest.mark.parametrize("host", ["[", "\xff", "a:b:c", "", "x y", "[::1", "//", "@", "%00"])
+def test_a_host_of_any_characters_is_no_failure(hub: Hub, token: str, host: str) -> None:
+    commit(hub.endpoint, token, "alice/m", *(file(f"{i}", "x") for i in range(3)))
+    for path in (
+        "/api/models/alice/m/tree/main?limit=1",
+        "/alice/m",
+        "/api/models/alice/m/xet-read-token/main",
+    ):
+        assert ask(hub.endpoint, "GET", path, None, token, Host=host).status in {200, 400}
+
+
+def raw(hub: Hub, method: str, target: str) -> int:
+    """A request whose line is sent in latin-1, as no client library does."""
+    host, port = hub.endpoint.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        head = f"{method} {target} HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode("latin-1"))
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+ODD_BODIES = [
+    *(("POST", "/api/repos/create", {"name": "n", "visibility": []}),),
+    *(("PUT", "/api/models/alice/m/settings", {"visibility": {}, "gated": []}),),
+    *(("POST", "/api/models/alice/m/paths-info/main", {"paths": ["a"], "expand": []}),),
+    *(("POST", "/api/models/alice/m/paths-info/main", {"paths": {"a": 1}, "expand": {}}),),
+    *(("POST", "/api/buckets/alice/b/batch", {"type": [], "path": "a"}),),
+    *(("POST", "/api/models/alice/m/tag/main", {"tag": "a" * 300, "message": "m"}),),
+    *(("POST", "/api/models/alice/m/tag/main", {"tag": "é" * 150, "message": "m"}),),
+    *(("POST", "/api/models/alice/m/tag/main", {"tag": "t", "message": "a\0b"}),),
+    *(
+        ("POST", "/api/models/alice/m/branch/main%2Fx", {}),
+        ("POST", f"/api/models/alice/m/branch/{'%C3%A9' * 150}", {}),
+    ),
+    *(("GET", f"/v1/xorbs/default/{'0' * 64}/0-{'9' * 5000}", None),),
+    *(("GET", f"/v1/xorbs/default/{'0' * 64}/{'9' * 18}-{'9' * 18}", None),),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ODD_BODIES)
+def test_a_value_of_another_type_or_size_is_no_failure(
+    hub: Hub, token: str, method: str, path: str, body: object
+) -> None:
+    ask(hub.endpoint, "POST", "/api/buckets/alice/b", {}, token)
+    answer = ask(hub.endpoint, method, path, body, token, Content_Type="application/json")
+    assert answer.status < 500
+
+
+def test_the_encoding_of_a_file_is_a_word(hub: Hub, token: str) -> None:
+    for encoding in ([], {}, 1, "latin-1"):
+        odd = {"key": "file", "value": {"path": "a", "content": "x", "encoding": encoding}}
+        assert commit(hub.endpoint, token, "alice/m", odd).status == 400
+
+
+@pytest.mark.parametrize("depth", [65, 200, 900, 960, 990, 5000])
+def test_json_that_is_too_deep_to_be_shown_is_refused(hub: Hub, token: str, depth: int) -> None:
+    for name in (b"name", b"organization", b"private"):
+        body = b'{"' + name + b'": ' + b"[" * depth + b"]" * depth + b"}"
+        assert ask(hub.endpoint, "POST", "/api/repos/create", body, token).status == 400
+    assert (
+        ask(hub.endpoint, "POST", "/api/repos/create", b'{"name": "n", "gated": 1e400}', token).status == 400
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(".git ", ".git.", "git~1/x", "GIT~1", ".g\u200cit/config", "\ufeff.git", ".git::$INDEX_ALLOCATION"),
+        *("a/.GiT:x/b", "...", "a/. ./b", " "),
+    ],
+)
+def test_a_name_that_some_file_system_takes_for_gits_is_refused(hub: Hub, token: str, path: str) -> None:
+    assert commit(hub.endpoint, token, "alice/m", file(path, "x")).status == 422
+
+
+def test_settings_change_all_at_once_or_not_at_all(hub: Hub, token: str) -> None:
+    answer = ask(hub.endpoint, "PUT", "/api/models/alice/m/settings", {"private": True, "gated": "x"}, token)
+    assert answer.status == 400
+    assert ask(hub.endpoint, "GET", "/api/models/alice/m").json()["private"] is False
+
+
+def test_what_a_mirror_may_bring_is_shown_or_left_out(hub: Hub, token: str) -> None:
+    """Names, authors and times that only another Hub's git can have let in."""
+    repo = hub.state.repos.named(RepoName("model", "alice", "m"))
+    git = pygit2.Repository(str(repo.folder))
+    blob = git.create_blob(b"x")
+    names = (b"..", b".git", b"a\\b", b"plain", b"x\x01", b"\xff\xfe")
+    tree = git.write(ObjectType.TREE, b"".join(b"100644 " + name + b"\0" + blob.raw for name in names))
+    odd = b"tree %b\nauthor \xff <x> 99999999999999999 +9999\ncommitter a <b> 99999999999999999 +0000\n"
+    text = odd % str(tree).encode() + b"encoding nonsense\n\n\xff\xfe title\n"
+    head = git.write(ObjectType.COMMIT, text)
+    git.references.create("refs/heads/odd", head)
+    git.references.create("refs/tags/of-a-tree", tree)
+    git.references.create("refs/tags/of-a-blob", blob)
+    git.free()
+    listed = ask(hub.endpoint, "GET", "/api/models/alice/m/tree/odd?expand=1").json()
+    assert [entry["path"] for entry in listed] == ["plain"]
+    for place in ("/api/models/alice/m/{}", "/alice/m/{}"):
+        for path in ("commits/odd", "tree/odd", "tree/of-a-tree", "tree/of-a-blob", "commits/of-a-blob"):
+            answer = ask(hub.endpoint, "GET", place.format(path))
+            assert answer.status == (404 if "of-a" in path else 200), (path, answer.body)
+    refs = ask(hub.endpoint, "GET", "/api/models/alice/m/refs").json()
+    assert [ref["name"] for ref in refs["branches"]] == ["main", "odd"]
+    assert refs["tags"] == []
+    assert commit(hub.endpoint, token, "alice/m", file("b", "y"), branch="odd").status == 200
+    assert ask(hub.endpoint, "POST", "/api/models/alice/m/super-squash/odd", {}, token).status == 200
+    shared = {"deletions": {"sha": ["0" * 64], "rewriteHistory": True}}
+    assert ask(hub.endpoint, "POST", "/api/models/alice/m/lfs-files/batch", shared, token).status == 200
+
+
+def test_a_tree_deeper_than_any_path_is_walked_as_far_as_paths_reach(hub: Hub, token: str) -> None:
+    repo = hub.state.repos.named(RepoName("model", "alice", "m"))
+    git = pygit2.Repository(str(repo.folder))
+    inner = git.TreeBuilder().write()
+    for _ in range(3000):
+        builder = git.TreeBuilder()
+        builder.insert("a", inner, FileMode.TREE)
+        inner = builder.write()
+    sign = pygit2.Signature("a", "a@example.org")
+    git.create_commit("refs/heads/deep", sign, sign, "deep", inner, [])
+    git.free()
+    pages, path = [], "/api/models/alice/m/tree/deep?recursive=1&limit=400"
+    while path:
+        answer = ask(hub.endpoint, "GET", path)
+        assert answer.status == 200
+        pages += answer.json()
+        path = answer.headers.get("link", "").partition(">")[0].removeprefix(f"<{hub.endpoint}")
+    assert len(pages) == 512
