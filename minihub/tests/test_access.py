@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +12,14 @@ from minihub.app import ROUTES
 from minihub.history import Author
 from minihub.names import RepoName
 from minihub.repos import Repo
-from minihub.shards import BOOKEND, TAG, FileInfo, Term
+from minihub.shards import FileInfo
 from minihub.testing import Hub, serve
 from starlette.routing import Route
 
 from minihub import xethash
 
 from .asking import Answer, ask, file
+from .stored import file_of, shard_of, xorb_of
 
 KNOW, READ, PROPOSE, WRITE = "know of it", "read its files", "propose a change", "change it"
 SIGNED_IN, ANYBODY, NOBODY = "be somebody", "anybody", "nobody"
@@ -365,23 +365,6 @@ def test_lists_show_what_each_token_may_know_of(place: Place) -> None:
 
 
 # ---- tickets and signed addresses
-
-
-def xorb_of(content: bytes) -> tuple[bytes, bytes]:
-    """A stored xorb of one chunk, and its hash."""
-    size = len(content)
-    header = struct.pack("<BHBBHB", 0, size & 0xFFFF, size >> 16, 0, size & 0xFFFF, size >> 16)
-    return header + content, xethash.xorb_hash([(xethash.chunk_hash(content), size)])
-
-
-def file_of(content: bytes) -> FileInfo:
-    leaf = xethash.chunk_hash(content), len(content)
-    return FileInfo(xethash.file_hash([leaf]), [Term(xorb_of(content)[1], 0, 1, len(content))])
-
-
-def shard_of(info: FileInfo) -> bytes:
-    terms = b"".join(term.xorb + struct.pack("<IIII", 0, term.size, 0, 1) for term in info.terms)
-    return TAG + struct.pack("<QQ", 2, 200) + info.hash + struct.pack("<IIQ", 0, 1, 0) + terms + BOOKEND
 
 
 def ticket(place: Place, token: Token, repo: str, kind: str, query: str = "") -> str:

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import struct
 
-from minihub.shards import BOOKEND, TAG, FileInfo
 from minihub.testing import Hub
 from minihub.xethash import from_hex, to_hex
 
 from .asking import ask
 from .conftest import Client
+from .stored import shard_of
 
 XET = {"HF_HUB_DISABLE_XET": "0"}
 
@@ -214,10 +213,3 @@ def ticket_for(hub: Hub, token: str, repo: str, *, kind: str = "write", query: s
     path = f"/api/models/{repo}/xet-{kind}-token/main{query}"
     ticket: str = ask(hub.endpoint, "GET", path, token=token).json()["accessToken"]
     return ticket
-
-
-def shard_of(file: FileInfo) -> bytes:
-    """What a client sends to say of what a file is made."""
-    head = TAG + struct.pack("<QQ", 2, 200)
-    terms = [t.xorb + struct.pack("<IIII", 0, t.size, t.start, t.end) for t in file.terms]
-    return head + file.hash + struct.pack("<IIQ", 0, len(terms), 0) + b"".join(terms) + BOOKEND

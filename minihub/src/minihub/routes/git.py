@@ -1,5 +1,7 @@
 """Clone and fetch: the smart HTTP of git, for reading."""
 
+from typing import IO
+
 from anyio import to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -48,7 +50,13 @@ async def fetch(call: Call) -> Response:
     with received(call.request.headers.get("content-encoding", "")) as request:
         async for piece in call.pieces():
             await to_thread.run_sync(request.write, piece)
-        return _PackResponse(await to_thread.run_sync(Pack, repo.folder, request.file, _protocol(call)))
+        return _PackResponse(await to_thread.run_sync(_pack, call, repo, request.file))
+
+
+def _pack(call: Call, repo: Repo, request: IO[bytes]) -> Pack:
+    if call.state.repos.is_gone(repo):  # git would begin its answer and end it at once
+        raise not_found(repo.name)
+    return Pack(repo.folder, request, _protocol(call))
 
 
 def push(_call: Call) -> Response:
