@@ -1,9 +1,14 @@
 """What tests of clients rely on: the log, the faults, a Hub that can be killed."""
 
 import http.client
+import pkgutil
+import subprocess
+import sys
 
 import pytest
 from minihub.testing import Hub, HubProcess, serve_process
+
+from minihub import routes
 
 from .asking import ask, commit, file
 
@@ -54,3 +59,15 @@ def test_a_hub_in_its_own_process_can_be_killed_and_started_again(hub_process: H
     hub_process.kill()
     with serve_process(hub_process.folder) as again:
         assert ask(again.endpoint, "GET", f"/alice/m/resolve/{head}/a.txt").body == b"words"
+
+
+def test_each_route_module_can_be_imported_alone() -> None:
+    """A route is made where its module is read, and what may stand in its path must be known by then."""
+    names = [module.name for module in pkgutil.iter_modules(routes.__path__)]
+    assert len(names) > 10
+    running = [
+        subprocess.Popen([sys.executable, "-c", f"import minihub.routes.{name}"], stderr=subprocess.PIPE)
+        for name in names
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in running]
+    assert [process.returncode for process in running] == [0] * len(names), errors

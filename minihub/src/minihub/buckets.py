@@ -8,7 +8,7 @@ from typing import Any
 from minihub.cas import Cas
 from minihub.clock import now, stamp
 from minihub.database import Database
-from minihub.errors import HubError, UnprocessableError
+from minihub.errors import UnprocessableError
 from minihub.names import repo_path
 from minihub.repos import Repo
 from minihub.xethash import from_hex, is_hash, to_hex
@@ -101,7 +101,7 @@ class Buckets:
             for operation in operations:
                 try:
                     self._apply(connection, bucket, operation)
-                except HubError as error:
+                except UnprocessableError as error:
                     path = str(operation.get("path"))
                     failed.append({"path": path, "error": error.message, "type": str(operation.get("type"))})
         return failed

@@ -15,7 +15,7 @@ from minihub.errors import (
     ConflictError,
     EntryNotFoundError,
     ForbiddenError,
-    HubError,
+    GatedRepoError,
     RepoNotFoundError,
     TooLargeError,
 )
@@ -155,7 +155,7 @@ def _share(call: Call, bucket: Repo, operation: dict[str, Any]) -> list[dict[str
     namespace, _, name = str(operation.get("sourceRepoId")).partition("/")
     try:
         source = call.opened(call.readable(repo_name(kind, namespace, name)))
-    except HubError:
+    except (RepoNotFoundError, GatedRepoError):
         return [operation]
     text = str(operation.get("xetHash"))
     if not is_hash(text) or not call.state.cas.holds(source.key, from_hex(text)):
