@@ -161,3 +161,13 @@ def test_a_full_database_is_told_and_works_again_when_there_is_room(hub: Hub) ->
     hub.state.database.rows("PRAGMA max_page_count = 100000")
     assert ask(hub.endpoint, "POST", "/api/repos/create", {"name": "n"}, token).status == 200
     assert ask(hub.endpoint, "GET", "/api/models/alice/m", token=token).json()["sha"] == head
+
+
+def test_a_command_on_a_full_disk_ends_with_a_sentence(disk: SmallDisk) -> None:
+    disk.fill()
+    command = [sys.executable, "-m", "minihub", "user", "add", "bob", "--dir", str(disk.folder / "hub")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "full" in done.stderr
+    assert "Traceback" not in done.stderr

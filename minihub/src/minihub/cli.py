@@ -1,6 +1,7 @@
 """The `minihub` command; the only file that prints."""
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -39,26 +40,22 @@ def main() -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", default=8090, show_default=True, help="The port to listen on; 0 for any that is free."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8090,
+    show_default=True,
+    help="The port to listen on; 0 for any that is free.",
 )
 @click.option("--limit-requests", type=int, help="Refuse more in five minutes from one user or address.")
 @click.option("--limit-commits", type=int, help="Refuse more to one repository in an hour.")
 def serve(folder: Path, host: str, port: int, limit_requests: int | None, limit_commits: int | None) -> None:
     """Serve the Hub in FOLDER until interrupted."""
-    try:
-        state = State(folder)
-    except RuntimeError as error:
-        raise click.ClickException(str(error)) from error
-    state.limits = Limits(requests=limit_requests, commits_per_hour=limit_commits)
-    try:
+    with _opened(folder) as state:
+        state.limits = Limits(requests=limit_requests, commits_per_hour=limit_commits)
         server = Server(make_app(state), host, port)
         server.start()
         click.echo(f"minihub: {server.endpoint}")
         server.wait()
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        state.close()
 
 
 @main.command()
@@ -103,20 +100,23 @@ def import_repo(
 
 
 @contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[State]:
-    """The Hub in a folder that no server uses now; what goes wrong ends the command with a sentence."""
-    try:
-        state = State(folder)
-    except RuntimeError as error:
-        raise click.ClickException(str(error)) from error
-    try:
-        yield state
-    except HubError as error:
-        raise click.ClickException(error.message) from error
-    except (pygit2.GitError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        state.close()
+def _opened(folder: Path, *, exclusive: bool = True) -> Iterator[State]:
+    """The Hub in a folder; what goes wrong, as on a full disk, ends the command with a sentence.
+
+    Args:
+        folder: of the Hub.
+        exclusive: no server may use it now; commands that only add rows can work beside one.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            state = State(folder, exclusive=exclusive)
+            stack.callback(state.close)
+            yield state
+        except HubError as error:
+            raise click.ClickException(error.message) from error
+        except (RuntimeError, pygit2.GitError, OSError, sqlite3.Error) as error:
+            message = f"{folder}: {error}"
+            raise click.ClickException(message) from error
 
 
 @main.group()
@@ -129,13 +129,8 @@ def user() -> None:
 @_DIR
 def add_user(name: str, folder: Path) -> None:
     """Make the user NAME."""
-    state = State(folder, exclusive=False)
-    try:
+    with _opened(folder, exclusive=False) as state:
         state.accounts.add_user(name)
-    except HubError as error:
-        raise click.ClickException(error.message) from error
-    finally:
-        state.close()
     click.echo(f"made the user {name}; next: minihub token {name}", err=True)
 
 
@@ -151,15 +146,10 @@ def org() -> None:
 @_DIR
 def add_org(name: str, members: tuple[str, ...], private: bool, folder: Path) -> None:
     """Make the organisation NAME."""
-    state = State(folder, exclusive=False)
-    try:
+    with _opened(folder, exclusive=False) as state:
         state.accounts.add_org(name, private_by_default=private)
         for member in members:
             state.accounts.add_member(name, member)
-    except HubError as error:
-        raise click.ClickException(error.message) from error
-    finally:
-        state.close()
 
 
 @main.command()
@@ -168,10 +158,5 @@ def add_org(name: str, members: tuple[str, ...], private: bool, folder: Path) ->
 @_DIR
 def token(name: str, role: str, folder: Path) -> None:
     """Make a token for the user NAME and print it; it is shown only now."""
-    state = State(folder, exclusive=False)
-    try:
+    with _opened(folder, exclusive=False) as state:
         click.echo(state.accounts.add_token(name, role=role))
-    except HubError as error:
-        raise click.ClickException(error.message) from error
-    finally:
-        state.close()

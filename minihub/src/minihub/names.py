@@ -73,7 +73,7 @@ def repo_name(plural: str, namespace: str, name: str) -> RepoName:
 
 def is_part(name: str) -> bool:
     """Whether one part of a path in a repository may be called so."""
-    if not name.strip(" .") or "\\" in name or "/" in name:
+    if name in {"", ".", ".."} or "\\" in name or "/" in name:
         return False
     if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name):
         return False
