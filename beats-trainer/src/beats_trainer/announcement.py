@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
-from huggingface_hub import constants, hf_hub_url
+from huggingface_hub import constants
 
 from beats_trainer.answer import COMMIT, Answer, open_answer
-from beats_trainer.credential import headers_for
+from beats_trainer.credential import address_of, headers_for
 from beats_trainer.errors import FetchError
 from beats_trainer.origin import harmless
-from beats_trainer.place import COMMIT_HASH, Place
+from beats_trainer.place import COMMIT_HASH, PREFIXES, Place
 
 ETAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,127}")
 SIZE = re.compile(r"[0-9]{1,15}")
@@ -54,13 +55,8 @@ def ask_for(place: Place) -> Announcement:
         FetchError: What answers is no Hub.
         Exception: Those of huggingface_hub and of its HTTP library.
     """
-    url = hf_hub_url(
-        place.repo_id,
-        place.path,
-        repo_type=place.repo_type,
-        revision=place.revision,
-        endpoint=place.endpoint or None,
-    )
+    repo, revision = f"{PREFIXES[place.repo_type]}{place.repo_id}", quote(place.revision, safe="")
+    url = f"{address_of(place)}/{repo}/resolve/{revision}/{quote(place.path)}"
     wait = constants.HF_HUB_ETAG_TIMEOUT
     with open_answer(url, headers_for(place), method="HEAD", timeout=wait) as answer:
         return _read(url, answer)
@@ -79,7 +75,9 @@ def _read(url: str, answer: Answer) -> Announcement:
 
 
 def _size(answer: Answer) -> int | None:
-    own = answer.headers.get("Content-Length") if answer.location == answer.url else None
+    own = None
+    if answer.location == answer.url and not answer.packing:
+        own = answer.headers.get("Content-Length")
     return size_in(answer.headers.get("X-Linked-Size") or own)
 
 

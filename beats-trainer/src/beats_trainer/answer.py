@@ -35,6 +35,12 @@ class Answer:
         there = self.headers.get("Location", "") if self.status in MOVED else ""
         return urljoin(self.url, there) if there else self.url
 
+    @property
+    def packing(self) -> str:
+        """How the body is packed; empty where it is as it is."""
+        packing = self.headers.get("Content-Encoding", "").strip().lower()
+        return "" if packing == "identity" else packing
+
     def whole(self, most: int) -> bytes:
         """The body, if it is not longer than `most` bytes.
 
@@ -89,7 +95,8 @@ def open_answer(
             body = response.iter_bytes() if hasattr(response, "iter_bytes") else response.iter_content(BLOCK)
             answer = Answer(response.status_code, url, response.headers, body)
             if _is_last(answer, method):
-                _refuse_packed(answer)
+                if answer.packing and method != "HEAD":
+                    raise _packed(answer)
                 yield answer
                 return
             stack.close()
@@ -123,14 +130,12 @@ def for_origin(headers: Mapping[str, str], asked: str, url: str) -> dict[str, st
     return {name: value for name, value in headers.items() if name.lower() != "authorization"}
 
 
-def _refuse_packed(answer: Answer) -> None:
-    packing = answer.headers.get("Content-Encoding", "").strip()
-    if packing.lower() not in ("", "identity"):
-        message = (
-            f"the answer of {answer.url} is packed ({harmless(packing)}): expected the bytes as they are, as "
-            "was asked for. It was not used. Look at what stands between, such as a proxy (HTTPS_PROXY)."
-        )
-        raise FetchError(message)
+def _packed(answer: Answer) -> FetchError:
+    message = (
+        f"the answer of {answer.url} is packed ({harmless(answer.packing)}): expected the bytes as they are, "
+        "as was asked for. It was not used. Look at what stands between, such as a proxy (HTTPS_PROXY)."
+    )
+    return FetchError(message)
 
 
 def _nowhere(url: str) -> FetchError:

@@ -32,6 +32,11 @@ def token_for(place: Place) -> str | Literal[False]:
     return own_token() or False
 
 
+def address_of(place: Place) -> str:
+    """The address of a place's Hub."""
+    return place.endpoint or constants.ENDPOINT
+
+
 def headers_for(place: Place) -> dict[str, str]:
     """The headers of a request to a place; its answer is to come as it is, not packed."""
     headers = dict(build_hf_headers(token=token_for(place), library_name="beats-trainer"))
@@ -40,7 +45,7 @@ def headers_for(place: Place) -> dict[str, str]:
 
 def is_known(place: Place) -> bool:
     """Whether the user has named the Hub of a place: as the endpoint, or as one that may see the token."""
-    origin = origin_of(place.endpoint or constants.ENDPOINT)
+    origin = origin_of(address_of(place))
     return place.by_user or origin in {origin_of(constants.ENDPOINT), *_named_origins()}
 
 

@@ -75,15 +75,15 @@ def translate(error: BaseException, place: Place, label: str) -> FetchError:
 
 
 def _where(place: Place) -> str:
-    return f"{place} at {place.endpoint or constants.ENDPOINT}"
+    return f"{place} at {credential.address_of(place)}"
 
 
 def _withheld(error: BaseException, place: Place, label: str) -> FetchError:
     origin = origin_of(place.endpoint)
     message = (
         f"cannot fetch {label}: {_where(place)} does not show it (status {status_of(error)}), and was asked "
-        "without your token: a token goes to the Hub of HF_ENDPOINT only, and this address is one that a file "
-        f"names. If you trust {origin} with your token, say so: {credential.VARIABLE}={origin}."
+        "without your token: a token goes to the Hub of HF_ENDPOINT only, and a file names this address. "
+        f"If you trust {origin} with your token, say so: {credential.VARIABLE}={origin}."
     )
     return AccessError(message)
 
@@ -206,7 +206,7 @@ def _cause(error: BaseException, status: int | None, place: Place) -> str:
 
 def _page(place: Place) -> str:
     prefix = {"dataset": "datasets/", "space": "spaces/"}.get(place.repo_type, "")
-    return f"{place.endpoint or constants.ENDPOINT}/{prefix}{place.repo_id}"
+    return f"{credential.address_of(place)}/{prefix}{place.repo_id}"
 
 
 _TYPES: tuple[tuple[type[BaseException], Callable[[BaseException, Place, str], FetchError]], ...] = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 import yaml
@@ -16,7 +16,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from beats_trainer.answer import open_answer
-from beats_trainer.credential import headers_for
+from beats_trainer.credential import address_of, headers_for
 from beats_trainer.errors import FetchError, PinError
 from beats_trainer.hubcache import cached_commit, recorded, remember_commit, repo_folder
 from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
@@ -28,7 +28,7 @@ from beats_trainer.place import COMMIT_HASH, REPO_TYPES, SCHEME, Place, check_pa
 logger = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind")
-LARGEST_DESCRIPTION = 100_000_000  # bytes: of a repository with some hundred thousand files
+LARGEST_DESCRIPTION = 50_000_000  # bytes: of a repository with some hundred thousand files
 KINDS = {kind: plural for plural, kind in REPO_TYPES.items()}
 
 
@@ -58,16 +58,16 @@ class Repository:
 
     def __post_init__(self) -> None:
         if not COMMIT_HASH.fullmatch(self.commit):
-            raise _no_description("sha", self.commit)
+            _refuse("sha", self.commit)
 
 
 class _NoDescriptionError(ValueError):
     """What came is not how a Hub describes a repository."""
 
 
-def _no_description(field: str, got: str) -> _NoDescriptionError:
+def _refuse(field: str, got: str) -> NoReturn:
     message = f"its {field} is {harmless(got)}"
-    return _NoDescriptionError(message)
+    raise _NoDescriptionError(message)
 
 
 def is_hub_name(name: str) -> bool:
@@ -114,7 +114,7 @@ def ask(place: Place, label: str) -> Repository:
 
 def _no_hub(error: Exception, place: Place, label: str) -> FetchError:
     message = (
-        f"cannot fetch {label}: what answers for {place} at {place.endpoint or constants.ENDPOINT} is no "
+        f"cannot fetch {label}: what answers for {place} at {address_of(place)} is no "
         f"Hub ({error}). Expected a description of the repository. Check HF_ENDPOINT, and whether a proxy "
         "(HTTPS_PROXY) or the page of a network stands between."
     )
@@ -126,8 +126,7 @@ def _ask(place: Place) -> bytes:
         message = "HF_HUB_OFFLINE is set"
         raise OfflineModeIsEnabled(message)
     revision = quote(place.revision, safe="")
-    hub = place.endpoint or constants.ENDPOINT
-    url = f"{hub}/api/{KINDS[place.repo_type]}/{place.repo_id}/revision/{revision}?blobs=true"
+    url = f"{address_of(place)}/api/{KINDS[place.repo_type]}/{place.repo_id}/revision/{revision}?blobs=true"
     # Without a limit of time a silent Hub is waited for without end, without one of size a talking one.
     with open_answer(url, headers_for(place), timeout=constants.HF_HUB_ETAG_TIMEOUT) as answer:
         return answer.whole(LARGEST_DESCRIPTION)
@@ -145,7 +144,7 @@ def _found(entry: dict[str, Any]) -> Found:
     size, large = entry.get("size"), _typed(entry.get("lfs") or {}, dict, "lfs")
     sha256 = _typed(large.get("sha256", ""), str, "sha256")
     if (sha256 and not SHA256.fullmatch(sha256)) or not _is_size(size):
-        raise _no_description("size or sha256", f"{size} {sha256}")
+        _refuse("size or sha256", f"{size} {sha256}")
     return Found(_typed(entry.get("rfilename"), str, "rfilename"), size, sha256)
 
 
@@ -155,7 +154,7 @@ def _is_size(value: object) -> bool:
 
 def _typed(value: object, kind: type[Kind], field: str) -> Kind:
     if not isinstance(value, kind):
-        raise _no_description(field, type(value).__name__)
+        _refuse(field, type(value).__name__)
     return value
 
 

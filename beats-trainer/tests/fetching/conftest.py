@@ -11,6 +11,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 for variable in (
     "HF_TOKEN",
+    "HF_TOKEN_ORIGINS",
     "HF_ENDPOINT",
     "HF_HUB_OFFLINE",
     "HF_HUB_CACHE",
@@ -46,12 +47,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def mine(published: Published, monkeypatch: pytest.MonkeyPatch) -> Published:
     """A model `alice/mine` with two revisions, at the endpoint that is in force."""
-    from huggingface_hub import constants, file_download
+    from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", published.hub.endpoint)
-    template = published.hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    for module in (constants, file_download):  # 0.34 has a copy of its own
-        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=module is constants)
     published.data = os.urandom(100_000)
     held = {"model.safetensors": published.data}
     first = upload(published.hub, published.token, "alice/mine", held, "model")
