@@ -20,6 +20,7 @@ from beats_trainer.place import COMMIT_HASH, Place
 SHA256 = re.compile(r"[0-9a-f]{64}")
 GIT = re.compile(r"[0-9a-f]{40}")
 OBJECT = re.compile(r"(?:.*/)?files/md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?")
+NO_LINKS = "HF_HUB_DISABLE_SYMLINKS"
 RECORDS = ".digests"
 
 
@@ -89,7 +90,7 @@ def remember_commit(place: Place, commit: str, cache_dir: Path | None) -> None:
 def link_blob(blob: Path, snapshot: Path) -> None:
     """Files a blob under its name, as huggingface_hub does: a relative link, or the file itself."""
     link = snapshot.with_name(f"{snapshot.name}.{uuid.uuid4().hex[:8]}.link")
-    if constants.HF_HUB_DISABLE_SYMLINKS:
+    if getattr(constants, NO_LINKS, False):  # old clients do not know it
         blob.replace(snapshot)
         return
     try:

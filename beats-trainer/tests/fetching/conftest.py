@@ -47,9 +47,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def mine(published: Published, monkeypatch: pytest.MonkeyPatch) -> Published:
     """A model `alice/mine` with two revisions, at the endpoint that is in force."""
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
 
     monkeypatch.setattr(constants, "ENDPOINT", published.hub.endpoint)
+    template = published.hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    for module in (constants, file_download):  # 0.34 has a copy of its own
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=module is constants)
     published.data = os.urandom(100_000)
     held = {"model.safetensors": published.data}
     first = upload(published.hub, published.token, "alice/mine", held, "model")
