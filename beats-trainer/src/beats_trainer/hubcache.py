@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from enum import Enum
+from enum import Enum, auto
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -27,9 +27,9 @@ RECORDS = ".digests"
 class Verdict(Enum):
     """What is known of a cached file."""
 
-    VERIFIED = "its bytes are those that are wanted"
-    DIFFERENT = "its bytes are not those that the cache filed: it is damaged"
-    UNKNOWN = "it is another file, or nobody has said what it should be: it stays where it is"
+    VERIFIED = auto()  # its bytes are those that are wanted
+    DIFFERENT = auto()  # its bytes are not those that the cache filed: it is damaged
+    UNKNOWN = auto()  # it is another file, or nobody has said what it should be: it stays where it is
 
 
 def cache_root(cache_dir: Path | None) -> Path:

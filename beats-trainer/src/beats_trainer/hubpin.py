@@ -126,7 +126,8 @@ def _ask(place: Place) -> bytes:
         message = "HF_HUB_OFFLINE is set"
         raise OfflineModeIsEnabled(message)
     revision = quote(place.revision, safe="")
-    url = f"{address_of(place)}/api/{KINDS[place.repo_type]}/{place.repo_id}/revision/{revision}?blobs=true"
+    repo = f"{address_of(place)}/api/{KINDS[place.repo_type]}/{place.repo_id}"
+    url = f"{repo}/revision/{revision}?blobs=true"
     # Without a limit of time a silent Hub is waited for without end, without one of size a talking one.
     with open_answer(url, headers_for(place), timeout=constants.HF_HUB_ETAG_TIMEOUT) as answer:
         return answer.whole(LARGEST_DESCRIPTION)

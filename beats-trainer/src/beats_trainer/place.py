@@ -14,8 +14,8 @@ REPO_TYPES = {"datasets": "dataset", "models": "model", "spaces": "space"}
 PREFIXES = {"dataset": "datasets/", "model": "", "space": "spaces/"}
 SCHEME = "hf://"
 # As on the Hub; the cache divides owner and name by two dashes, so that no name may hold them.
-NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,94}[A-Za-z0-9_])?"
-REPO_ID = re.compile(rf"(?!.*(?:--|\.\.)){NAME}/(?!.*\.git$){NAME}")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,94}[A-Za-z0-9_])?")
+NO_NAME = re.compile(r".*(?:--|\.\.|\.git$)")
 COMMIT_HASH = re.compile(r"[0-9a-f]{40}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NO_REVISION = re.compile(r"[ ~^:?*\[]|\.\.|@\{")  # what git has in no name of a branch or tag
@@ -45,7 +45,7 @@ class Place:
     by_user: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not REPO_ID.fullmatch(self.repo_id) or self.repo_type not in PREFIXES:
+        if not _is_repository(self.repo_id) or self.repo_type not in PREFIXES:
             raise _no_repository(self.repo_id)
         if self.path:
             check_path(self.path, f"the path of a place in {self.repo_id}")
@@ -83,9 +83,14 @@ def parse_place(text: str, *, endpoint: str = "", by_user: bool = False) -> Plac
     owner, _, tail = rest.partition("/")
     name, revision, path = _split_revision(tail)
     repo_id = f"{owner}/{name}"
-    if not REPO_ID.fullmatch(repo_id):
+    if not _is_repository(repo_id):
         raise _no_repository(text)
     return Place(repo_id, path.strip("/"), repo_type, revision, endpoint.rstrip("/"), by_user)
+
+
+def _is_repository(repo_id: str) -> bool:
+    names = repo_id.split("/")
+    return len(names) == 2 and all(NAME.fullmatch(name) and not NO_NAME.match(name) for name in names)
 
 
 def check_path(path: str, what: str) -> None:

@@ -182,7 +182,7 @@ class Transfer:
         most = total if total is not None else _announced_by(answer, partial.size)
         for block in answer.blocks:
             if partial.size + len(block) > most:
-                got = f"more, {partial.size + len(block):,} when it was left"
+                got = f"{partial.size + len(block):,} and more"
                 raise mismatch(self.pin.name, f"{most:,} bytes", got, str(self.place))
             partial.write(block)
             if self.progress:

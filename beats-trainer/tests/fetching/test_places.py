@@ -18,17 +18,8 @@ WAYS_OUT = [
 ]
 NO_REVISIONS = [*WAYS_OUT, "a..b", "a b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "-a", "a.lock", "a@{1}"]
 NO_REPOSITORIES = [
-    "a--b/c",
-    "a/b--c",
-    "a/b..c",
-    "../b",
-    "a/..",
-    "a/b/c",
-    "a/é",
-    "a/b.",
-    "a/b\n",
-    "a/.git",
-    "a",
+    *("a--b/c", "a/b--c", "a/b..c", "../b", "a/..", "a/b/c", "a", "", "a/"),
+    *("a/é", "a/b.", "a/b\n", "a/.git", "a/b.git", "a/" + "b" * 97),
 ]
 NO_ADDRESSES = [
     *("ftp://hub", "hub", "https://", "https://a\\@b", "https://a b", "https://a?x=1", "https://a#b", "//a"),
