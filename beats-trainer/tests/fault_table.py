@@ -86,6 +86,7 @@ FAULTS: dict[str, Callable[[str], Fault]] = {
     "redirect": spoilers.redirect,
     "slow drip": lambda path: spoilers.drip(0.4 * TIMEOUT_S),
     "endless": lambda path: spoilers.endless,
+    "endless refusal": lambda path: spoilers.endless_refusal,
     "packed": lambda path: spoilers.packed,
     "hostile ETag": lambda path: spoilers.hostile("etag", "x-linked-etag", "sha256"),
     "hostile commit": lambda path: spoilers.hostile("x-repo-commit", "sha"),

@@ -246,6 +246,11 @@ def endless(answer: Answer, spoiler: Spoiler) -> Iterator[tuple[float, bytes]]:
         yield 0.0, bytes(MB)
 
 
+def endless_refusal(answer: Answer, spoiler: Spoiler) -> Iterator[tuple[float, bytes]]:
+    """A refusal whose explanation goes on and on."""
+    yield from endless(Answer(403, {"content-type": "application/json"}, b"", answer.is_head), spoiler)
+
+
 def packed(answer: Answer, spoiler: Spoiler) -> Iterator[tuple[float, bytes]]:
     """A small body that unfolds to a large one, though nobody asked for a packed one."""
     headers = answer.headers | {"content-encoding": "gzip"}

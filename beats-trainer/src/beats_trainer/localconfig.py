@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import subprocess
 from pathlib import Path
 
@@ -27,10 +28,13 @@ def _came_along(path: Path) -> bool:
 
     Where git cannot say, a file in a repository of git's is taken for one that did.
     """
-    # A repository's own settings name no program to run here.
     command = ["git", "-c", "core.fsmonitor=false", "ls-files", "--error-unmatch", path.name]
+    # Nor may a repository's own settings name a program to fetch with.
+    env = os.environ | {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
     try:
-        done = subprocess.run(command, cwd=path.parent, capture_output=True, check=False, timeout=LONGEST_S)
+        done = subprocess.run(
+            command, cwd=path.parent, env=env, capture_output=True, check=False, timeout=LONGEST_S
+        )
     except (OSError, subprocess.TimeoutExpired):
         return _is_in_git(path)
     return done.returncode == TRACKED or (done.returncode != UNTRACKED and _is_in_git(path))

@@ -45,6 +45,7 @@ STAYS: dict[str, list[str]] = {
     "redirect": [OK] * 6,
     "slow drip": [OK] * 6,
     "endless": [f"FetchError: .*does not end.*{MOST:,}", OK, LONGER, OK, LONGER, LONGER],
+    "endless refusal": ["AccessError: .*may not read.*403"] * 6,
     # A head has no body: of a packed one it says no size.
     "packed": [PACKED, OK, PACKED, OK, PACKED, PACKED],
     "hostile ETag": [NO_HUB, NO_HUB, OK, NO_HUB, OK, OK],

@@ -163,6 +163,14 @@ def test_the_doctor_goes_on_where_the_token_is_none(published: Published, entere
     assert "Traceback" not in done.stderr
 
 
+def test_a_password_in_a_pin_is_not_shown_either(published: Published):
+    text = published.pin.read_text().replace("http://", "http://me:secret@")
+    published.pin.write_text(text)
+    done = beats(published, "info", "small", "--json")
+    assert '"endpoint": "http://***@' in done.stdout
+    assert "secret" not in done.stdout
+
+
 @pytest.mark.parametrize("command", [("fetch", "small"), ("fetch", "alice/mine"), ("doctor",)])
 def test_a_password_in_the_address_of_the_hub_is_shown_nowhere(
     published: Published, command: tuple[str, ...]
