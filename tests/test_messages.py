@@ -15,6 +15,7 @@ WORDS = 4  # a sentence has at least so many
 # Whose every sentence is a message.
 MODULES = (
     *("fetch", "transfer", "huberror", "hubcache", "hubpin", "cachelock", "partial", "patience", "answer"),
+    *("announcement", "credential", "origin"),
     *("pins", "pinfile", "place", "shelf", "digest", "signed", "signature", "licences", "load"),
     *("sniff", "container", "instructions", "checkpoint", "publish", "publication", "card", "bundle"),
     *("commands/publish", "commands/pin", "commands/registry", "commands/bundle", "commands/card"),

@@ -29,9 +29,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
 
 import spoiler as spoilers
-from beats_trainer import fetch_checkpoint, patience
-from beats_trainer.errors import FetchError
-from huggingface_hub import constants, file_download
+from beats_trainer import fetch_checkpoint, hubpin, patience
+from beats_trainer.errors import BeatsError
+from huggingface_hub import constants
 from huggingface_hub.utils import _http
 from minihub.testing import Hub, serve
 from published import Published, dvc_folder, publish, upload
@@ -41,6 +41,9 @@ TIMEOUT_S = 0.5  # where it is the fault that nothing comes in time; elsewhere a
 PATIENT_S = 20
 TIMEOUTS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
 ALWAYS = 1_000
+MOST = 1_000_000  # bytes of a description, here
+POURED = 32_000_000  # bytes: what buffers on the way may hold of a body that is not read
+FOREIGN = "a file's address"  # the Hub is not the user's, but one that the pin names
 LISTED = b"b" * 2_000
 MINE = b"mine" * 25_000
 
@@ -82,6 +85,13 @@ FAULTS: dict[str, Callable[[str], Fault]] = {
     "HTML page": lambda path: spoilers.html,
     "redirect": spoilers.redirect,
     "slow drip": lambda path: spoilers.drip(0.4 * TIMEOUT_S),
+    "endless": lambda path: spoilers.endless,
+    "endless refusal": lambda path: spoilers.endless_refusal,
+    "packed": lambda path: spoilers.packed,
+    "hostile ETag": lambda path: spoilers.hostile("etag", "x-linked-etag", "sha256"),
+    "hostile commit": lambda path: spoilers.hostile("x-repo-commit", "sha"),
+    "hostile name": lambda path: spoilers.hostile("rfilename"),
+    FOREIGN: lambda path: spoilers.as_it_is,
 }
 
 
@@ -106,13 +116,10 @@ def scene(folder: Path) -> Iterator[Scene]:
         published, pins = _fill(hub, spoiler, folder)
         _set(undo, os.environ, "BEATS_PINS", pins)
         _set(undo, os.environ, "HF_TOKEN", published.token)
-        template = spoiler.url + "/{repo_id}/resolve/{revision}/{filename}"
-        for module in (constants, file_download):
-            if hasattr(module, "HUGGINGFACE_CO_URL_TEMPLATE"):  # 0.34 has a copy of its own
-                _set(undo, vars(module), "HUGGINGFACE_CO_URL_TEMPLATE", template)
         _set(undo, vars(constants), "ENDPOINT", spoiler.url)
         for name in TIMEOUTS:
             _set(undo, vars(constants), name, PATIENT_S)
+        _set(undo, vars(hubpin), "LARGEST_DESCRIPTION", MOST)
         _set(undo, vars(patience), "WAITS_S", (0.0,) * 4)
         at_once = SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
         _set(undo, vars(_http), "time", at_once)  # 0.34 asks again by itself after 429, before we do
@@ -141,6 +148,7 @@ def play(scene: Scene, request: str, fault: str, times: int = ALWAYS) -> str:
     """One cell: what became of a fetch, one of whose requests is spoiled `times` times."""
     asked, spoiler = REQUESTS[request], scene.spoiler
     scene.cells += 1
+    vars(constants)["ENDPOINT"] = spoiler.elsewhere if fault == FOREIGN else spoiler.url
     cache = scene.folder / f"cache{scene.cells}"
     if asked.asked == "rest":
         _leave_a_part(scene, cache)
@@ -152,13 +160,19 @@ def play(scene: Scene, request: str, fault: str, times: int = ALWAYS) -> str:
     outcome = _fetch(scene, asked.name, cache)
     vars(constants).update(dict.fromkeys(TIMEOUTS, PATIENT_S))
     problems = _leftovers(scene, cache, outcome)
-    problems += [] if spoiler.spoilt else ["the request was never made"]
-    problems += ["another host saw the token"] * any(spoiler.tokens_elsewhere)
+    if fault == FOREIGN:
+        problems += ["an address of a file saw the token"] * any(spoiler.tokens_here)
+    else:
+        problems += [] if spoiler.spoilt else ["the request was never made"]
+        problems += ["another host saw the token"] * any(spoiler.tokens_elsewhere)
+    problems += ["the body was read on and on"] * (spoiler.poured > POURED)
+    problems += ["a file outside the cache"] * bool(list(scene.folder.rglob("outside.pt")))
     problems += ["no other host was asked"] * (
         fault == "redirect" and outcome == "ok" and not spoiler.tokens_elsewhere
     )
     problems += ["the message shows the token"] * (scene.published.token in outcome)
     spoiler.recover()
+    vars(constants)["ENDPOINT"] = spoiler.url
     again = _fetch(scene, asked.name, cache)
     problems += [f"the next fetch: {again}"] * (again != "ok")
     problems += ["the next fetch left something over"] * bool(list(cache.rglob("*.incomplete")))
@@ -200,7 +214,7 @@ def _path_of(scene: Scene, asked: Request) -> str:
 def _fetch(scene: Scene, name: str, cache: Path) -> str:
     try:
         path = fetch_checkpoint(name, cache_dir=cache)
-    except FetchError as error:
+    except BeatsError as error:
         return f"{type(error).__name__}: {error}"
     return "ok" if path.read_bytes() == scene.bytes_of[name] else "WRONG FILE"
 
@@ -246,6 +260,7 @@ PHRASES = (
     *("has no revision", "has no file", "too many requests", "the Hub has a fault", "nothing is there"),
     *("the Hub refused the request", "no answer in time", "no connection to", "broke again and again"),
     *("expected sha256", "expected md5", "expected 300,000 bytes", "this is no Hub", "is no Hub"),
+    *("This is no Hub", "is packed", "does not end", "none of them a way out"),
 )
 
 

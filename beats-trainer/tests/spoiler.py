@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import gzip
 import http.client
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,9 @@ from urllib.parse import urlsplit
 
 OTHER = "a" * 64
 PIECES = 6
+MB = 1 << 20
+FLOOD = 64 * MB  # of a body without end: where nobody stops it
+OUTSIDE = "../../../../outside.pt"
 
 
 @dataclass
@@ -52,13 +57,16 @@ class Spoiler:
     times: int = 0
     skip: int = 0
     spoilt: int = 0
+    tokens_here: list[str | None] = field(default_factory=list)
     tokens_elsewhere: list[str | None] = field(default_factory=list)
+    poured: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def spoil(self, method: str, path: str, fault: Fault, times: int, skip: int = 0) -> None:
         """Spoils so many requests to come; those before are let pass."""
         self.method, self.path, self.fault, self.times, self.skip = method, path, fault, times, skip
-        self.spoilt = 0
+        self.spoilt = self.poured = 0
+        self.tokens_here.clear()
         self.tokens_elsewhere.clear()
 
     def recover(self) -> None:
@@ -91,8 +99,8 @@ def serve_spoiler(hub: str) -> Iterator[Spoiler]:
 def _server(spoiler: Spoiler, *, spoils: bool) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if not spoils:
-                spoiler.tokens_elsewhere.append(self.headers.get("Authorization"))
+            seen = spoiler.tokens_here if spoils else spoiler.tokens_elsewhere
+            seen.append(self.headers.get("Authorization"))
             fault = (spoiler.due(self.command, self.path) if spoils else None) or as_it_is
             answer = ask(spoiler.hub, self)
             self.close_connection = True
@@ -227,3 +235,45 @@ def drip(pause: float) -> Fault:
             yield pause, whole[at : at + step]
 
     return fault
+
+
+def endless(answer: Answer, spoiler: Spoiler) -> Iterator[tuple[float, bytes]]:
+    """A body that goes on and on, and no word of its size, which a head does not say either."""
+    kept = {k: v for k, v in answer.headers.items() if k not in ("content-length", "x-linked-size")}
+    yield 0.0, Answer(answer.status, kept, b"", answer.is_head).head
+    while not answer.is_head and spoiler.poured < FLOOD:
+        spoiler.poured += MB
+        yield 0.0, bytes(MB)
+
+
+def endless_refusal(answer: Answer, spoiler: Spoiler) -> Iterator[tuple[float, bytes]]:
+    """A refusal whose explanation goes on and on."""
+    yield from endless(Answer(403, {"content-type": "application/json"}, b"", answer.is_head), spoiler)
+
+
+def packed(answer: Answer, spoiler: Spoiler) -> Iterator[tuple[float, bytes]]:
+    """A small body that unfolds to a large one, though nobody asked for a packed one."""
+    headers = answer.headers | {"content-encoding": "gzip"}
+    body = b"" if answer.is_head else gzip.compress(bytes(FLOOD), 9)
+    bomb = Answer(answer.status, headers, b"", answer.is_head)
+    yield from as_it_is(bomb if answer.is_head else bomb.with_body(body), spoiler)
+
+
+def hostile(*names: str) -> Fault:
+    """Headers, and fields of a description, that would lead out of the cache."""
+
+    def fault(answer: Answer, spoiler: Spoiler) -> Iterator[tuple[float, bytes]]:
+        headers = {k: OUTSIDE if k in names else v for k, v in answer.headers.items()}
+        changed = Answer(answer.status, headers, answer.body, answer.is_head)
+        if "json" in answer.headers.get("content-type", ""):
+            changed = changed.with_body(_with_fields(answer.body, names))
+        yield from as_it_is(changed, spoiler)
+
+    return fault
+
+
+def _with_fields(body: bytes, names: tuple[str, ...]) -> bytes:
+    def change(table: dict[str, object]) -> dict[str, object]:
+        return {key: OUTSIDE if key in names else value for key, value in table.items()}
+
+    return json.dumps(json.loads(body, object_hook=change)).encode()

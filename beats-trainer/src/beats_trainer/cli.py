@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
+from types import TracebackType
 
 import click
 
 from beats_trainer.commands import bundle, card, classify, demo, doctor, export, pin, publish, registry
 from beats_trainer.scale import command as scale
+from beats_trainer.veil import veiled
 from beats_trainer.view import command as view
+
+
+class VeiledFormatter(logging.Formatter):
+    """Lines of the log, and the tracebacks in them, without tokens and passwords."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return veiled(super().format(record))
+
+
+def print_veiled(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback without tokens and passwords."""
+    click.echo(veiled("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,7 +33,10 @@ from beats_trainer.view import command as view
 @click.option("-v", "--verbose", is_flag=True, help="Say more, on stderr.")
 def main(*, verbose: bool) -> None:
     """BEATs audio embeddings: fetch a checkpoint, embed recordings, publish your own."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VeiledFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
+    sys.excepthook = print_veiled
     for noisy in ("httpx", "httpx2", "filelock", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from beats_trainer.errors import DigestMismatchError
 
 # First the stronger; where the processor computes SHA-256 it is also the faster one.
-ALGORITHMS = ("sha256", "md5")
+ALGORITHMS = ("sha256", "md5", "git")
 
 
 def new_hash(algorithm: str) -> hashlib._Hash:
-    """A running hash; both are used to recognise files, and md5 only where a pin has nothing else."""
+    """A running hash; all are used to recognise files, and md5 only where a pin has nothing else."""
     return hashlib.new(algorithm, usedforsecurity=False)
+
+
+def _begun_hash(algorithm: str, size: int) -> hashlib._Hash:
+    """The hash of a file of some size: git's, under which a Hub knows small files, begins with that."""
+    if algorithm != "git":
+        return new_hash(algorithm)
+    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
 
 
 def file_digest(path: Path, algorithm: str) -> str:
     """The digest of a file, read in pieces."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: new_hash(algorithm)).hexdigest()
+        size = os.fstat(file.fileno()).st_size
+        return hashlib.file_digest(file, lambda: _begun_hash(algorithm, size)).hexdigest()
 
 
 def strongest(digests: Mapping[str, str]) -> tuple[str, str] | None:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants, get_token
+from huggingface_hub import HfApi, constants
 
-from beats_trainer.errors import BeatsError
+from beats_trainer.credential import own_token
+from beats_trainer.errors import AccessError, BeatsError
 from beats_trainer.fetch import damaged_copies, known_checkpoints, local_copy
 from beats_trainer.huberror import HUB_ERRORS, status_of
 from beats_trainer.pins import Registry
 from beats_trainer.shelf import shelves
+from beats_trainer.veil import veiled
 
 NEEDED = ("beats-trainer", "huggingface_hub", "torch", "soundfile", "soxr", "pyarrow")
 OPTIONAL = ("dvc", "dvc-hf", "model-signing")
@@ -92,25 +94,35 @@ def _pins() -> Line:
 
 
 def _endpoint() -> Line:
+    endpoint = veiled(constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE:
-        return Line("endpoint", True, f"{constants.ENDPOINT} is not asked: HF_HUB_OFFLINE is set")
+        return Line("endpoint", True, f"{endpoint} is not asked: HF_HUB_OFFLINE is set")
+    api, wait = HfApi(token=False), constants.HF_HUB_ETAG_TIMEOUT
     try:
-        HfApi().repo_info("huggingface/doctor-asks-for-nothing", timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        api.repo_info("huggingface/doctor-asks-for-nothing", timeout=wait)
     except HUB_ERRORS as error:
         status = status_of(error)
         if status is None or status >= 500:
             remedy = "Check the network, a proxy (HTTPS_PROXY) and HF_ENDPOINT."
-            return Line("endpoint", False, f"{constants.ENDPOINT}: {type(error).__name__}", remedy)
-    return Line("endpoint", True, f"{constants.ENDPOINT} answers")
+            return Line("endpoint", False, f"{endpoint}: {type(error).__name__}", remedy)
+    return Line("endpoint", True, f"{endpoint} answers")
 
 
 def _token() -> Line:
-    if not get_token():
+    try:
+        token = own_token()
+    except AccessError as error:
+        return Line("token", False, str(error), "Log in again with `hf auth login`, or unset HF_TOKEN.")
+    if not token:
         return Line("token", True, "none: public files only; `hf auth login` sets one")
     if constants.HF_HUB_OFFLINE:
         return Line("token", True, "present, not tried: HF_HUB_OFFLINE is set")
+    return _tried(token)
+
+
+def _tried(token: str) -> Line:
     try:
-        who = HfApi().whoami()
+        who = HfApi(token=token).whoami()
     except HUB_ERRORS as error:
         status = status_of(error)
         if status is None or status == 429 or status >= 500:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from beats_trainer.veil import veiled
+
 
 class BeatsError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose; its message shows no token and no password."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(veiled(part) if isinstance(part, str) else part for part in args))
 
 
 class UnknownCheckpointError(BeatsError, LookupError):

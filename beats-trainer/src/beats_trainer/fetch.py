@@ -9,14 +9,22 @@ from typing import Literal
 
 from huggingface_hub import constants
 
-from beats_trainer.digest import check_file, is_file_of
+from beats_trainer.digest import check_file, file_digest
 from beats_trainer.errors import AccessError, DigestMismatchError, FetchError
-from beats_trainer.hubcache import cached_copies, discard, recorded_sha256
+from beats_trainer.hubcache import (
+    Verdict,
+    asked_copy,
+    cached_copies,
+    discard,
+    judge,
+    note,
+    recorded,
+    repo_folder,
+)
 from beats_trainer.huberror import not_cached
 from beats_trainer.hubpin import is_hub_name, resolve
 from beats_trainer.pinfile import FolderPin, Pin
 from beats_trainer.pins import Registry
-from beats_trainer.place import Place
 from beats_trainer.shelf import shelf_copy
 from beats_trainer.signature import PublicKey, need_signing, read_key
 from beats_trainer.signed import check_signed
@@ -91,6 +99,9 @@ def _brought(pin: Pin, cache: Path | None, progress: Progress | None, *, local_f
     if found is not None:
         return found
     if local_files_only or constants.HF_HUB_OFFLINE:
+        first_seen = _first_seen(pin, cache)
+        if first_seen is not None:
+            return first_seen
         reason = (
             "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "`local_files_only` forbids the network"
         )
@@ -145,44 +156,48 @@ def local_copy(pin: Pin, cache_dir: Path | None = None) -> Path | None:
     shelved = shelf_copy(pin)
     if shelved is not None:
         return shelved
-    return next(_verified(pin, cache_dir), None)
-
-
-def _verified(pin: Pin, cache_dir: Path | None) -> Iterator[Path]:
-    for place in pin.sources:
-        for path in cached_copies(place, cache_dir):
-            recorded = recorded_sha256(path)
-            digests = pin.digests or ({"sha256": recorded} if recorded else {})
-            if is_file_of(path, pin.size, digests):
-                yield path
-            elif _should_fit(path, place, recorded, pin):
-                logger.warning("%s: the cached file %s is damaged and is removed", pin.name, path)
-                _remove(path, pin)
+    for path, folder, verdict in _judged(pin, cache_dir):
+        if verdict is Verdict.VERIFIED:
+            return path
+        if verdict is Verdict.DIFFERENT:
+            logger.warning("%s: the cached file %s is damaged and is removed", pin.name, path)
+            _remove(path, folder, pin)
+    return None
 
 
 def damaged_copies(pin: Pin, cache_dir: Path | None = None) -> Iterator[Path]:
-    """Cached files that were stored as this checkpoint and are not it; they stay where they are."""
+    """Cached files that are not what they were stored as; they stay where they are."""
+    for path, _, verdict in _judged(pin, cache_dir):
+        if verdict is Verdict.DIFFERENT:
+            yield path
+
+
+def _judged(pin: Pin, cache_dir: Path | None) -> Iterator[tuple[Path, Path, Verdict]]:
+    """The cached files that may be a checkpoint, the folders of their repositories, and what they are."""
     for place in pin.sources:
+        folder = repo_folder(place, cache_dir)
         for path in cached_copies(place, cache_dir):
-            recorded = recorded_sha256(path)
-            digests = pin.digests or ({"sha256": recorded} if recorded else {})
-            if not is_file_of(path, pin.size, digests) and _should_fit(path, place, recorded, pin):
-                yield path
+            yield path, folder, judge(path, folder, pin.size, pin.digests)
 
 
-def _should_fit(path: Path, place: Place, recorded: str | None, pin: Pin) -> bool:
-    """Whether a cached file was stored as the one we want: other revisions may rightly differ."""
-    md5 = pin.digests.get("md5")
-    if md5 and md5 in place.path.replace("/", ""):
-        return True  # an object of DVC's: its path is its digest
-    if recorded is not None:
-        return recorded == pin.digests.get("sha256", recorded)
-    return place.is_pinned and place.revision in path.parts
+def _first_seen(pin: Pin, cache_dir: Path | None) -> Path | None:
+    """A cached file of the very commit, where neither pin nor cache has a digest, and nobody can be asked.
+
+    From now on it has one: that of its bytes as they are.
+    """
+    for place in pin.sources if not pin.digests else ():
+        path, folder = asked_copy(place, cache_dir), repo_folder(place, cache_dir)
+        if path is not None and not recorded(path, folder) and pin.size in (None, path.stat().st_size):
+            sha256 = file_digest(path, "sha256")
+            note(path, folder, sha256)
+            logger.warning("%s: no digest of %s was kept; from now on it is %s", pin.name, path, sha256)
+            return path
+    return None
 
 
-def _remove(path: Path, pin: Pin) -> None:
+def _remove(path: Path, folder: Path, pin: Pin) -> None:
     try:
-        discard(path)
+        discard(path, folder)
     except OSError as error:
         message = (
             f"{path} is not {pin.name}: its bytes are damaged, and it cannot be removed ({error}). "
@@ -217,7 +232,9 @@ def _from_sources(pin: Pin, cache_dir: Path | None, progress: Progress | None) -
     failures: list[FetchError] = []
     for place in pin.sources:
         try:
-            return _checked(Transfer(pin, place, cache_dir, progress).run(), pin)
+            return _checked(
+                Transfer(pin, place, cache_dir, progress).run(), pin, repo_folder(place, cache_dir)
+            )
         except FetchError as error:
             failures.append(error)
             logger.info("%s: %s", pin.name, error)
@@ -226,11 +243,12 @@ def _from_sources(pin: Pin, cache_dir: Path | None, progress: Progress | None) -
     raise _no_source(pin, failures)
 
 
-def _checked(path: Path, pin: Pin) -> Path:
+def _checked(path: Path, pin: Pin, folder: Path) -> Path:
     try:
         check_file(path, pin.name, pin.size, pin.digests)
     except DigestMismatchError:
-        _remove(path, pin)
+        if judge(path, folder, None, {}) is Verdict.DIFFERENT:
+            _remove(path, folder, pin)
         raise
     return path
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from huggingface_hub import constants, errors, get_token
+from huggingface_hub import constants, errors
 
+from beats_trainer import credential
 from beats_trainer.errors import AccessError, FetchError, NotCachedError
+from beats_trainer.origin import origin_of
 from beats_trainer.place import Place
+from beats_trainer.veil import veil_causes
 
 # The client changed its HTTP library twice; its own error always derives from that library's.
 HUB_ERRORS: tuple[type[Exception], ...] = (errors.HfHubHTTPError.__mro__[1], OSError)
@@ -19,6 +22,7 @@ class CutShortError(OSError):
 
 # The HTTP libraries' own names for trouble on the way.
 NETWORK_WORDS = ("Timeout", "Connect", "Protocol", "Network", "ReadError", "WriteError", "ChunkedEncoding")
+REFUSED = {401, 403, 404}  # what a Hub answers to one who may not see something, and shows no token
 RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -59,8 +63,11 @@ def _is_network(error: BaseException) -> bool:
 def translate(error: BaseException, place: Place, label: str) -> FetchError:
     """One of our errors for anything that huggingface_hub or its HTTP client raises."""
     error = _cause_of(error)
+    veil_causes(error)  # whoever answers may write into it what was asked
     if isinstance(error, FetchError):
         return error
+    if status_of(error) in REFUSED and credential.is_withheld(place):
+        return _withheld(error, place, label)
     for types, message in _TYPES:
         if isinstance(error, types):
             return message(error, place, label)
@@ -68,7 +75,17 @@ def translate(error: BaseException, place: Place, label: str) -> FetchError:
 
 
 def _where(place: Place) -> str:
-    return f"{place} at {place.endpoint or constants.ENDPOINT}"
+    return f"{place} at {credential.address_of(place)}"
+
+
+def _withheld(error: BaseException, place: Place, label: str) -> FetchError:
+    origin = origin_of(place.endpoint)
+    message = (
+        f"cannot fetch {label}: {_where(place)} does not show it (status {status_of(error)}), and was asked "
+        "without your token: a token goes to the Hub of HF_ENDPOINT only, and a file names this address. "
+        f"If you trust {origin} with your token, say so: {credential.VARIABLE}={origin}."
+    )
+    return AccessError(message)
 
 
 def not_cached(place: Place | None, label: str, reason: str) -> NotCachedError:
@@ -89,7 +106,7 @@ def _offline(_: BaseException, place: Place, label: str) -> FetchError:
 
 
 def _gated(error: BaseException, place: Place, label: str) -> FetchError:
-    token = "your token's account" if get_token() else "an account, then set HF_TOKEN"
+    token = "your token's account" if credential.token_for(place) else "an account, then set HF_TOKEN"
     message = (
         f"cannot fetch {label}: {_where(place)} is gated (status {status_of(error)}). "
         f"Accept its terms on {_page(place)} with {token}, and try again."
@@ -114,11 +131,11 @@ def _no_entry(_: BaseException, place: Place, label: str) -> FetchError:
 
 
 def _no_repository(error: BaseException, place: Place, label: str) -> FetchError:
-    if status_of(error) == 401 and get_token():
+    if status_of(error) == 401 and credential.token_for(place):
         return _bad_token(place, label)
     hint = (
         "the token that is set may not read it: use one of an account that may"
-        if get_token()
+        if credential.token_for(place)
         else "it is private: set HF_TOKEN, or run `hf auth login`"
     )
     message = (
@@ -139,7 +156,9 @@ def _bad_token(place: Place, label: str) -> FetchError:
 def _by_status(error: BaseException, place: Place, label: str) -> FetchError:
     status = status_of(error)
     if status == 401:
-        return _bad_token(place, label) if get_token() else _no_repository(error, place, label)
+        return (
+            _bad_token(place, label) if credential.token_for(place) else _no_repository(error, place, label)
+        )
     if status == 403:
         message = (
             f"cannot fetch {label}: the token that is set may not read {_where(place)} (403). "
@@ -187,7 +206,7 @@ def _cause(error: BaseException, status: int | None, place: Place) -> str:
 
 def _page(place: Place) -> str:
     prefix = {"dataset": "datasets/", "space": "spaces/"}.get(place.repo_type, "")
-    return f"{place.endpoint or constants.ENDPOINT}/{prefix}{place.repo_id}"
+    return f"{credential.address_of(place)}/{prefix}{place.repo_id}"
 
 
 _TYPES: tuple[tuple[type[BaseException], Callable[[BaseException, Place, str], FetchError]], ...] = (

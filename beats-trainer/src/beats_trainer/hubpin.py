@@ -8,29 +8,44 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote
 
 import yaml
-from huggingface_hub import HfApi, constants
-from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
+from huggingface_hub import constants
+from huggingface_hub.errors import OfflineModeIsEnabled
 
+from beats_trainer.answer import open_answer
+from beats_trainer.credential import address_of, headers_for
 from beats_trainer.errors import FetchError, PinError
-from beats_trainer.hubcache import cached_commit, recorded_sha256, remember_commit, repo_folder
+from beats_trainer.hubcache import cached_commit, recorded, remember_commit, repo_folder
 from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
+from beats_trainer.origin import harmless
 from beats_trainer.patience import patiently
-from beats_trainer.pinfile import WEIGHTS, Pin
-from beats_trainer.place import SCHEME, Place, parse_place
+from beats_trainer.pinfile import SHA256, WEIGHTS, Pin
+from beats_trainer.place import COMMIT_HASH, REPO_TYPES, SCHEME, Place, check_path, parse_place
 
 logger = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind")
+LARGEST_DESCRIPTION = 50_000_000  # bytes: of a repository with some hundred thousand files
+KINDS = {kind: plural for plural, kind in REPO_TYPES.items()}
 
 
 @dataclass(frozen=True)
 class Found:
-    """One file in a repository; without a SHA-256 it is a small one."""
+    """One file in a repository; without a SHA-256 it is a small one.
+
+    Raises:
+        PinError: Its path leads out of the repository.
+    """
 
     path: str
     size: int | None
     sha256: str
+
+    def __post_init__(self) -> None:
+        check_path(self.path, "the name of a file in a repository")
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,19 @@ class Repository:
     commit: str
     files: tuple[Found, ...]
     card: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not COMMIT_HASH.fullmatch(self.commit):
+            _refuse("sha", self.commit)
+
+
+class _NoDescriptionError(ValueError):
+    """What came is not how a Hub describes a repository."""
+
+
+def _refuse(field: str, got: str) -> NoReturn:
+    message = f"its {field} is {harmless(got)}"
+    raise _NoDescriptionError(message)
 
 
 def is_hub_name(name: str) -> bool:
@@ -76,45 +104,59 @@ def ask(place: Place, label: str) -> Repository:
         FetchError: It cannot be asked, or what answers is no Hub.
     """
     try:
-        return patiently(lambda: _ask(place), label)
-    except json.JSONDecodeError as error:  # in old clients one of HUB_ERRORS
-        raise _no_hub(error, place, label) from error
+        body = patiently(lambda: _ask(place), label)
+        return _described(json.loads(body))
     except HUB_ERRORS as error:
         raise translate(error, place, label) from error
-    except HFValidationError as error:
-        message = f"no repository in {place}: {error}. Expected {SCHEME}[datasets/]OWNER/NAME[@REVISION]."
-        raise PinError(message) from error
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, _NoDescriptionError) as error:
         raise _no_hub(error, place, label) from error
 
 
 def _no_hub(error: Exception, place: Place, label: str) -> FetchError:
     message = (
-        f"cannot fetch {label}: what answers for {place} at {place.endpoint or constants.ENDPOINT} is no "
-        f"Hub ({type(error).__name__}). Expected a description of the repository. Check HF_ENDPOINT, and "
-        "whether a proxy (HTTPS_PROXY) or the page of a network stands between."
+        f"cannot fetch {label}: what answers for {place} at {address_of(place)} is no "
+        f"Hub ({error}). Expected a description of the repository. Check HF_ENDPOINT, and whether a proxy "
+        "(HTTPS_PROXY) or the page of a network stands between."
     )
     return FetchError(message)
 
 
-def _ask(place: Place) -> Repository:
+def _ask(place: Place) -> bytes:
     if constants.HF_HUB_OFFLINE:
         message = "HF_HUB_OFFLINE is set"
         raise OfflineModeIsEnabled(message)
-    api = HfApi(endpoint=place.endpoint or None)
-    info: Any = api.repo_info(
-        place.repo_id,
-        repo_type=place.repo_type,
-        revision=place.revision,
-        files_metadata=True,
-        timeout=constants.HF_HUB_ETAG_TIMEOUT,  # without it a silent Hub is waited for without end
-    )
-    files = tuple(
-        Found(entry.rfilename, entry.size, entry.lfs.sha256 if entry.lfs else "")
-        for entry in info.siblings or []
-    )
-    card = getattr(info, "card_data", None)
-    return Repository(str(info.sha), files, dict(card.to_dict()) if card else {})
+    revision = quote(place.revision, safe="")
+    repo = f"{address_of(place)}/api/{KINDS[place.repo_type]}/{place.repo_id}"
+    url = f"{repo}/revision/{revision}?blobs=true"
+    # Without a limit of time a silent Hub is waited for without end, without one of size a talking one.
+    with open_answer(url, headers_for(place), timeout=constants.HF_HUB_ETAG_TIMEOUT) as answer:
+        return answer.whole(LARGEST_DESCRIPTION)
+
+
+def _described(document: object) -> Repository:
+    table = _typed(document, dict, "the document")
+    listed = _typed(table.get("siblings") or [], list, "siblings")
+    files = tuple(_found(_typed(entry, dict, "siblings")) for entry in listed)
+    card = _typed(table.get("cardData") or {}, dict, "cardData")
+    return Repository(_typed(table.get("sha"), str, "sha"), files, card)
+
+
+def _found(entry: dict[str, Any]) -> Found:
+    size, large = entry.get("size"), _typed(entry.get("lfs") or {}, dict, "lfs")
+    sha256 = _typed(large.get("sha256", ""), str, "sha256")
+    if (sha256 and not SHA256.fullmatch(sha256)) or not _is_size(size):
+        _refuse("size or sha256", f"{size} {sha256}")
+    return Found(_typed(entry.get("rfilename"), str, "rfilename"), size, sha256)
+
+
+def _is_size(value: object) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
+def _typed(value: object, kind: type[Kind], field: str) -> Kind:
+    if not isinstance(value, kind):
+        _refuse(field, type(value).__name__)
+    return value
 
 
 def _one(place: Place, files: list[Found]) -> Found:
@@ -140,17 +182,28 @@ def _one(place: Place, files: list[Found]) -> Found:
 def _pin(place: Place, found: Found, card: dict[str, Any]) -> Pin:
     path = PurePosixPath(place.path)
     digests = {"sha256": found.sha256} if found.sha256 else {}
-    meta = {"licence": str(card.get("license") or ""), "origin": str(place)}
+    meta = {"licence": _licence(card.get("license")), "origin": str(place)}
     return Pin(place.repo_id, path.name, found.size, digests, (place,), "", meta, "the Hub")
+
+
+def _licence(said: object) -> str:
+    """What a card says of its licence; one that says it in another form says nothing."""
+    several = said if isinstance(said, list) else [said]
+    return ", ".join(one for one in several if isinstance(one, str))
 
 
 def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
     """What an earlier fetch left: its commit, and the digest under which the cache filed the file."""
     commit = cached_commit(place, cache_dir)
-    snapshot = repo_folder(place, cache_dir) / "snapshots" / (commit or "none")
+    folder = repo_folder(place, cache_dir)
+    snapshot = folder / "snapshots" / (commit or "none")
     paths = [path for path in sorted(snapshot.rglob("*")) if path.suffix in WEIGHTS and path.is_file()]
     files = [
-        Found(path.relative_to(snapshot).as_posix(), path.stat().st_size, recorded_sha256(path) or "")
+        Found(
+            path.relative_to(snapshot).as_posix(),
+            path.stat().st_size,
+            recorded(path, folder).get("sha256", ""),
+        )
         for path in paths
     ]
     if commit is None or not files:

@@ -24,7 +24,7 @@ class Partial:
 
     def __init__(self, destination: Path, algorithm: str) -> None:
         self.destination = destination
-        self._algorithm = algorithm
+        self.algorithm = algorithm
         self._hash = new_hash(algorithm)
         owner = f"{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.path = destination.with_name(f"{destination.name}.{owner}.incomplete")
@@ -50,7 +50,7 @@ class Partial:
         """Forgets all bytes."""
         self._file.truncate(0)
         self.size = self.answers = 0
-        self._hash = new_hash(self._algorithm)
+        self._hash = new_hash(self.algorithm)
 
     @property
     def digest(self) -> str:

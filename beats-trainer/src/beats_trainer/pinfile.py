@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from beats_trainer.errors import PinError
+from beats_trainer.localconfig import is_users
 from beats_trainer.place import SCHEME, Place, parse_place
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
@@ -222,4 +223,5 @@ def _config_root(config: Path, remote: str) -> Place | None:
     url = parser.get(section, "url", fallback="")
     if not url.startswith(SCHEME):
         return None
-    return parse_place(url, endpoint=parser.get(section, "endpointurl", fallback=""))
+    endpoint = parser.get(section, "endpointurl", fallback="")
+    return parse_place(url, endpoint=endpoint, by_user=is_users(config.with_name("config.local"), section))

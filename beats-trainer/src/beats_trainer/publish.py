@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, HfApi, get_token
+from huggingface_hub import CommitOperationAdd, HfApi
 
+from beats_trainer.credential import VARIABLE, is_withheld, token_for
 from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.huberror import HUB_ERRORS, status_of
+from beats_trainer.origin import origin_of
 from beats_trainer.place import Place
+from beats_trainer.veil import veil_causes
 
 FAILURES: tuple[type[Exception], ...] = (RuntimeError, *HUB_ERRORS)
 
@@ -23,10 +26,10 @@ def send(
         AccessError: There is no token, or it may not write there.
         FetchError: The Hub could not take it; nothing was committed.
     """
-    if not get_token():
-        text = f"cannot publish to {place}: there is no token. Run `hf auth login`, or set HF_TOKEN."
-        raise AccessError(text)
-    api = HfApi(endpoint=place.endpoint or None)
+    token = token_for(place)
+    if not token:
+        raise _no_token(place)
+    api = HfApi(endpoint=place.endpoint or None, token=token)
     try:
         api.create_repo(place.repo_id, repo_type=place.repo_type, private=private, exist_ok=True)
         commit = api.create_commit(
@@ -40,6 +43,18 @@ def send(
     if tag:
         _tag(api, place, tag, str(commit.oid))
     return str(commit.oid)
+
+
+def _no_token(place: Place) -> AccessError:
+    if not is_withheld(place):
+        message = f"cannot publish to {place}: there is no token. Run `hf auth login`, or set HF_TOKEN."
+        return AccessError(message)
+    origin = origin_of(place.endpoint)
+    message = (
+        f"cannot publish to {place} at {origin}: your token goes to the Hub of HF_ENDPOINT only. If you "
+        f"trust that address with it, say so: {VARIABLE}={origin}. Nothing was sent."
+    )
+    return AccessError(message)
 
 
 def _tag(api: HfApi, place: Place, tag: str, commit: str) -> None:
@@ -57,6 +72,7 @@ def _tag(api: HfApi, place: Place, tag: str, commit: str) -> None:
 
 
 def _refused(error: BaseException, place: Place) -> FetchError:
+    veil_causes(error)
     status = _status(error)
     if status in (401, 403):
         message = (

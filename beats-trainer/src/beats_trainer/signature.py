@@ -19,6 +19,9 @@ from types import ModuleType
 from beats_trainer.errors import DigestMismatchError, MissingExtraError
 
 NAME = "model.sig"
+LARGEST = 50_000_000  # bytes of a signature: of a folder with some hundred thousand files
+# What model-signing makes of a signature that is none, or of other files.
+BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 PEM = re.compile(r"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----")
 
 
@@ -97,7 +100,7 @@ def check_signature(folder: Path, key: PublicKey, label: str) -> None:
     """
     signing, hashing = _package()
     path = folder / NAME
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size > LARGEST:
         raise _unsigned(label, key)
     config = signing.verifying.Config().set_hashing_config(_covering(hashing, path))
     with tempfile.TemporaryDirectory() as place:
@@ -105,7 +108,7 @@ def check_signature(folder: Path, key: PublicKey, label: str) -> None:
         pem.write_text(key.pem, encoding="utf-8")
         try:
             config.use_elliptic_key_verifier(public_key=pem).verify(folder, path)
-        except Exception as error:
+        except (*BROKEN, _invalid()) as error:
             raise _broken(label, key, error) from error
 
 
@@ -139,6 +142,12 @@ def _covering(hashing: ModuleType, signature: Path) -> object:
     # The Hub's cache is made of links; the Hub itself adds .gitattributes, which is left out by default.
     config = hashing.Config().use_file_serialization().set_allow_symlinks(True)
     return config.set_ignored_paths(paths=[signature])
+
+
+def _invalid() -> type[Exception]:
+    from cryptography.exceptions import InvalidSignature  # comes with model-signing
+
+    return InvalidSignature
 
 
 def _package() -> tuple[ModuleType, ModuleType]:

@@ -9,7 +9,7 @@ from huggingface_hub import constants
 
 from beats_trainer.digest import check_file, file_digest
 from beats_trainer.errors import DigestMismatchError, FetchError
-from beats_trainer.hubcache import recorded_sha256, repo_folder
+from beats_trainer.hubcache import recorded, repo_folder
 from beats_trainer.huberror import not_cached
 from beats_trainer.hubpin import ask
 from beats_trainer.pinfile import Pin
@@ -66,15 +66,15 @@ def _complete(pin: Pin, place: Place, cache_dir: Path | None) -> Place:
     """Brings every file of a repository; returns the place at its commit."""
     there = ask(place, pin.name)
     pinned = replace(place, revision=there.commit)
-    folder = repo_folder(pinned, cache_dir) / "snapshots" / there.commit
+    folder = repo_folder(pinned, cache_dir)
     for file in there.files:
-        if not _is_here(folder / file.path, file.sha256):
+        if not _is_here(folder / "snapshots" / there.commit / file.path, folder, file.sha256):
             digests = {"sha256": file.sha256} if file.sha256 else {}
-            wanted = Pin(f"{pin.name}, {file.path}", Path(file.path).name, None, digests)
+            wanted = Pin(f"{pin.name}, {file.path}", Path(file.path).name, file.size, digests)
             Transfer(wanted, replace(pinned, path=file.path), cache_dir).run()
     return pinned
 
 
-def _is_here(path: Path, sha256: str) -> bool:
+def _is_here(path: Path, folder: Path, sha256: str) -> bool:
     """Whether a large file is in the cache; small ones are asked for again, and cost one request."""
-    return bool(sha256) and path.is_file() and recorded_sha256(path) == sha256
+    return bool(sha256) and path.is_file() and recorded(path, folder).get("sha256") == sha256

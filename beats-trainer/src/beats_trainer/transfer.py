@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled
-from huggingface_hub.file_download import HfFileMetadata
-from huggingface_hub.utils import build_hf_headers
 
-from beats_trainer.answer import open_answer
+from beats_trainer.announcement import Announcement, ask_for, size_in
+from beats_trainer.answer import Answer, for_origin, open_answer
 from beats_trainer.cachelock import locked
-from beats_trainer.digest import mismatch, strongest
+from beats_trainer.credential import headers_for, is_known
+from beats_trainer.digest import file_digest, is_file_of, mismatch, strongest
 from beats_trainer.errors import DigestMismatchError, FetchError
-from beats_trainer.hubcache import cache_root, link_blob, remember_commit, repo_folder
+from beats_trainer.hubcache import cache_root, link_blob, note, recorded, remember_commit, repo_folder
 from beats_trainer.huberror import HUB_ERRORS, CutShortError, translate
 from beats_trainer.partial import Partial
 from beats_trainer.patience import patiently
@@ -28,7 +26,7 @@ from beats_trainer.place import Place
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
-SHA256 = re.compile(r"[0-9a-f]{64}")
+LARGEST_UNANNOUNCED = 10_000_000  # bytes of a file whose size nobody says
 
 
 @dataclass(frozen=True)
@@ -53,73 +51,97 @@ class Transfer:
             FetchError: Anything else that went wrong on the way.
         """
         try:
-            metadata = patiently(self._metadata, self.pin.name)
-            self._compare_announced(metadata)
-            return self._bring(metadata)
+            announced = patiently(self._announced, self.pin.name)
+            self._compare(announced)
+            return self._bring(announced)
         except FetchError:
             raise
         except HUB_ERRORS as error:
             raise translate(error, self.place, self.pin.name) from error
 
-    def _metadata(self) -> HfFileMetadata:
+    def _announced(self) -> Announcement:
         if constants.HF_HUB_OFFLINE:
             message = "HF_HUB_OFFLINE is set"
             raise OfflineModeIsEnabled(message)
-        metadata = get_hf_file_metadata(self._url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-        if metadata.etag is None or metadata.commit_hash is None:
-            message = (
-                f"cannot fetch {self.pin.name}: the answer of {self._url} has no ETag or no X-Repo-Commit: "
-                "this is no Hub, or a proxy took them away. Check HF_ENDPOINT and HTTPS_PROXY."
-            )
-            raise FetchError(message)
-        return metadata
+        return ask_for(self.place)
 
-    @property
-    def _url(self) -> str:
-        place = self.place
-        return hf_hub_url(
-            place.repo_id,
-            place.path,
-            repo_type=place.repo_type,
-            revision=place.revision,
-            endpoint=place.endpoint or None,
-        )
-
-    def _compare_announced(self, metadata: HfFileMetadata) -> None:
+    def _compare(self, announced: Announcement) -> None:
         """Refuses a wrong file before its first byte, where the Hub says what it has."""
-        pin, wanted, etag = self.pin, self.pin.digests.get("sha256"), str(metadata.etag)
-        if wanted and SHA256.fullmatch(etag) and etag != wanted:
-            raise mismatch(pin.name, f"sha256 {wanted}", f"sha256 {etag}", str(self.place))
-        if pin.size is not None and metadata.size is not None and metadata.size != pin.size:
-            raise mismatch(pin.name, f"{pin.size:,} bytes", f"{metadata.size:,} bytes", str(self.place))
+        pin, wanted, got = self.pin, self.pin.digests.get("sha256"), announced.digests.get("sha256")
+        if wanted and got and got != wanted:
+            raise mismatch(pin.name, f"sha256 {wanted}", f"sha256 {got}", str(self.place))
+        if pin.size is not None and announced.size is not None and announced.size != pin.size:
+            raise mismatch(pin.name, f"{pin.size:,} bytes", f"{announced.size:,} bytes", str(self.place))
 
-    def _bring(self, metadata: HfFileMetadata) -> Path:
+    def _bring(self, announced: Announcement) -> Path:
         """Puts the bytes among the cache's blobs, under the lock that huggingface_hub itself takes."""
-        folder, commit = repo_folder(self.place, self.cache_dir), str(metadata.commit_hash)
+        folder, commit, etag = repo_folder(self.place, self.cache_dir), announced.commit, announced.etag
         snapshot = folder / "snapshots" / commit / self.place.path
-        blob = folder / "blobs" / str(metadata.etag)
-        lock = cache_root(self.cache_dir) / ".locks" / folder.name / f"{metadata.etag}.lock"
+        blob = folder / "blobs" / etag
+        lock = cache_root(self.cache_dir) / ".locks" / folder.name / f"{etag}.lock"
         for path in (snapshot, blob, lock):
             path.parent.mkdir(parents=True, exist_ok=True)
         with locked(lock):
-            if not snapshot.exists():
-                if not blob.exists():
-                    self._download(metadata, blob)
+            if not self._stands(snapshot, folder, announced):
+                self._ensure(blob, announced)
                 link_blob(blob, snapshot)
+            self._note(snapshot, folder, announced)
         remember_commit(self.place, commit, self.cache_dir)
         return snapshot
 
-    def _download(self, metadata: HfFileMetadata, blob: Path) -> None:
-        algorithm, value = self._wanted(metadata)
+    def _stands(self, snapshot: Path, folder: Path, announced: Announcement) -> bool:
+        """Whether the file that the Hub announces is here already.
+
+        Another one under its name gives way if it is damaged, or to the Hub that the user has named: any
+        other address may claim what it likes about a commit.
+        """
+        if not snapshot.is_file():
+            return False
+        wanted = announced.digests or self.pin.digests
+        if is_file_of(snapshot, self.pin.size, wanted) if wanted else _has_size(snapshot, announced):
+            return True
+        filed = recorded(snapshot, folder)
+        intact = not filed or is_file_of(snapshot, None, filed)
+        if intact and not is_known(self.place):
+            raise self._taken(snapshot)
+        logger.warning("%s: the cached file %s is damaged and is replaced", self.pin.name, snapshot)
+        return False
+
+    def _taken(self, snapshot: Path) -> DigestMismatchError:
+        message = (
+            f"{snapshot} is not {self.pin.name}: the cache holds another file under this commit and name, "
+            f"expected what {self.place} has. It was left as it is. Set HF_HUB_CACHE to another folder; if "
+            "the pin is yours, remove that file."
+        )
+        return DigestMismatchError(message)
+
+    def _note(self, snapshot: Path, folder: Path, announced: Announcement) -> None:
+        """Keeps the digest of a file that no link tells: offline nobody could say it."""
+        if not snapshot.is_symlink() and not recorded(snapshot, folder):
+            known = self.pin.digests.get("sha256") or announced.digests.get("sha256")
+            note(snapshot, folder, known or file_digest(snapshot, "sha256"))
+
+    def _ensure(self, blob: Path, announced: Announcement) -> None:
+        """Has the blob here; one that is not what its name says is damaged, and is brought anew."""
+        if blob.is_file() and announced.digests and not is_file_of(blob, None, announced.digests):
+            logger.warning("%s: the cached file %s is damaged and is removed", self.pin.name, blob)
+            blob.unlink()
+        if not blob.exists():
+            self._download(announced, blob)
+
+    def _download(self, announced: Announcement, blob: Path) -> None:
+        algorithm, value = self._wanted(announced)
         partial = Partial(blob, algorithm)
         try:
-            resumed = partial.size
-            self._fill(metadata, partial)
-            if value and partial.digest != value and (resumed or partial.answers > 1):
+            resumed = partial.size > 0
+            try:
+                self._fill(announced, partial, value)
+            except DigestMismatchError:
+                if not (resumed or partial.answers > 1):
+                    raise
                 logger.warning("%s: what arrived earlier is damaged; starting anew", self.pin.name)
                 partial.restart()
-                self._fill(metadata, partial)
-            self._judge(partial, algorithm, value)
+                self._fill(announced, partial, value)
             partial.finish()
         except DigestMismatchError:
             partial.discard()
@@ -128,45 +150,58 @@ class Transfer:
             partial.keep()
             raise
 
-    def _judge(self, partial: Partial, algorithm: str, value: str) -> None:
-        if value and partial.digest != value:
-            got = f"{algorithm} {partial.digest} ({partial.size:,} bytes)"
-            raise mismatch(self.pin.name, f"{algorithm} {value}", got, str(self.place))
-
-    def _wanted(self, metadata: HfFileMetadata) -> tuple[str, str]:
+    def _wanted(self, announced: Announcement) -> tuple[str, str]:
         """The digest of the pin, or the Hub's own where no pin has one."""
-        etag = str(metadata.etag)
-        announced = {"sha256": etag} if SHA256.fullmatch(etag) else {}
-        return strongest(self.pin.digests) or strongest(announced) or ("sha256", "")
+        large = {name: value for name, value in announced.digests.items() if name == "sha256"}
+        return strongest(self.pin.digests) or strongest(large) or ("sha256", "")
 
-    def _fill(self, metadata: HfFileMetadata, partial: Partial) -> None:
-        patiently(lambda: self._stream(metadata, partial), self.pin.name, lambda: partial.size)
+    def _fill(self, announced: Announcement, partial: Partial, value: str) -> None:
+        patiently(lambda: self._stream(announced, partial), self.pin.name, lambda: partial.size)
+        if value and partial.digest != value:
+            got = f"{partial.algorithm} {partial.digest} ({partial.size:,} bytes)"
+            raise mismatch(self.pin.name, f"{partial.algorithm} {value}", got, str(self.place))
 
-    def _stream(self, metadata: HfFileMetadata, partial: Partial) -> None:
+    def _stream(self, announced: Announcement, partial: Partial) -> None:
         """Appends what is missing; what an answer brings before it breaks stays."""
-        total = metadata.size
+        total = announced.size if self.pin.size is None else self.pin.size
         if total is not None and partial.size > total:
             partial.restart()
         if total is not None and partial.size == total:
             return
-        with open_answer(metadata.location or self._url, self._headers(metadata, partial.size)) as answer:
+        with open_answer(announced.location, self._headers(announced, partial.size)) as answer:
             if answer.status != 206 and partial.size:
                 partial.restart()
             partial.answers += 1
-            for block in answer.blocks:
-                partial.write(block)
-                if self.progress:
-                    self.progress(partial.size, total)
+            self._append(answer, partial, total)
         if total is not None and partial.size < total:
             message = f"the answer ended after {partial.size:,} of {total:,} bytes"
             raise CutShortError(message)
 
-    def _headers(self, metadata: HfFileMetadata, start: int) -> dict[str, str]:
+    def _append(self, answer: Answer, partial: Partial, total: int | None) -> None:
+        """Takes the body, and not a byte more than was announced."""
+        most = total if total is not None else _announced_by(answer, partial.size)
+        for block in answer.blocks:
+            if partial.size + len(block) > most:
+                got = f"{partial.size + len(block):,} and more"
+                raise mismatch(self.pin.name, f"{most:,} bytes", got, str(self.place))
+            partial.write(block)
+            if self.progress:
+                self.progress(partial.size, total)
+
+    def _headers(self, announced: Announcement, start: int) -> dict[str, str]:
         """The token goes to the Hub only, never to a host that it redirects to."""
-        same_host = urlsplit(metadata.location or self._url).netloc == urlsplit(self._url).netloc
-        headers = dict(build_hf_headers(token=None if same_host else False, library_name="beats-trainer"))
-        headers["Accept-Encoding"] = "identity"
+        headers = for_origin(headers_for(self.place), announced.url, announced.location)
         if start:
             logger.info("%s: going on at byte %d", self.pin.name, start)
             headers["Range"] = f"bytes={start}-"
         return headers
+
+
+def _announced_by(answer: Answer, start: int) -> int:
+    """Where the body ends of which the head said no size."""
+    rest = size_in(answer.headers.get("Content-Length"))
+    return LARGEST_UNANNOUNCED if rest is None else start + rest
+
+
+def _has_size(path: Path, announced: Announcement) -> bool:
+    return announced.size is None or path.stat().st_size == announced.size

@@ -11,6 +11,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 for variable in (
     "HF_TOKEN",
+    "HF_TOKEN_ORIGINS",
     "HF_ENDPOINT",
     "HF_HUB_OFFLINE",
     "HF_HUB_CACHE",

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 import pytest
-from fault_table import ALWAYS, FAULTS, REQUESTS, Scene, play, scene
+from fault_table import ALWAYS, FAULTS, FOREIGN, MOST, REQUESTS, Scene, play, scene
 
 OK = "ok"
 MISMATCH = "DigestMismatchError: .*expected "
-NO_HUB = "FetchError: .*is no Hub.*HF_ENDPOINT"
+NO_HUB = "FetchError: .*(is no Hub|This is no Hub).*HF_ENDPOINT"
 CLOSED = "FetchError: .*(broke again and again|no connection to)"  # requests, in 0.34, tells them not apart
+LONGER = f"{MISMATCH}[0-9,]+ bytes, got "
+PACKED = "FetchError: .*is packed \\('gzip'\\).*HTTPS_PROXY"
 BROKE = "FetchError: .*broke again and again.*what arrived is kept"
 # requests, in 0.34, keeps the last 16 kB before each cut to itself: where no more arrives, nothing does.
 CUT = f"(ok$|{BROKE})" if version("huggingface_hub").startswith("0.") else OK
@@ -36,21 +38,28 @@ STAYS: dict[str, list[str]] = {
     "too long": [
         NO_HUB,
         "FetchError: .*416",
-        f"{MISMATCH}md5",
-        f"{MISMATCH}300,000",
-        *[f"{MISMATCH}sha256"] * 2,
+        *[LONGER] * 4,
     ],
-    "too short": [NO_HUB, OK, BROKE, f"{MISMATCH}300,000", BROKE, BROKE],
+    "too short": [NO_HUB, LONGER, BROKE, f"{MISMATCH}300,000", BROKE, BROKE],
     "HTML page": [NO_HUB, NO_HUB, BROKE, NO_HUB, BROKE, BROKE],
     "redirect": [OK] * 6,
     "slow drip": [OK] * 6,
+    "endless": [f"FetchError: .*does not end.*{MOST:,}", OK, LONGER, OK, LONGER, LONGER],
+    "endless refusal": ["AccessError: .*may not read.*403"] * 6,
+    # A head has no body: of a packed one it says no size.
+    "packed": [PACKED, OK, PACKED, OK, PACKED, PACKED],
+    "hostile ETag": [NO_HUB, NO_HUB, OK, NO_HUB, OK, OK],
+    "hostile commit": [NO_HUB, NO_HUB, OK, NO_HUB, OK, OK],
+    "hostile name": [r"PinError: the name of a file in a repository is '\.\./.*a way out", *[OK] * 5],
+    FOREIGN: [OK] * 6,
 }
 # What is otherwise when the fault comes once.
 PASSES: dict[str, list[str]] = {
     **dict.fromkeys(("429", "500", "timeout", "cut"), [OK] * 6),
     "wrong bytes": [*STAYS["wrong bytes"][:5], OK],
     "too long": [*STAYS["too long"][:5], OK],
-    "too short": [NO_HUB, OK, OK, f"{MISMATCH}300,000", OK, OK],
+    "endless": [*STAYS["endless"][:5], OK],
+    "too short": [NO_HUB, LONGER, OK, f"{MISMATCH}300,000", OK, OK],
     "HTML page": [NO_HUB, NO_HUB, OK, NO_HUB, OK, OK],
 }
 

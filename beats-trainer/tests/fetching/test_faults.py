@@ -30,6 +30,7 @@ def test_a_place_that_the_first_answer_names_is_asked_without_the_token(
     published: Published, impatient: None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("HF_TOKEN", published.token)
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", published.hub.endpoint)
     with serve_elsewhere(published.data) as other:
         answer = {
             "Location": other.url.replace("127.0.0.1", "localhost"),  # another host, also by its name
@@ -54,6 +55,7 @@ def test_no_message_shows_the_token(
     published: Published, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog
 ):
     monkeypatch.setenv("HF_TOKEN", published.token)
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", published.hub.endpoint)
     caplog.set_level("DEBUG", logger="beats_trainer")
     for how in REFUSALS:
         published.hub.fail("*", "*/resolve/*", times=None, **how)

@@ -205,6 +205,7 @@ def test_a_hub_with_a_fault_is_named_and_nothing_is_half_published(
     published: Published, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("HF_TOKEN", published.token)
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", published.hub.endpoint)
     files = write_publication(FINETUNED, tmp_path, Statement("mit"))
     place = Place("alice/mine", endpoint=published.hub.endpoint)
     published.hub.fail("POST", "*/commit/*", status=500, times=None)
@@ -225,6 +226,7 @@ def test_a_tag_that_cannot_be_made_does_not_hide_that_the_files_are_there(
     published: Published, monkeypatch, tmp_path, status: int, cause: str
 ):
     monkeypatch.setenv("HF_TOKEN", published.token)
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", published.hub.endpoint)
     files = write_publication(FINETUNED, tmp_path, Statement("mit"))
     place = Place("alice/mine", endpoint=published.hub.endpoint)
     published.hub.fail("POST", "*/tag/*", status=status, times=None)

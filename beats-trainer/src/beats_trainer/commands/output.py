@@ -12,6 +12,7 @@ from huggingface_hub.utils import are_progress_bars_disabled
 from tqdm import tqdm
 
 from beats_trainer.errors import BeatsError
+from beats_trainer.veil import veiled
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,7 +42,7 @@ def plainly(command: Command) -> Command:
         try:
             return command(*args, **kwargs)
         except (BeatsError, OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(veiled(str(error))) from error
 
     return wrapper  # type: ignore[return-value]
 

@@ -14,6 +14,7 @@ from beats_trainer.hubcache import cached_copies
 from beats_trainer.pinfile import Pin
 from beats_trainer.shelf import shelved
 from beats_trainer.signature import PublicKey, read_key
+from beats_trainer.veil import veiled
 
 SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden", "key")
 SCORE = "AudioSet-2M mAP"
@@ -36,6 +37,7 @@ def facts(pin: Pin) -> dict[str, Any]:
         "golden": list(pin.golden) or None,
         "signed by": PublicKey(pin.key, pin.origin).fingerprint if pin.key else None,
         **{key: value for key, value in pin.meta.items() if key not in SHOWN_ELSEWHERE},
+        **({"endpoint": veiled(str(pin.meta["endpoint"]))} if "endpoint" in pin.meta else {}),
     }
 
 

@@ -1,0 +1,44 @@
+"""`.dvc/config.local`: what the user says beside a repository, and not what came with it."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import subprocess
+from pathlib import Path
+
+TRACKED, UNTRACKED = 0, 1  # what `git ls-files --error-unmatch` ends with
+LONGEST_S = 10
+
+
+def is_users(local: Path, section: str) -> bool:
+    """Whether the user's own config, and no other, names the address of a remote's Hub.
+
+    Args:
+        local: The `config.local` of the repository, which need not be there.
+        section: That of the remote.
+    """
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.read(local, encoding="utf-8")
+    return bool(parser.get(section, "endpointurl", fallback="")) and not _came_along(local)
+
+
+def _came_along(path: Path) -> bool:
+    """Whether git has the file: then it came with the repository, from whoever wrote that.
+
+    Where git cannot say, a file in a repository of git's is taken for one that did.
+    """
+    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "--error-unmatch", path.name]
+    # Nor may a repository's own settings name a program to fetch with.
+    env = os.environ | {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=path.parent, env=env, capture_output=True, check=False, timeout=LONGEST_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return _is_in_git(path)
+    return done.returncode == TRACKED or (done.returncode != UNTRACKED and _is_in_git(path))
+
+
+def _is_in_git(path: Path) -> bool:
+    return any((folder / ".git").exists() for folder in path.resolve().parents)
