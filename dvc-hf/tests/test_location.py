@@ -35,6 +35,26 @@ def test_what_names_no_repository_is_refused(url: str) -> None:
         parse_url(url)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "datasets/o/n@../x",
+        "datasets/o/n@..%2F..%2Fapi/x",
+        "datasets/o/n@a%2F..%2Fb",
+        "datasets/o/n@%2Fetc",
+        "datasets/o/n@a%5Cb",
+        "datasets/o/n@a%0Ab",
+        "datasets/../n/x",
+        "models/o/..",
+        "models/./n",
+    ],
+)
+def test_what_a_request_would_carry_elsewhere_is_refused(path: str) -> None:
+    for read, text in ((parse_path, path), (parse_url, f"hf://{path}")):
+        with pytest.raises(ValueError, match="names no place on the Hub"):
+            read(text)
+
+
 def test_only_forty_hex_digits_are_a_version() -> None:
     assert is_commit(SHA)
     assert not is_commit(SHA[:39])

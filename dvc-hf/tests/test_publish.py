@@ -1,9 +1,12 @@
 """A push shows the published folder under plain names, in one commit."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc_hf import manifest
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from minihub.testing import Hub
 
@@ -174,3 +177,59 @@ def test_a_push_of_many_commits_that_breaks_between_them_is_completed_by_the_nex
     assert "was not written by DVC" not in publishing.dvc("push").err
     there = served()
     assert {name: there[name] for name in there if not name.startswith("files/")} == wanted
+
+
+def claim(api: HfApi, served: Callable[[], dict[str, bytes]], names: set[str]) -> None:
+    """Somebody adds names to the list of what DVC shows, each with what is there."""
+    there = {
+        item.path: item.lfs.sha256 if item.lfs else item.blob_id
+        for item in api.list_repo_tree(REPO, repo_type="dataset", recursive=True)
+        if hasattr(item, "blob_id")
+    }
+    listed = json.loads(served()["files/published.json"])
+    listed["names"] |= {name: {"md5": "0" * 32, "etag": there.get(name, "0" * 40)} for name in names}
+    commit_by_hand(api, "files/published.json", json.dumps(listed).encode())
+
+
+def test_a_push_removes_nothing_that_it_never_shows_whatever_the_list_of_names_says(
+    publishing, api: HfApi, served, commits: Commits
+) -> None:
+    publishing.dvc("push")
+    legacy, run = f"ab/{'c' * 30}", f"runs/ab/{'c' * 64}/{'d' * 64}"
+    ours = {legacy, run, ".dvc/files/md5/ab/x", "deep/files/published.json", f"deep/files/md5/{legacy}.dir"}
+    for name in ours:
+        commit_by_hand(api, name, b"of another remote in the same repository")
+    before = set(api.list_repo_files(REPO, repo_type="dataset"))
+    claim(api, served, {*before, "../../x", "/etc/passwd", "a\\b", ".git/config"})
+    publishing.write("checkpoints/new.pt", b"\0new")
+    publishing.dvc("add", "checkpoints")
+    made = commits()
+    publishing.dvc("push")
+    after = set(api.list_repo_files(REPO, repo_type="dataset"))
+    assert before - after == set()
+    assert "new.pt" in after
+    assert commits() == made + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"[" * 100_000, "it has no object 'names'"),
+        (b'{"names": []}', "it has no object 'names'"),
+        (b'{"names": {"a": 1}}', "the 'md5' of 'a' is 'NoneType'"),
+        (b'{"names": {"a": {"md5": "../x"}}}', "the 'md5' of 'a' is '../x'"),
+        (b'{"names": {"a\\u001b": {"md5": "%032d", "etag": 5}}}' % 0, "the 'etag' of 'a\\x1b' is 'int'"),
+        (b" " * (manifest.LARGEST + 1), "more than 67108864"),
+    ],
+)
+def test_a_list_of_names_of_another_form_is_refused_with_its_field(text: bytes, reason: str) -> None:
+    with pytest.raises(manifest.ManifestError, match=re.escape(reason)):
+        manifest.read(text)
+
+
+def test_a_push_says_what_is_wrong_with_the_list_of_names(publishing, api: HfApi, commits: Commits) -> None:
+    commit_by_hand(api, "files/published.json", b'{"names": {"a": {"md5": "x"}}}')
+    made = commits()
+    result = publishing.dvc("push", ok=False)
+    assert "and is damaged: the 'md5' of 'a' is 'x'. Restore it" in result.err
+    assert commits() == made

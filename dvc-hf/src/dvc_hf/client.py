@@ -17,6 +17,7 @@ from dvc_hf.entry import Entry
 from dvc_hf.errors import Failure, explain
 from dvc_hf.location import Location
 from dvc_hf.log import logger
+from dvc_hf.promises import Digest
 from dvc_hf.retries import retried
 
 PATHS_PER_REQUEST = 1000  # the Hub answers 413 above
@@ -134,6 +135,10 @@ class Client(ABC):
     @abstractmethod
     def xet_route(self, revision: str) -> str:
         """Where a token is had that reads files out of the Xet store."""
+
+    @abstractmethod
+    def digester(self, entry: Entry) -> Digest | None:
+        """What reckons a file's etag while it arrives, where that can be done."""
 
     @abstractmethod
     def digest(self, path: Path, entry: Entry) -> str:

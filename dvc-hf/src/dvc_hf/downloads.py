@@ -1,37 +1,42 @@
-"""Fetches one file whole, and proves it before anyone may use it."""
+"""Fetches one file whole, and proves it while it arrives."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, Self
 
-from huggingface_hub.file_download import http_get, xet_get
 from huggingface_hub.utils._runtime import is_xet_available
-from huggingface_hub.utils._xet import XetFileData
 
+from dvc_hf import bodies, xet
 from dvc_hf.client import Client
 from dvc_hf.entry import Entry
 from dvc_hf.errors import RejectedError
+from dvc_hf.promises import Promise
+from dvc_hf.proof import Proof, damaged
 from dvc_hf.retries import retried
 
 Progress = Callable[[int], Any]
 XET_FROM = 1024 * 1024  # bytes; below, Xet's own start costs more than it can save
 
 
-def download(client: Client, entry: Entry, revision: str, target: Path, progress: Progress) -> None:
-    """Write a file of the Hub to a path; what does not match its size and etag is not left there."""
-
-    def once() -> None:
-        if entry.size == 0:
-            target.write_bytes(b"")
-        elif entry.xet_hash and entry.size >= XET_FROM and is_xet_available():
-            _through_xet(client, entry, revision, target)
-            progress(entry.size)
-        else:
-            _through_http(client, entry, revision, target, progress)
-
+def download(
+    client: Client,
+    entry: Entry,
+    revision: str,
+    target: Path,
+    progress: Progress,
+    promise: Promise | None = None,
+) -> None:
+    """Write a file of the Hub to a path; what does not match its size, etag and promise is not left there."""
     try:
-        retried(once, f"download {entry.path}")
-        verify(client, entry, target)
+        with Arrival(target, client, entry, promise, progress) as arrival:
+            if entry.size:
+                fetch = _through_xet if _is_in_xet(entry) else _through_http
+                retried(
+                    lambda: fetch(client, revision, arrival), f"download {entry.path}", lambda: arrival.count
+                )
+            arrival.conclude()
+        _verify_whole(client, arrival)
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, Exception):
@@ -39,52 +44,85 @@ def download(client: Client, entry: Entry, revision: str, target: Path, progress
         raise
 
 
-def _through_http(client: Client, entry: Entry, revision: str, target: Path, progress: Progress) -> None:
-    url = client.content_url(entry.path, revision)
-    with target.open("wb") as file:
-        counted = _CountedWriter(file, progress)
-        http_get(url, counted, headers=client.headers, expected_size=entry.size)  # type: ignore[arg-type]
+def _is_in_xet(entry: Entry) -> bool:
+    return bool(entry.xet_hash) and entry.size >= XET_FROM and is_xet_available()
 
 
-def _through_xet(client: Client, entry: Entry, revision: str, target: Path) -> None:
-    source = XetFileData(file_hash=str(entry.xet_hash), refresh_route=client.xet_route(revision))
-    xet_get(incomplete_path=target, xet_file_data=source, headers=client.headers, expected_size=entry.size)
+class Arrival:
+    """A file that grows on disk while what arrives is compared with what is said of it."""
 
-
-def verify(client: Client, entry: Entry, target: Path) -> None:
-    """Compare a file with what the Hub says of it.
-
-    Raises:
-        RejectedError: size or digest differ.
-    """
-    size = target.stat().st_size
-    if size != entry.size:
-        raise RejectedError(_mismatch(entry, f"{entry.size} bytes", f"{size}"))
-    etag = client.digest(target, entry)
-    if etag != entry.etag:
-        raise RejectedError(
-            _mismatch(entry, f"{'sha256' if entry.is_large else 'git sha1'} {entry.etag}", etag)
-        )
-
-
-def _mismatch(entry: Entry, expected: str, got: str) -> str:
-    return (
-        f"'{entry.path}' arrived damaged: expected {expected}, got {got}. "
-        "The file was removed; pull again, and if it stays so, compare with the repository's page."
-    )
-
-
-class _CountedWriter:
-    """A file that reports what is written to it."""
-
-    def __init__(self, file: BinaryIO, progress: Progress) -> None:
-        self._file = file
+    def __init__(
+        self, target: Path, client: Client, entry: Entry, promise: Promise | None, progress: Progress
+    ) -> None:
+        self.target = target
+        self.entry = entry
+        self._make_proof: Callable[[], Proof] = lambda: Proof(entry, promise, client.digester(entry))
+        self._proof = self._make_proof()
         self._progress = progress
 
-    def write(self, data: bytes) -> int:
-        written = self._file.write(data)
-        self._progress(written)
-        return written
+    def __enter__(self) -> Self:
+        self._file = self.target.open("wb")
+        return self
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    @property
+    def count(self) -> int:
+        """How many bytes are there."""
+        return self._proof.count
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the content itself was compared, not only its size."""
+        return self._proof.covers_content
+
+    def write(self, data: bytes) -> None:
+        """Take what has arrived."""
+        self._proof.take(data)
+        self._file.write(data)
+        self._progress(len(data))
+
+    def restart(self) -> None:
+        """Begin anew: whoever sends does not go on where it was interrupted."""
+        self._progress(-self.count)
+        self._file.seek(0)
+        self._file.truncate()
+        self._proof = self._make_proof()
+
+    def conclude(self) -> None:
+        """Compare the whole."""
+        self._proof.conclude()
+
+
+def _through_http(client: Client, revision: str, arrival: Arrival) -> None:
+    """Read on from where an earlier attempt was interrupted."""
+    if arrival.count == arrival.entry.size:
+        return
+    url = client.content_url(arrival.entry.path, revision)
+    with bodies.opened(url, client.headers, arrival.count) as body:
+        if arrival.count and not body.is_part:
+            arrival.restart()
+        for block in body:
+            arrival.write(block)
+
+
+def _through_xet(client: Client, revision: str, arrival: Arrival) -> None:
+    entry = arrival.entry
+    if arrival.count:
+        arrival.restart()
+    route = client.xet_route(revision)
+    for block in xet.receive(route, client.headers, str(entry.xet_hash), entry.size):
+        arrival.write(block)
+
+
+def _verify_whole(client: Client, arrival: Arrival) -> None:
+    """Compare a bucket's file that no name promises: its digest is had of the whole file alone."""
+    entry = arrival.entry
+    if arrival.is_proven or entry.size == 0:
+        return
+    etag = client.digest(arrival.target, entry)
+    if etag != entry.etag:
+        raise RejectedError(damaged(entry.path, f"Xet hash {entry.etag}", etag))

@@ -8,6 +8,10 @@ from typing import IO, Any
 
 from fsspec.spec import AbstractBufferedFile
 
+from dvc_hf.errors import RejectedError
+from dvc_hf.promises import Promise
+from dvc_hf.proof import broken
+
 BLOCK = 5 * 1024 * 1024
 KEPT_IN_MEMORY = 1024 * 1024
 
@@ -20,13 +24,25 @@ def absolute(position: int | None, size: int | None) -> int | None:
 
 
 class RangedFile(AbstractBufferedFile):  # type: ignore[misc]
-    """A large file, read a block at a time."""
+    """A large file, read a block at a time; whoever reads it from start to end gets what was promised."""
 
-    def __init__(self, storage: Any, path: str, size: int) -> None:
+    def __init__(self, storage: Any, path: str, size: int, promise: Promise | None = None) -> None:
         super().__init__(storage, path, "rb", BLOCK, cache_type="readahead", size=size)
+        self._promise = promise
+        self._digest = promise.digester() if promise else None
+        self._count = 0
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        return bytes(self.fs.cat_file(self.path, start, end))
+        block = bytes(self.fs.cat_file(self.path, start, end))
+        if self._digest is not None and start == self._count:
+            self._count += len(block)
+            self._digest.update(block)
+            self._compare(self._digest.hexdigest() if self._count == self.size else None)
+        return block
+
+    def _compare(self, got: str | None) -> None:
+        if self._promise is not None and got not in (None, self._promise.digest):
+            raise RejectedError(broken(self.path, str(self._promise), str(got)))
 
 
 class WrittenFile(io.BufferedIOBase):

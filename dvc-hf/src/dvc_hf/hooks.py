@@ -42,9 +42,20 @@ HOOKS = (
     Hook("dvc_data.index.push", "compare", "versions.compare", "an overwrite is no deletion; prune is"),
     Hook("dvc_data.index.push", "_prune_existing_versions", "versions.prune_existing", "exact, few requests"),
     Hook("dvc_data.index.checkout", "_check_versioning", "versions.check_versioning", "no commit per output"),
+    Hook("dvc_data.index.checkout", "_create_files", "objects.create_files", "as a pull, for imports"),
+    Hook("dvc_data.index.checkout", "apply", "workspace.apply", "no link of git's leads out"),
     Hook("dvc_data.index.checkout", "transfer", "copying.transfer", "as in dvc_objects.fs.generic"),
+    Hook("dvc_data.index.fetch", "fetch", "objects.fetch", "what fails of versions and imports counts"),
+    Hook("dvc_data.index.fetch", "transfer", "objects.transfer", "as dvc_data.hashfile.transfer, bound here"),
+    Hook("dvc_data.index.fetch", "save", "objects.save", "as above, and is told"),
     Hook("dvc_data.index.fetch", "md5", "versions.md5", "a pull reads each file once, not twice"),
     Hook("dvc_data.index.fetch", "_filter_changed", "versions.filter_changed", "few requests for imports"),
+    Hook("dvc_data.hashfile.transfer", "transfer", "objects.transfer", "a bad listing fails alone"),
+    Hook("dvc_data.hashfile.db", "HashFileDB.add", "objects.add", "contents are what their names say"),
+    Hook("dvc_data.hashfile.tree", "Tree.from_list", "listings.from_list", "no name leads out of its folder"),
+    Hook("dvc_data.hashfile.tree", "Tree.load", "listings.load", "as above, said with the listing's name"),
+    Hook("dvc_data.index.index", "_load_from_storage", "objects.load_directory", "a refused listing is told"),
+    Hook("dvc_data.fs", "DataFileSystem._get_fs_path", "objects.locate", "as a pull, for dvc get"),
     Hook("dvc_objects.db", "ObjectDB._init", "copying.init", "no listing to learn which folders to make"),
     Hook("dvc_objects.fs.generic", "transfer", "copying.transfer", "no try to link a local file to the Hub"),
     Hook("dvc_objects.fs.generic", "_put", "copying.put", "uploads in groups of hundreds, not singly"),
@@ -79,7 +90,7 @@ def _wrap(module: ModuleType, hook: Hook) -> None:
     original = getattr(owner, name, None)
     if original is None:
         _autoload.warn(f"this DVC has no {hook.module}.{hook.name} (wanted for: {hook.why})")
-    elif not hasattr(original, "__dvc_hf__"):
+    elif hook.wrapper not in getattr(original, "__dvc_hf__", ()):
         setattr(owner, name, _wrapped(original, hook))
 
 
@@ -91,5 +102,6 @@ def _wrapped(original: Callable[..., Any], hook: Hook) -> Callable[..., Any]:
         replacement = getattr(import_module(f"dvc_hf.{file}"), name)
         return replacement(original, *args, **kwargs)
 
-    wrapper.__dvc_hf__ = hook  # type: ignore[attr-defined]
+    known = getattr(original, "__dvc_hf__", ())
+    wrapper.__dvc_hf__ = (*known, hook.wrapper)  # type: ignore[attr-defined]
     return wrapper

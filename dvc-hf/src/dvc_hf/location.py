@@ -8,6 +8,8 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HfUriError
 from huggingface_hub.utils import parse_hf_uri
 
+from dvc_hf import names
+
 PROTOCOL = "hf://"
 DEFAULT_BRANCH = "main"
 _KINDS = {"datasets": "dataset", "models": "model", "spaces": "space", "buckets": "bucket"}
@@ -29,6 +31,16 @@ class Location:
     repo_id: str
     revision: str | None = None
     path_in_repo: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse names that a request would carry to another place.
+
+        Raises:
+            ValueError: owner, name or revision lead out.
+        """
+        for part in (self.repo_id, self.revision):
+            if part is not None and names.leads_out(part):
+                raise ValueError(_refusal(self.url, f"{names.quoted(part)} leads out of it."))
 
     def __str__(self) -> str:
         """Print the path that DVC keeps: ``datasets/OWNER/NAME[@REVISION][/PATH]``."""
@@ -96,7 +108,8 @@ def parse_url(url: str) -> Location:
 
 def _refusal(url: str, reason: str) -> str:
     form = f"{PROTOCOL}[datasets/|models/|spaces/|buckets/]OWNER/NAME[@BRANCH][/PATH]"
-    return f"'{url}' names no place on the Hub: {reason} Write it as {form}, for instance {_EXAMPLE}."
+    place = names.quoted(url)
+    return f"{place} names no place on the Hub: {reason} Write it as {form}, for instance {_EXAMPLE}."
 
 
 def hub_url_of(address: str) -> Location | None:

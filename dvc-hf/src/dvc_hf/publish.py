@@ -6,6 +6,7 @@ from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
+from dvc_hf import manifest
 from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.entry import Entry
 from dvc_hf.location import parse_path
@@ -14,7 +15,7 @@ from dvc_hf.repository import Repository
 from dvc_hf.running import Push, running
 from dvc_hf.tracked import Folder, Tracked
 from dvc_hf.uploads import upload
-from dvc_hf.view import README, Plan, Shown, plan, read_manifest, write_manifest
+from dvc_hf.view import README, Plan, Shown, plan
 
 MANIFEST = "files/published.json"
 RANK_OF_MANIFEST, RANK_OF_NAMES = 1, 2  # so that what a broken push shows is known to be ours
@@ -79,24 +80,29 @@ class View:
 
     def _manifest(self) -> dict[str, Shown]:
         path = self._path(MANIFEST)
-        if path not in self.hub.entries([path]):
+        entry = self.hub.entries([path]).get(path)
+        if entry is None:
             return {}
-        root = self.remote.fs.join(str(self.hub.place), path)
         try:
-            return read_manifest(self.remote.fs.cat_file(root))
-        except (ValueError, KeyError, TypeError):
+            return manifest.read(self._manifest_text(entry))
+        except manifest.ManifestError as error:
             message = (
                 f"cannot read '{path}' in {self.hub.place.url}: it should list the names that DVC shows "
-                "there, and is damaged. Restore it from the repository's history, then push again."
+                f"there, and is damaged: {error}. Restore it from the repository's history, then push again."
             )
             raise ConfigError(message) from None
+
+    def _manifest_text(self, entry: Entry) -> bytes:
+        manifest.expect_size(entry.size)
+        path = self.remote.fs.join(str(self.hub.place), entry.path)
+        return bytes(self.remote.fs.cat_file(path))
 
     def _write_manifest(self, shown: dict[str, Shown]) -> None:
         path = self._path(MANIFEST)
         if not shown:
             self.hub.batch.remove(path)
             return
-        content = write_manifest(shown)
+        content = manifest.write(shown)
         ready = self.hub.client.inline(Upload(path, content))
         self.hub.batch.add(replace(ready, rank=RANK_OF_MANIFEST))
 

@@ -2,23 +2,27 @@
 
 # ruff: noqa: ARG002 - the signatures are fsspec's
 
+import errno
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
-from huggingface_hub.utils import get_session, hf_raise_for_status
 
+from dvc_hf import bodies, names
 from dvc_hf.downloads import download
 from dvc_hf.entry import Entry
-from dvc_hf.errors import raise_first
+from dvc_hf.errors import RejectedError, raise_first
 from dvc_hf.files import RangedFile, absolute
 from dvc_hf.listing import ListedStorage
-from dvc_hf.location import Location
+from dvc_hf.promises import Promise, promise_of
+from dvc_hf.proof import broken
 from dvc_hf.repository import Repository
 
 KEPT_IN_MEMORY = 16 * 1024 * 1024
+LARGEST_LISTING = 1024 * 1024 * 1024  # bytes: of some ten million files
 
 
 class ReadableStorage(ListedStorage):
@@ -27,6 +31,14 @@ class ReadableStorage(ListedStorage):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fresh: dict[str, Entry] = {}
+        self._promised: dict[str, Promise] = {}
+
+    def expect(self, promises: Mapping[str, Promise]) -> None:
+        """Know what DVC says of the content of paths that are to be read next; an object's says it itself."""
+        self._promised.update(promises)
+
+    def _promise(self, path: str, name: str) -> Promise | None:
+        return self._promised.pop(path, None) or promise_of(name)
 
     def prefetch(self, paths: Sequence[str]) -> None:
         """Ask for many files at once, each for one download to come."""
@@ -48,29 +60,27 @@ class ReadableStorage(ListedStorage):
             return staged.bytes()[first:stop]
         if staged is not None:
             raise_first(repo.batch.commit())
-        return self._ranged(repo, name, version, first, stop)
+        content = self._ranged(repo, name, version, first, stop)
+        is_whole = not first and stop is None
+        promise = self._promise(path, name) if is_whole else None
+        if promise and not promise.is_kept_by(content):
+            raise RejectedError(broken(name, str(promise), f"{len(content)} other bytes"))
+        return content
 
     def _ranged(
         self, repo: Repository, name: str, version: str | None, first: int, stop: int | None
     ) -> bytes:
+        if names.is_impossible(name):
+            raise FileNotFoundError(errno.ENOENT, "no such file on the Hub", names.quoted(name))
         client = repo.client
+        most = LARGEST_LISTING if name.endswith(".dir") else None
         url = client.content_url(name, version or repo.place.branch)
-        headers = dict(client.headers)
-        if first or stop is not None:
-            headers["Range"] = f"bytes={first}-{'' if stop is None else stop - 1}"
+        place = replace(repo.place.at(version or repo.place.revision), path_in_repo=name)
 
         def question() -> bytes:
-            response = get_session().get(url, headers=headers, follow_redirects=True, timeout=60)
-            if response.status_code == 416:
-                return b""
-            hf_raise_for_status(response)
-            return (
-                bytes(response.content)
-                if response.status_code == 206
-                else bytes(response.content)[first:stop]
-            )
+            with bodies.opened(url, client.headers, first, stop) as body:
+                return body.read(first, stop, most)
 
-        place = Location(repo.place.repo_type, repo.place.repo_id, version or repo.place.revision, name)
         return client.ask(question, "read", place)
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> Any:
@@ -87,7 +97,7 @@ class ReadableStorage(ListedStorage):
             raise IsADirectoryError(21, "is a folder of the Hub", path)
         if int(info["size"]) <= KEPT_IN_MEMORY:
             return io.BytesIO(self.cat_file(path))
-        return RangedFile(self, path, size=int(info["size"]))
+        return RangedFile(self, path, int(info["size"]), self._promise(path, name))
 
     def get_file(self, rpath: str, lpath: str, callback: Callback = DEFAULT_CALLBACK, **kwargs: Any) -> None:
         """Download a file and prove it by size and digest."""
@@ -103,4 +113,6 @@ class ReadableStorage(ListedStorage):
         target = Path(lpath)
         target.parent.mkdir(parents=True, exist_ok=True)
         callback.set_size(entry.size)
-        download(repo.client, entry, version or repo.place.branch, target, callback.relative_update)
+        promise = self._promise(rpath, name)
+        revision = version or repo.place.branch
+        download(repo.client, entry, revision, target, callback.relative_update, promise)

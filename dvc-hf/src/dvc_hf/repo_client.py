@@ -17,8 +17,9 @@ from huggingface_hub.utils._xet import XetTokenType, xet_connection_info_refresh
 from dvc_hf import preupload
 from dvc_hf.changes import Upload, Uploaded, git_oid
 from dvc_hf.client import Client
-from dvc_hf.entry import Entry
+from dvc_hf.entry import Entry, commit_hash
 from dvc_hf.log import logger
+from dvc_hf.promises import Digest
 
 ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60, and may make the commit all the same
 BLOCK = 1024 * 1024
@@ -37,7 +38,7 @@ class RepoClient(Client):
     def head(self) -> str:
         """The commit hash of the branch."""
         info = self.ask(lambda: self.api.repo_info(**self._repo, revision=self.place.branch), "read")
-        return str(info.sha)
+        return commit_hash(info.sha)
 
     def tree(self, path: str, revision: str | None = None, *, recursive: bool = False) -> list[Entry]:
         """Everything below a folder, or nothing where there is no such folder."""
@@ -78,7 +79,8 @@ class RepoClient(Client):
             timeout=ANSWER_WITHIN_S,
         )
         hf_raise_for_status(response, endpoint_name="commit")
-        return str(response.json()["commitOid"])
+        answer = response.json()
+        return commit_hash(answer.get("commitOid") if isinstance(answer, dict) else answer)
 
     def content_url(self, path: str, revision: str) -> str:
         """Where a file's content is read over HTTP."""
@@ -90,12 +92,15 @@ class RepoClient(Client):
             token_type=XetTokenType.READ, **self._repo, revision=revision, endpoint=self.endpoint
         )
 
-    def digest(self, path: Path, entry: Entry) -> str:
+    def digester(self, entry: Entry) -> Digest:
         """The sha256 of a large file, git's sha1 of a small one."""
         if entry.is_large:
-            state = hashlib.sha256()
-        else:
-            state = hashlib.sha1(b"blob %d\0" % entry.size, usedforsecurity=False)
+            return hashlib.sha256()
+        return hashlib.sha1(b"blob %d\0" % entry.size, usedforsecurity=False)
+
+    def digest(self, path: Path, entry: Entry) -> str:
+        """The etag of a local file, if it is the file of this entry."""
+        state = self.digester(entry)
         with path.open("rb") as file:
             while block := file.read(BLOCK):
                 state.update(block)

@@ -22,13 +22,15 @@ def wait_s(error: Exception, attempt: int) -> float | None:
     return asked if asked <= LONGEST_WAIT_S else None
 
 
-def retried(ask: Callable[[], Answer], what: str) -> Answer:
-    """Ask; after a passing failure wait and ask again, a few times."""
-    attempt = 0
+def retried(ask: Callable[[], Answer], what: str, arrived: Callable[[], int] = lambda: 0) -> Answer:
+    """Ask; after a passing failure wait and ask again, a few times since more has arrived last."""
+    attempt = count = 0
     while True:
         try:
             return ask()
         except Exception as error:
+            if arrived() > count:
+                attempt, count = 0, arrived()
             pause = wait_s(error, attempt)
             if pause is None:
                 raise

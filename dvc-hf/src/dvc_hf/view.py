@@ -1,12 +1,16 @@
 """Decides which plain names the Hub repository shows: arithmetic on names, without a request."""
 
-import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from dvc_hf import names
 
 README = "README.md"
+_OF_DVC = re.compile(
+    r"(^|/)([0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$"  # objects, in DVC 2's layout too
+    r"|runs/[0-9a-f]{2}/[0-9a-f]{64}/|files/published\.json$|\.dvc/)"
+)
 
 
 @dataclass(frozen=True)
@@ -75,23 +79,8 @@ def plan(
 def refusal(name: str) -> str | None:
     """Why a name cannot be shown, if it cannot."""
     parts = name.split("/")
-    if parts[0] == "files":
-        return "'files' is where DVC keeps its objects"
+    if parts[0] == "files" or _OF_DVC.search(name):
+        return "'files' is where DVC keeps its objects" if parts[0] == "files" else "DVC keeps its own there"
     if name == ".gitattributes":
         return "the Hub keeps its own .gitattributes"
     return names.refusal(name)
-
-
-def read_manifest(text: bytes) -> dict[str, Shown]:
-    """Read which names are ours."""
-    listed = json.loads(text)["names"]
-    return {name: Shown(shown["md5"], shown["etag"], shown.get("before")) for name, shown in listed.items()}
-
-
-def write_manifest(shown: Mapping[str, Shown]) -> bytes:
-    """Write which names are ours; the same names give the same bytes."""
-    about = (
-        "The names that `dvc push` shows in this repository. dvc-hf changes and removes these, nothing else."
-    )
-    listed = {name: {k: v for k, v in asdict(item).items() if v} for name, item in sorted(shown.items())}
-    return json.dumps({"about": about, "names": listed}, indent=1, ensure_ascii=False).encode() + b"\n"

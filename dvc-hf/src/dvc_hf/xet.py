@@ -1,7 +1,7 @@
-"""Sends content to the Xet store: only the chunks that it lacks."""
+"""Sends content to the Xet store, only the chunks that it lacks, and reads it back."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from huggingface_hub.utils._xet import (
@@ -45,6 +45,33 @@ def send(route: str, headers: dict[str, str], group: Sequence[Upload]) -> list[U
                     handles.append(commit.start_upload_file(os.fspath(item.content), sha256=SKIP_SHA256))
                 bars.follow(handles[-1].task_id, item)
         return [bars.finish(handle, item) for handle, item in zip(handles, group, strict=True)]
+    except KeyboardInterrupt:
+        abort_xet_session()  # type: ignore[no-untyped-call]
+        raise
+
+
+def receive(route: str, headers: dict[str, str], digest: str, size: int) -> Iterator[bytes]:
+    """Read a file from its start to its end.
+
+    Args:
+        route: where a token is had that reads from the store.
+        headers: of the user.
+        digest: the file's Xet hash.
+        size: in bytes.
+    """
+    from hf_xet import XetFileInfo
+
+    access = refresh_xet_connection_info(file_data=XetFileData(digest, route), headers=headers)
+    try:
+        with get_xet_session().new_download_stream_group(  # type: ignore[no-untyped-call]
+            endpoint=access.endpoint,
+            token=access.access_token,
+            token_expiry_unix_secs=access.expiration_unix_epoch,
+            token_refresh_url=route,
+            token_refresh_headers=headers,
+            custom_headers=xet_headers_without_auth(headers),
+        ) as group:
+            yield from group.download_stream(XetFileInfo(digest, size))
     except KeyboardInterrupt:
         abort_xet_session()  # type: ignore[no-untyped-call]
         raise

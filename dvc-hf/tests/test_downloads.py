@@ -1,0 +1,222 @@
+"""A file is compared while it arrives, and a body ends where it was announced to end."""
+
+import gzip
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc_hf.downloads import download
+from dvc_hf.entry import Entry
+from dvc_hf.errors import RejectedError
+from dvc_hf.location import Location
+from dvc_hf.promises import LEGACY, Promise, promise_of
+from dvc_hf.repo_client import RepoClient
+from dvc_hf.repository import Account
+from dvc_hf.storage import HubStorage
+
+CONTENT = b"\0content" * 1000
+ENTRY = Entry("x.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), is_large=True)
+CHUNK = 64 * 1024
+MOST_SENT = 32 * 1024 * 1024  # far more than any client's buffers
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class HostileServer(ThreadingHTTPServer):
+    """Answers every question for a file in a way of its own, and counts what it sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer: Answer = plain(CONTENT)
+        self.sent = 0
+        self.ranges: list[str | None] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: HostileServer
+
+    def do_GET(self) -> None:
+        self.server.ranges.append(self.headers["Range"])
+        self.close_connection = True
+        try:
+            self.server.answer(self)
+        except OSError:
+            return  # the client hung up
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def begin(self, status: int = 200, **headers: object) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def send(self, data: bytes) -> None:
+        self.wfile.write(data)
+        self.server.sent += len(data)
+
+
+def plain(content: bytes, **headers: object) -> Answer:
+    def answer(handler: Any) -> None:
+        handler.begin(Content_Length=len(content), **headers)
+        handler.send(content)
+
+    return answer
+
+
+def endless(handler: Any) -> None:
+    handler.begin(Transfer_Encoding="chunked")
+    while handler.server.sent < MOST_SENT:
+        handler.send(b"%x\r\n" % CHUNK + bytes(CHUNK) + b"\r\n")
+
+
+def too_long(handler: Any) -> None:
+    handler.begin(Content_Length=MOST_SENT)
+    while handler.server.sent < MOST_SENT:
+        handler.send(bytes(CHUNK))
+
+
+def cut_in_the_middle(handler: Any) -> None:
+    """Break off after some bytes each time, and go on from where one is asked to."""
+    start = int((handler.headers["Range"] or "bytes=0-")[6:].rstrip("-"))
+    handler.begin(206 if start else 200, Content_Length=len(CONTENT) - start)
+    handler.send(CONTENT[start : start + 1500])
+
+
+def cut_and_begun_anew(handler: Any) -> None:
+    """Break off, then know nothing of ranges."""
+    handler.begin(Content_Length=len(CONTENT))
+    handler.send(CONTENT[:1500] if len(handler.server.ranges) == 1 else CONTENT)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
+    monkeypatch.setattr("dvc_hf.retries.WAITS_S", (0.0,) * 2)
+    server = HostileServer()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def fetch(server: HostileServer, target: Path, promise: Promise | None = None, entry: Entry = ENTRY) -> int:
+    """Download, and give back what the bar shows in the end."""
+    client = RepoClient(Location("dataset", "o/n"), endpoint=server.address, token=None, create=None)
+    seen: list[int] = []
+    download(client, entry, "main", target, seen.append, promise)
+    return sum(seen)
+
+
+@pytest.mark.parametrize("answer", [plain(CONTENT), cut_in_the_middle, cut_and_begun_anew])
+def test_a_file_arrives_whole_whatever_interrupts_it(
+    server: HostileServer, tmp_path: Path, answer: Answer
+) -> None:
+    server.answer = answer
+    promise = Promise(hashlib.md5(CONTENT).hexdigest())
+    assert fetch(server, tmp_path / "x", promise) == len(CONTENT)
+    assert (tmp_path / "x").read_bytes() == CONTENT
+
+
+def test_what_arrived_before_an_interruption_is_not_sent_again(server: HostileServer, tmp_path: Path) -> None:
+    server.answer = cut_in_the_middle
+    fetch(server, tmp_path / "x")
+    assert server.sent == len(CONTENT)
+    assert server.ranges[:3] == [None, "bytes=1500-", "bytes=3000-"]
+
+
+@pytest.mark.parametrize("answer", [endless, too_long])
+def test_a_body_that_goes_on_past_its_announced_size_is_left(
+    server: HostileServer, tmp_path: Path, answer: Answer
+) -> None:
+    server.answer = answer
+    with pytest.raises(RejectedError, match="expected 8000 bytes, got more"):
+        fetch(server, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    assert server.sent < MOST_SENT
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x" * 1000])
+def test_a_packed_body_is_refused_unread(server: HostileServer, tmp_path: Path, encoding: str) -> None:
+    server.answer = plain(gzip.compress(CONTENT), Content_Encoding=encoding)
+    with pytest.raises(RejectedError, match="expected a file as it is, got one packed as") as refused:
+        fetch(server, tmp_path / "x")
+    assert len(str(refused.value)) < 400
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CONTENT[:-1], "expected 8000 bytes, got 7999"),
+        (CONTENT[:-1] + b"x", f"expected sha256 {ENTRY.etag}, got "),
+    ],
+)
+def test_a_damaged_file_is_not_left(server: HostileServer, tmp_path: Path, content: bytes, said: str) -> None:
+    server.answer = plain(content)
+    with pytest.raises(RejectedError, match=said):
+        fetch(server, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_file_that_breaks_its_promise_is_not_left(server: HostileServer, tmp_path: Path) -> None:
+    with pytest.raises(RejectedError, match=f"expected md5 {'0' * 32}, got"):
+        fetch(server, tmp_path / "x", Promise("0" * 32))
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("answer", [endless, too_long])
+def test_a_read_into_memory_ends_too(server: HostileServer, monkeypatch: Any, answer: Answer) -> None:
+    monkeypatch.setattr("dvc_hf.bodies.UNANNOUNCED", 1000)
+    monkeypatch.setattr("dvc_hf.reading.LARGEST_LISTING", 1000)
+    server.answer = answer
+    storage = HubStorage(Account(server.address))
+    with pytest.raises(RejectedError, match="expected at most 1000 bytes, got more"):
+        storage.cat_file(f"datasets/o/n/files/md5/ab/{'0' * 30}.dir")
+    assert len(storage.cat_file("datasets/o/n/x.bin", 1, 1000)) == 999
+    assert server.sent < MOST_SENT
+
+
+def test_a_part_is_the_part_that_was_asked_for_whoever_sends_the_whole(server: HostileServer) -> None:
+    storage = HubStorage(Account(server.address))
+    assert storage.cat_file("datasets/o/n/x.bin", 2, 9) == CONTENT[2:9]
+    assert storage.cat_file("datasets/o/n/x.bin", 2) == CONTENT[2:]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a\r\nb\r\n" * 300_000, b"\0\r\n" * 400_000, b"x" * (1 << 20) + b"\r\n"]
+)
+@pytest.mark.parametrize("block", [1000, 1 << 20, 3_000_000])
+def test_the_digest_of_dvc_2_is_dvcs_own(tmp_path: Path, content: bytes, block: int) -> None:
+    from dvc_data.hashfile.hash import file_md5
+
+    (tmp_path / "x").write_bytes(content)
+    digester = Promise("0" * 32, LEGACY).digester()
+    for start in range(0, len(content), block):
+        digester.update(content[start : start + block])
+    assert digester.hexdigest() == file_md5(str(tmp_path / "x"), name=LEGACY)
+
+
+@pytest.mark.parametrize(
+    "path", ["x", f"files/md5/ab/{'0' * 29}", f"files/md5/AB/{'0' * 30}", f"ab/{'0' * 30}"]
+)
+def test_only_the_path_of_an_object_promises_something(path: str) -> None:
+    assert promise_of(path) is None
+    for suffix in ("", ".dir"):
+        assert promise_of(f"sub/files/md5/ab/{'0' * 30}{suffix}") == Promise(f"ab{'0' * 30}")
+
+
+@pytest.mark.parametrize("oid", ["", "../../x", "0" * 31, "0" * 33, "0" * 32 + ".dir/..", None, 7])
+def test_what_is_no_objects_name_is_refused(oid: Any) -> None:
+    with pytest.raises(RejectedError, match="expected an md5 of 32 hexadecimal digits"):
+        Promise.of(oid, "md5")
