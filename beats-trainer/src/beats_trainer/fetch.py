@@ -136,7 +136,7 @@ def known_checkpoints(*, local_files_only: bool = False) -> list[Pin]:
     registry = Registry(read_listing=read_listing)
     pins = registry.all()
     for origin, reason in registry.unread.items():
-        logger.warning("the listing of %s is left out: %s", origin, reason)
+        logger.warning("%s is left out: %s", origin, reason)
     return pins
 
 

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
 from beats_trainer.pinfile import WEIGHTS, FolderPin, Pin, read_pin
@@ -31,13 +31,22 @@ class Registry:
         self._paths = tuple(pin_paths() if paths is None else paths)
         self._read_listing = read_listing
         self.unread: dict[str, str] = {}
+        self.broken: dict[Path, PinError] = {}
 
     @cached_property
     def _documents(self) -> list[Pin | FolderPin]:
-        return [read_pin(path) for path in self._paths]
+        """The pins that can be read; one that cannot does not hide the others."""
+        documents = []
+        for path in self._paths:
+            try:
+                documents.append(read_pin(path))
+            except PinError as error:
+                self.broken[path] = error
+                self.unread[str(path)] = str(error)
+        return documents
 
     def all(self) -> list[Pin]:
-        """Every checkpoint, by order of precedence; listings that cannot be read end up in `unread`."""
+        """Every checkpoint, by order of precedence; pins and listings that cannot be read are in `unread`."""
         groups = []
         for document in self._documents:
             try:
@@ -62,10 +71,14 @@ class Registry:
 
         Raises:
             UnknownCheckpointError: There is none. The message has the near misses and all names.
-            PinError: The name fits two different files.
+            PinError: The name fits two different files, or that of a pin which cannot be read.
         """
         passed: list[Pin] = []
-        for document in self._documents:
+        documents = self._documents
+        for path, error in self.broken.items():
+            if name.casefold() in _names_of(path):
+                raise error
+        for document in documents:
             entries = self._entries(document)
             matches = _matches(entries, name)
             if matches:
@@ -126,6 +139,12 @@ def _first_of_each(pins: Iterable[Pin]) -> list[Pin]:
     for pin in pins:
         found.setdefault(pin.filename.casefold(), pin)
     return list(found.values())
+
+
+def _names_of(path: Path) -> set[str]:
+    """What the pin of this file would be called: another pin must not take its name because it is broken."""
+    filename = PurePosixPath(path.stem)
+    return {filename.name.casefold(), filename.stem.casefold()}
 
 
 def _matches(pins: list[Pin], name: str) -> list[Pin]:
