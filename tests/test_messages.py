@@ -16,7 +16,18 @@ WORDS = 4  # a sentence has at least so many
 MODULES = (
     *("fetch", "transfer", "huberror", "hubcache", "hubpin", "cachelock", "partial", "patience", "answer"),
     *("pins", "pinfile", "place", "shelf", "digest", "signed", "signature", "licences", "load"),
-    *("sniff", "container", "instructions", "checkpoint", "publish", "publication", "card", "bundle"),
+    *(
+        "sniff",
+        "container",
+        "instructions",
+        "content",
+        "checkpoint",
+        "heads",
+        "publish",
+        "publication",
+        "card",
+    ),
+    *("bundle", "archive", "carried", "settling", "foreign", "plainyaml", "measure"),
     *("commands/publish", "commands/pin", "commands/registry", "commands/bundle", "commands/card"),
 )
 ALSO_ON_THE_PAGE = ("model", "doctor")

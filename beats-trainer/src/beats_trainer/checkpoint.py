@@ -7,7 +7,6 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ from beats_trainer.shapes import expected_shapes, infer_config
 from beats_trainer.sniff import Kind, sniff
 
 LONGEST_NAME = 100  # letters of a tensor's name in a message
-# What PyTorch and safetensors raise for damaged files: there is no common base. Caught round their calls alone,
-# for round our own these types would be faults of ours.
+# What PyTorch and safetensors raise for damaged files: there is no common base. Caught round their calls
+# alone, for round our own these types would be faults of ours.
 _UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -147,8 +146,8 @@ def _refuse_excess(path: Path, layout: Layout) -> None:
         whole = tensor.layout == torch.strided and tensor.device.type == "cpu"
         if not (whole and tensor.is_floating_point()):
             message = (
-                f"{path}: {name[:LONGEST_NAME]} holds no plain floating-point numbers ({tensor.dtype}, {tensor.layout}). "
-                "Nothing was loaded. Save the weights as float32."
+                f"{path}: {name[:LONGEST_NAME]} holds no plain floating-point numbers ({tensor.dtype}, "
+                f"{tensor.layout}). Nothing was loaded. Save the weights as float32."
             )
             raise CheckpointError(message)
     tables = {id(value) for name, value in layout.weights.items() if name.endswith(TABLE)}
@@ -209,4 +208,5 @@ def _refuse_mismatch(
 
 def _some(names: list[str], limit: int = 5) -> str:
     rest = len(names) - limit
-    return ", ".join(name[:LONGEST_NAME] for name in names[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    named = ", ".join(name[:LONGEST_NAME] for name in names[:limit])
+    return named + (f" and {rest} more" if rest > 0 else "")

@@ -53,7 +53,7 @@ class BEATsConfig:
             message = f"input_patch_size {self.input_patch_size} does not divide {N_MELS} mels"
             raise ValueError(message)
         if self.encoder_embed_dim % self.conv_pos_groups:
-            message = f"encoder_embed_dim {self.encoder_embed_dim} does not divide into {self.conv_pos_groups} groups"
+            message = f"{self.encoder_embed_dim} dimensions do not divide into {self.conv_pos_groups} groups"
             raise ValueError(message)
         if not 0 < self.num_buckets // 4 < self.max_distance:
             message = f"{self.num_buckets} buckets do not reach a max_distance of {self.max_distance}"

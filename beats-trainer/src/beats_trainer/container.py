@@ -87,7 +87,9 @@ def _inspect_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         raise _refused(path, "it is a TorchScript archive, which is a program", "tensors alone")
     packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
     if packed:
-        raise _refused(path, f"it holds compressed files ({packed[0][:100]})", "stored ones, as PyTorch writes")
+        raise _refused(
+            path, f"it holds compressed files ({packed[0][:100]})", "stored ones, as PyTorch writes"
+        )
     total = sum(entry.file_size for entry in entries)
     if total > path.stat().st_size or len(set(names)) < len(names):
         raise _refused(path, f"its files overlap: {total:,} bytes in all", "each byte to be of one file")

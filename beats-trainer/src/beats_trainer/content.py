@@ -1,4 +1,4 @@
-"""What the container of a checkpoint gave, as types: tensors by name, config, labels, the words on its heads."""
+"""What the container of a checkpoint gave, as types: tensors by name, config, labels, words on its heads."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def parse_content(path: Path, content: object) -> Content:
     whole = Field(Text("the checkpoint", str(path), ADVICE, CheckpointError), "", content)
     if not isinstance(content, dict):
         message = (
-            f"{path} is no checkpoint: it holds a {type(content).__name__}; expected a dictionary of tensors. "
-            "Look for the file that holds the encoder."
+            f"{path} is no checkpoint: it holds a {type(content).__name__}; expected a dictionary of "
+            "tensors. Look for the file that holds the encoder."
         )
         raise CheckpointError(message)
     _refuse_endless(whole)
@@ -83,7 +83,7 @@ def _index(key: Field) -> int:
         return int(key.value)
     whole = key.whole()
     if whole is None:
-        raise key.fault("a whole number")
+        key.refuse("a whole number")
     return whole
 
 
@@ -125,5 +125,5 @@ def parse_activation(activation: Field) -> Activation | None:
         if said == known:
             return known  # type: ignore[no-any-return]
     if said:
-        raise activation.fault(f"{' or '.join(get_args(Activation))}")
+        activation.refuse(f"{' or '.join(get_args(Activation))}")
     return None

@@ -1,13 +1,13 @@
-"""Texts that others wrote, read once: bounded in size, depth and number of values, and typed field by field."""
+"""Texts that others wrote, read once: bounded in size, depth and number of values, typed field by field."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from beats_trainer.errors import BeatsError
 from beats_trainer.measure import as_plain, excess, shown
@@ -27,22 +27,23 @@ class Text:
     remedy: str
     error: type[BeatsError]
 
-    def fault(self, found: str, expected: str) -> BeatsError:
-        """The error for what was found in place of what was expected."""
-        return self.error(f"cannot read {self.what} {self.file}: {found}; expected {expected}. {self.remedy}")
+    def refuse(self, found: str, expected: str, cause: Exception | None = None) -> NoReturn:
+        """Raises the error for what was found in place of what was expected."""
+        message = f"cannot read {self.what} {self.file}: {found}; expected {expected}. {self.remedy}"
+        raise self.error(message) from cause
 
 
 @dataclass(frozen=True)
 class Field:
-    """One value of a foreign text and where it stands; each method gives it as a type, or raises its error."""
+    """One value of a foreign text and where it stands; each method gives it as a type, or refuses it."""
 
     origin: Text
     name: str
     value: object
 
-    def fault(self, expected: str) -> BeatsError:
-        """The error for a value of another type."""
-        return self.origin.fault(f"{self.name or 'the whole'} is {shown(self.value)}", expected)
+    def refuse(self, expected: str, cause: Exception | None = None) -> NoReturn:
+        """Raises the error for a value of another type."""
+        self.origin.refuse(f"{self.name or 'the whole'} is {shown(self.value)}", expected, cause)
 
     def __getitem__(self, key: str) -> Field:
         """The field of a table; one that is absent holds None."""
@@ -57,7 +58,7 @@ class Field:
         if self.value is None:
             return {}
         if not isinstance(self.value, dict):
-            raise self.fault("a table of names and values")
+            self.refuse("a table of names and values")
         return as_plain(self.value)
 
     def named(self) -> Iterator[tuple[str, object]]:
@@ -77,7 +78,7 @@ class Field:
         if self.value is None:
             return []
         if not isinstance(self.value, list | tuple):
-            raise self.fault("a list")
+            self.refuse("a list")
         return [Field(self.origin, f"{self.name}[{i}]", value) for i, value in enumerate(self.value)]
 
     def text(self) -> str:
@@ -85,7 +86,7 @@ class Field:
         if self.value is None:
             return ""
         if not isinstance(self.value, str) or not _is_unicode(self.value):
-            raise self.fault("a text")
+            self.refuse("a text")
         return self.value
 
     def texts(self) -> tuple[str, ...]:
@@ -98,17 +99,21 @@ class Field:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST_WHOLE:
-            raise self.fault("a whole number, 0 or more")
+            self.refuse("a whole number, 0 or more")
+        return value
+
+    def real(self) -> bool | int | float:
+        """The value as it is, if it is a finite number, or yes or no."""
+        value = self.value
+        if not isinstance(value, int | float) or not abs(value) < LARGEST_WHOLE:
+            self.refuse("a number of a sane size")
         return value
 
     def number(self) -> float:
         """The value as a finite number."""
-        value = self.value
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
-            raise self.fault("a number")
-        if abs(value) >= LARGEST_WHOLE:
-            raise self.fault(f"a number below {LARGEST_WHOLE:.0e}")
-        return float(value)
+        if isinstance(self.value, bool):
+            self.refuse("a number")
+        return float(self.real())
 
 
 def read_bytes(path: Path, origin: Text, largest: int = LARGEST_YAML) -> bytes:
@@ -117,9 +122,9 @@ def read_bytes(path: Path, origin: Text, largest: int = LARGEST_YAML) -> bytes:
         with path.open("rb") as file:
             data = file.read(largest + 1)
     except OSError as error:
-        raise origin.fault(f"{type(error).__name__}: {error.strerror}", "a file that can be read") from error
+        origin.refuse(f"{type(error).__name__}: {error.strerror}", "a file that can be read", error)
     if len(data) > largest:
-        raise origin.fault(f"it has more than {largest:,} bytes", "a text of the usual size")
+        origin.refuse(f"it has more than {largest:,} bytes", "a text of the usual size")
     return data
 
 
@@ -128,31 +133,31 @@ def decode(data: bytes, origin: Text) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise origin.fault(f"the byte at {error.start:,} is no UTF-8", "a text") from error
+        origin.refuse(f"the byte at {error.start:,} is no UTF-8", "a text", error)
 
 
 def parse_yaml(data: bytes, origin: Text) -> Field:
     """The one document of a YAML text."""
     if len(data) > LARGEST_YAML:
-        raise origin.fault(f"it has {len(data):,} bytes", f"at most {LARGEST_YAML:,}")
+        origin.refuse(f"it has {len(data):,} bytes", f"at most {LARGEST_YAML:,}")
     try:
         value = load_yaml(decode(data, origin))
     except ValueError as error:
-        raise origin.fault(str(error), "plain YAML") from error
+        origin.refuse(str(error), "plain YAML", error)
     return bounded(value, origin)
 
 
 def parse_json(data: bytes | str, origin: Text) -> Field:
     """The value of a JSON text."""
     if len(data) > LARGEST_JSON:
-        raise origin.fault(f"it has {len(data):,} bytes", f"at most {LARGEST_JSON:,}")
+        origin.refuse(f"it has {len(data):,} bytes", f"at most {LARGEST_JSON:,}")
     text = decode(data, origin) if isinstance(data, bytes) else data
     try:
         value = json.loads(text, object_pairs_hook=_once_each, parse_constant=_refuse_constant)
     except RecursionError as error:
-        raise origin.fault("it is nested without end", "JSON") from error
+        origin.refuse("it is nested without end", "JSON", error)
     except ValueError as error:
-        raise origin.fault(str(error)[:200], "JSON") from error
+        origin.refuse(str(error)[:200], "JSON", error)
     return bounded(value, origin)
 
 
@@ -160,7 +165,7 @@ def bounded(value: object, origin: Text, name: str = "") -> Field:
     """A value that is neither deeper nor, with all that it shares counted, larger than anything of use."""
     found = excess(value)
     if found:
-        raise origin.fault(f"{name or 'it'} holds {found}", "a few plain values")
+        origin.refuse(f"{name or 'it'} holds {found}", "a few plain values")
     return Field(origin, name, value)
 
 

@@ -1,4 +1,4 @@
-"""How much a value holds once all that it shares is counted as often as it is named, and what to show of it."""
+"""How much a value holds, with all that it shares counted as often as it is named, and what to show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN = (bool, float, complex, bytes, type(None))
 
 
 def excess(value: object) -> str:
-    """What there is too much of in a value; empty where its size is sane. Cycles have no end, so they count."""
+    """What there is too much of in a value; empty where that is sane; a cycle has no end."""
     waiting, count = [(value, 0)], 1
     while waiting:
         here, depth = waiting.pop()
@@ -44,11 +44,11 @@ class _Shown(reprlib.Repr):
         self.maxlevel, self.maxstring, self.maxother = 2, 60, 60
         self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 4
 
-    def repr_int(self, x: int, level: int) -> str:
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 - as the parent has it
         """Of a number that has more digits than anybody reads, its length."""
         return repr(x) if x.bit_length() <= _LONGEST_NUMBER else f"a number of {x.bit_length():,} bits"
 
-    def repr_instance(self, x: object, level: int) -> str:
+    def repr_instance(self, x: object, level: int) -> str:  # noqa: ARG002
         """Of anything else, its type: a tensor's own repr computes."""
         return repr(x)[: self.maxother] if isinstance(x, _PLAIN) else f"a {type(x).__name__}"
 
@@ -56,7 +56,9 @@ class _Shown(reprlib.Repr):
         """The first entries, in their order: to sort them would compare them all."""
         if level <= 0:
             return "{...}"
-        pairs = [f"{self.repr1(k, level - 1)}: {self.repr1(x[k], level - 1)}" for k in list(x)[: self.maxdict]]
+        pairs = [
+            f"{self.repr1(k, level - 1)}: {self.repr1(x[k], level - 1)}" for k in list(x)[: self.maxdict]
+        ]
         return "{" + ", ".join(pairs + ["..."] * (len(x) > self.maxdict)) + "}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -104,9 +104,9 @@ class FolderPin:
     def _entry(self, row: Field) -> Pin:
         relpath, md5 = row["relpath"].text(), _digest(row["md5"], MD5)
         if not is_inner(relpath):
-            raise row["relpath"].fault("a path inside the folder")
+            row["relpath"].refuse("a path inside the folder")
         if not md5:
-            raise row["md5"].fault("an md5")
+            row["md5"].refuse("an md5")
         path = PurePosixPath(relpath)
         sources = (self.root.join(_object_path(md5)),) if self.root else ()
         name = str(path.with_suffix(""))
@@ -123,35 +123,35 @@ def read_pin(path: Path) -> Pin | FolderPin:
     return parse_pin(parse_yaml(read_bytes(path, origin), origin), path)
 
 
-def parse_pin(document: Field, path: Path) -> Pin | FolderPin:
+def parse_pin(document: Field, path: Path | None = None) -> Pin | FolderPin:
     """The pin that the document of a `.dvc` file states.
 
     Args:
         document: The whole of it; faults are raised as its origin says.
-        path: Where it lies: the DVC config above it says where its objects are.
+        path: Where it lies: the DVC config above it says where its objects are. Without it nothing does.
     """
     outs = document["outs"].items()
     if not outs:
-        raise document["outs"].fault("a list with one entry")
+        document["outs"].refuse("a list with one entry")
     out, meta = outs[0], _meta(document["meta"])
     target, md5 = out["path"].text(), out["md5"].text()
     if not target:
-        raise out["path"].fault("the path of a file or folder")
+        out["path"].refuse("the path of a file or folder")
     if not md5.endswith(FOLDER):
         return _file_pin(path, document, out, meta)
     if not MD5.fullmatch(md5.removesuffix(FOLDER)):
-        raise out["md5"].fault("an md5 and .dir")
+        out["md5"].refuse("an md5 and .dir")
     root, said = _remote_root(path, out), _said(document)
-    return FolderPin(md5.removesuffix(FOLDER), root, said, meta, str(path))
+    return FolderPin(md5.removesuffix(FOLDER), root, said, meta, document.origin.file)
 
 
-def _file_pin(path: Path, document: Field, out: Field, meta: Table) -> Pin:
+def _file_pin(path: Path | None, document: Field, out: Field, meta: Table) -> Pin:
     deps = document["deps"].items()
     dep = deps[0] if deps else Field(document.origin, "deps[0]", None)
     sizes = (dep["size"].whole(), out["size"].whole(), document["meta"]["size"].whole())
     filename = PurePosixPath(out["path"].text()).name
     if not is_plain(filename):
-        raise out["path"].fault(f"a path that ends in {NAME}")
+        out["path"].refuse(f"a path that ends in {NAME}")
     return Pin(
         _name(filename),
         filename,
@@ -160,7 +160,7 @@ def _file_pin(path: Path, document: Field, out: Field, meta: Table) -> Pin:
         tuple(_sources(path, dep, out, document["meta"])),
         _said(document),
         meta,
-        str(path),
+        document.origin.file,
     )
 
 
@@ -178,35 +178,34 @@ def _etag(dep: Field) -> str:
     if SHA256.fullmatch(etag):
         return etag
     if etag and dep["path"].text().startswith(SCHEME) and not GIT_SHA1.fullmatch(etag):
-        raise dep["etag"].fault("a sha256")
+        dep["etag"].refuse("a sha256")
     return ""
 
 
 def _digest(value: Field, pattern: re.Pattern[str]) -> str:
     digest = value.text()
     if digest and not pattern.fullmatch(digest):
-        raise value.fault("a sha256" if pattern is SHA256 else "an md5")
+        value.refuse("a sha256" if pattern is SHA256 else "an md5")
     return digest
 
 
-def _sources(path: Path, dep: Field, out: Field, meta: Field) -> list[Place]:
+def _sources(path: Path | None, dep: Field, out: Field, meta: Field) -> list[Place]:
     places = []
     url, endpoint = dep["path"].text(), meta["endpoint"].text()
     if url.startswith(SCHEME):
-        place = _place(dep["path"], endpoint)
-        revision = dep["version_id"].text() or place.revision
-        places.append(Place(place.repo_id, place.path, place.repo_type, revision, place.endpoint))
+        places.append(_place(dep["path"], endpoint, dep["version_id"].text()))
     elif not url and MD5.fullmatch(out["md5"].text()):
         root = _remote_root(path, out)
         places += [root.join(_object_path(out["md5"].text()))] if root else []
     return places + [_place(mirror, endpoint) for mirror in meta["sources"].items()]
 
 
-def _place(url: Field, endpoint: str) -> Place:
+def _place(url: Field, endpoint: str, revision: str = "") -> Place:
     try:
-        return parse_place(url.text(), endpoint=endpoint)
+        place = parse_place(url.text(), endpoint=endpoint)
+        return replace(place, revision=revision or place.revision)
     except PinError as error:
-        raise url.fault(f"{ADDRESS} ({str(error)[:200]})") from error
+        url.refuse(f"{ADDRESS} ({str(error)[:200]})", error)
 
 
 def _name(filename: str) -> str:
@@ -234,9 +233,9 @@ def _said(document: Field) -> str:
     return " ".join(document["desc"].text().split())
 
 
-def _remote_root(pin: Path, out: Field) -> Place | None:
+def _remote_root(pin: Path | None, out: Field) -> Place | None:
     """The root of the remote that the pin's repository pushes to, if that is a Hub."""
-    for folder in pin.resolve().parents:
+    for folder in pin.resolve().parents if pin else ():
         config = folder / ".dvc" / "config"
         if config.is_file():
             return _config_root(config, out["remote"].text())
@@ -261,4 +260,4 @@ def _read_config(path: Path, parser: configparser.ConfigParser, origin: Text) ->
     try:
         parser.read_string(decode(read_bytes(path, origin), origin), str(path))
     except configparser.Error as error:
-        raise origin.fault(" ".join(str(error).split())[:200], "sections of names and values") from error
+        origin.refuse(" ".join(str(error).split())[:200], "sections of names and values", error)

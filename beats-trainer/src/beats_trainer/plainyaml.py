@@ -1,15 +1,15 @@
-"""YAML as people write it by hand: plain values and few aliases; everything else is refused before it is built."""
+"""YAML as people write it by hand: plain values, few aliases; all else is refused before it is built."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from yaml.composer import Composer, ComposerError
 from yaml.constructor import ConstructorError, SafeConstructor
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import MappingNode, ScalarNode
 from yaml.resolver import Resolver
 
 from beats_trainer.measure import shown
@@ -18,10 +18,11 @@ MOST = 50_000  # values, with those behind an alias counted as often as it is na
 DEEPEST = 50
 LONGEST_NUMBER = 40  # letters
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
-_EVENTS: Callable[[str], Any] = getattr(yaml, "CParser", yaml.SafeLoader)  # libyaml, where it is, is ten times faster
+# libyaml, where it is, is ten times faster.
+_EVENTS: Callable[[str], Any] = getattr(yaml, "CParser", yaml.SafeLoader)
 
 
-class _Loader(Composer, SafeConstructor, Resolver):  # type: ignore[misc]
+class _Loader(Composer, SafeConstructor, Resolver):
     """Composes a document from a parser's events, and counts while it does."""
 
     # A date stays the text that it is: nobody asks for one, and 30 February must not be an error.
@@ -29,7 +30,7 @@ class _Loader(Composer, SafeConstructor, Resolver):  # type: ignore[misc]
         letter: [pair for pair in pairs if pair[0] != TIMESTAMP]
         for letter, pairs in Resolver.yaml_implicit_resolvers.items()
     }
-    yaml_constructors = {}  # noqa: RUF012 - none of the parent's but those that are added below
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {}  # of the parent's only those added below
 
     def __init__(self, text: str) -> None:
         for parent in (Composer, SafeConstructor, Resolver):
@@ -40,7 +41,7 @@ class _Loader(Composer, SafeConstructor, Resolver):  # type: ignore[misc]
         self._count = self._depth = 0
         self._sizes: dict[str, int] = {}
 
-    def compose_node(self, parent: Node | None, index: object) -> Node:
+    def compose_node(self, parent: Any, index: Any) -> Any:
         """One node and what is in it, as long as there is not too much."""
         event = self.peek_event()
         before = self._count
@@ -55,19 +56,19 @@ class _Loader(Composer, SafeConstructor, Resolver):  # type: ignore[misc]
             self._sizes[event.anchor] = self._count - before
         return node
 
-    def _size_of_alias(self, event: yaml.AliasEvent) -> int:
+    def _size_of_alias(self, event: Any) -> int:
         if event.anchor not in self._sizes:
             problem = f"the alias {shown(event.anchor)} names nothing that ends before it"
             raise ComposerError(None, None, problem, event.start_mark)
         return self._sizes[event.anchor]
 
-    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[object, object]:
         """A table, in which each name stands once."""
         names = Counter(key.value for key, _ in node.value if isinstance(key, ScalarNode))
         name, times = next(iter(names.most_common(1)), ("", 0))
         if times > 1:
             raise ConstructorError(None, None, f"{shown(name)} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
+        return super().construct_mapping(node, deep=deep)
 
 
 def _numeric(kind: str) -> Callable[[Any, ScalarNode], object]:
@@ -89,9 +90,9 @@ for _kind in ("bool", "int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _numeric(_kind))
 for _kind in ("null", "str", "seq", "map"):
     _tag = f"tag:yaml.org,2002:{_kind}"
-    _Loader.add_constructor(_tag, SafeConstructor.yaml_constructors[_tag])
-_Loader.add_constructor("tag:yaml.org,2002:value", SafeConstructor.construct_yaml_str)  # a bare =
-_Loader.add_constructor(None, SafeConstructor.construct_undefined)
+    _Loader.yaml_constructors[_tag] = SafeConstructor.yaml_constructors[_tag]
+_Loader.yaml_constructors["tag:yaml.org,2002:value"] = SafeConstructor.construct_yaml_str  # a bare =
+_Loader.yaml_constructors[None] = SafeConstructor.construct_undefined
 
 
 def load_yaml(text: str) -> object:
