@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -119,8 +120,20 @@ def read_pin(path: Path) -> Pin | FolderPin:
     Raises:
         PinError: It is not the `.dvc` file of a file or folder; the message names the file and the field.
     """
+    return parse_pin(_document(path), path)
+
+
+def _document(path: Path) -> Field:
     origin = Text("the pin", str(path), "Write it anew with `dvc add` or `beats pin`.", PinError)
-    return parse_pin(parse_yaml(read_bytes(path, origin), origin), path)
+    return parse_yaml(read_bytes(path, origin), origin)
+
+
+def claimed_names(path: Path) -> set[str]:
+    """What a pin that cannot be read would be called, as far as it can be seen, in lower case."""
+    filenames = {path.stem}
+    with suppress(PinError):
+        filenames |= {PurePosixPath(out["path"].text()).name for out in _document(path)["outs"].items()}
+    return {name.casefold() for filename in filenames for name in (filename, PurePosixPath(filename).stem)}
 
 
 def parse_pin(document: Field, path: Path | None = None) -> Pin | FolderPin:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
-from beats_trainer.pinfile import WEIGHTS, FolderPin, Pin, read_pin
+from beats_trainer.pinfile import WEIGHTS, FolderPin, Pin, claimed_names, read_pin
 from beats_trainer.shelf import shelf_pins
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["FolderPin", "Pin", "Registry", "all", "find", "pin_paths"]
 
@@ -76,8 +79,9 @@ class Registry:
         passed: list[Pin] = []
         documents = self._documents
         for path, error in self.broken.items():
-            if name.casefold() in _names_of(path):
+            if name.casefold() in claimed_names(path):  # no other pin may take its name
                 raise error
+            logger.warning("a pin is left out: %s", error)
         for document in documents:
             entries = self._entries(document)
             matches = _matches(entries, name)
@@ -139,12 +143,6 @@ def _first_of_each(pins: Iterable[Pin]) -> list[Pin]:
     for pin in pins:
         found.setdefault(pin.filename.casefold(), pin)
     return list(found.values())
-
-
-def _names_of(path: Path) -> set[str]:
-    """What the pin of this file would be called: another pin must not take its name because it is broken."""
-    filename = PurePosixPath(path.stem)
-    return {filename.name.casefold(), filename.stem.casefold()}
 
 
 def _matches(pins: list[Pin], name: str) -> list[Pin]:
