@@ -72,7 +72,7 @@ def parse_labels(labels: Field) -> dict[int, str] | None:
     """Labels by their index."""
     named = {}
     for key, value in labels.table().items():
-        index = Field(labels.origin, f"an index in {labels.name}", key)
+        index = Field(labels.origin, f"an index in {labels.name or 'the whole'}", key)
         label = Field(labels.origin, f"{labels.name}[{str(key)[:LONGEST_INDEX]}]", value)
         named[_index(index)] = label.text()
     return named or None
