@@ -16,6 +16,7 @@ from beats_trainer.measure import excess, shown
 Activation = Literal["sigmoid", "softmax"]
 HEADS_SAID = "beats_heads"  # no file of others has it
 LONGEST_INDEX = 9  # digits
+MOST_VALUES = 200_000  # a file with its optimizer has some 10,000
 _WRAPPERS = ("model", "model_state_dict", "state_dict")
 ADVICE = "Nothing was loaded. Fetch it again, or ask its publisher for a whole one."
 
@@ -89,14 +90,14 @@ def _index(key: Field) -> int:
 
 def _refuse_endless(whole: Field) -> None:
     """A pickle may name one list many times, or within itself: what is read of it is walked through once."""
-    if not excess(whole.value):
+    if not excess(whole.value, MOST_VALUES):
         return
     for name, value in whole.table().items():
         outer = Field(whole.origin, shown(name), value)
         for inner, held in outer.table().items() if outer.is_table() else ():
-            bounded(held, whole.origin, f"{outer.name}, {shown(inner)}")
-        bounded(value, whole.origin, outer.name)
-    bounded(whole.value, whole.origin)
+            bounded(held, whole.origin, f"{outer.name}, {shown(inner)}", MOST_VALUES)
+        bounded(value, whole.origin, outer.name, MOST_VALUES)
+    bounded(whole.value, whole.origin, most=MOST_VALUES)
 
 
 def _state(whole: Field) -> Field:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from beats_trainer.errors import BeatsError
-from beats_trainer.measure import as_plain, excess, shown
+from beats_trainer.measure import MOST, as_plain, excess, shown
 from beats_trainer.plainyaml import load_yaml
 
 LARGEST_YAML = 1 << 18  # bytes: pins and configs have some kB
@@ -161,9 +161,9 @@ def parse_json(data: bytes | str, origin: Text) -> Field:
     return bounded(value, origin)
 
 
-def bounded(value: object, origin: Text, name: str = "") -> Field:
+def bounded(value: object, origin: Text, name: str = "", most: int = MOST) -> Field:
     """A value that is neither deeper nor, with all that it shares counted, larger than anything of use."""
-    found = excess(value)
+    found = excess(value, most)
     if found:
         origin.refuse(f"{name or 'it'} holds {found}", "a few plain values")
     return Field(origin, name, value)

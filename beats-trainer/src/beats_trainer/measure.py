@@ -11,7 +11,7 @@ _LONGEST_NUMBER = 200  # bits; Python refuses to write those of 4,300 digits
 _PLAIN = (bool, float, complex, bytes, type(None))
 
 
-def excess(value: object) -> str:
+def excess(value: object, most: int = MOST) -> str:
     """What there is too much of in a value; empty where that is sane; a cycle has no end."""
     waiting, count = [(value, 0)], 1
     while waiting:
@@ -25,8 +25,8 @@ def excess(value: object) -> str:
         count += size
         if depth >= DEEPEST:
             return f"lists within lists, more than {DEEPEST} deep"
-        if count > MOST:
-            return f"more than {MOST:,} values, counted as often as they are named"
+        if count > most:
+            return f"more than {most:,} values, counted as often as they are named"
         waiting += [(one, depth + 1) for one in inner]
     return ""
 
