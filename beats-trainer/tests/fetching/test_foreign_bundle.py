@@ -194,6 +194,13 @@ def sparse_in_its_header(tar: tarfile.TarFile) -> None:
     tar.addfile(info, io.BytesIO(b"x"))
 
 
+def sparse_and_short(tar: tarfile.TarFile) -> None:
+    info = tarfile.TarInfo("a.pt")
+    info.size = 1
+    info.pax_headers = {"GNU.sparse.map": "3,1", "GNU.sparse.size": "4"}
+    tar.addfile(info, io.BytesIO(b"x"))
+
+
 def sparse_of_old(tar: tarfile.TarFile) -> None:
     info = tarfile.TarInfo("a.pt")
     info.type, info.size = tarfile.GNUTYPE_SPARSE, 1
@@ -220,7 +227,16 @@ def size_of_pax(tar: tarfile.TarFile) -> None:
 
 
 @pytest.mark.parametrize(
-    "member", [sparse_in_its_body, sparse_in_its_header, sparse_of_old, link, long_words, size_of_pax]
+    "member",
+    [
+        sparse_in_its_body,
+        sparse_in_its_header,
+        sparse_and_short,
+        sparse_of_old,
+        link,
+        long_words,
+        size_of_pax,
+    ],
 )
 def test_no_more_is_written_than_was_announced(tmp_path: Path, member: Callable[[tarfile.TarFile], None]):
     path = tmp_path / "b.tar"
