@@ -5,7 +5,8 @@ Checkpoints, and what comes with them: descriptions, pins, DVC configs, listings
     python beats-trainer/fuzz/run.py [--count 5000] [--seed N] [--json FILE] [--keep DIR]
 
 A file must be refused with an error that is meant for the reader, or be loaded with its tensors valid; no
-file may run code, take 1 GB of memory or 5 seconds of the processor. Needs a POSIX system: each file is read by a fork.
+file may run code, take 1 GB of memory or 5 seconds of the processor. Needs a POSIX system: each file is read
+by a fork.
 """
 
 from __future__ import annotations
