@@ -17,7 +17,18 @@ MODULES = (
     *("fetch", "transfer", "huberror", "hubcache", "hubpin", "cachelock", "partial", "patience", "answer"),
     *("announcement", "credential", "origin"),
     *("pins", "pinfile", "place", "shelf", "digest", "signed", "signature", "licences", "load"),
-    *("sniff", "container", "instructions", "checkpoint", "publish", "publication", "card", "bundle"),
+    *(
+        "sniff",
+        "container",
+        "instructions",
+        "content",
+        "checkpoint",
+        "heads",
+        "publish",
+        "publication",
+        "card",
+    ),
+    *("bundle", "archive", "carried", "settling", "foreign", "plainyaml", "measure"),
     *("commands/publish", "commands/pin", "commands/registry", "commands/bundle", "commands/card"),
 )
 ALSO_ON_THE_PAGE = ("model", "doctor")

@@ -27,9 +27,10 @@ class Call:
 
     def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
         self._what = function, arguments
+        self.rest: tuple[object, ...] = ()  # what is set on the result, and put into it
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
-        return self._what
+    def __reduce__(self) -> tuple[object, ...]:
+        return (*self._what, *self.rest)
 
 
 CALLS: tuple[tuple[Callable[..., Any], tuple[object, ...]], ...] = (
@@ -90,6 +91,7 @@ def every(content: dict[str, Any], chance: random.Random) -> Iterator[Bomb]:
     yield from _archives(content, chance)
     yield from _headers(content, chance)
     yield from _contents(content, chance)
+    yield from _shared(content, chance)
     yield from _impostors(chance)
 
 
@@ -225,7 +227,50 @@ def _contents(content: dict[str, Any], chance: random.Random) -> Iterator[Bomb]:
     yield "misshapen", saved(_with(content, name, torch.zeros(chance.randrange(1, 9), 3)))
 
 
-def _with(content: dict[str, Any], name: str, value: torch.Tensor) -> dict[str, Any]:
+def _shared(content: dict[str, Any], chance: random.Random) -> Iterator[Bomb]:
+    """A few bytes that stand for very many values, wherever a value may be."""
+    shared: object = "x"
+    for _ in range(chance.randrange(8, 28)):
+        shared = [shared] * chance.randrange(3, 10)
+    cycle: dict[str, object] = {}
+    cycle["a"] = [cycle]
+    wide = [[0] * 1000] * 1000
+    for what, value in (("shared lists", shared), ("a cycle", cycle), ("wide lists", [wide] * 1000)):
+        key = chance.choice(["encoder_layers", "max_distance", "activation_fn", "deep_norm", "unknown"])
+        yield f"{what} in the config", saved(content | {"cfg": content["cfg"] | {key: value}})
+        yield f"{what} for labels", saved(content | {"label_dict": {0: value}})
+        yield f"{what} for heads", saved(content | {"beats_heads": [{"name": "a", "labels": value}]})
+        yield f"{what} in the name of a head", saved(content | {"beats_heads": [{"name": value}]})
+        yield f"{what} among tensors", saved(_with(content, "unknown", value))
+        yield f"{what} alone", saved(value)
+        yield f"{what}, old format", saved(content | {"epoch": value}, zipped=False)
+    yield (
+        "shared tuples for a name",
+        archive(_bare(_tuples(chance.randrange(8, 28), chance.randrange(3, 10)))),
+    )
+    methods = dict.fromkeys(("items", "keys", "values", "get", "copy", "__iter__", "__len__"), 5)
+    for name in ("cfg", "model"):
+        table = Call(OrderedDict)
+        table.rest = methods, None, iter(list(content[name].items()))
+        yield "attributes in the place of methods", saved(content | {name: table})
+    for key in ("max_distance", "dropout", "fbank_std", "deep_norm", "num_buckets", "encoder_layerdrop"):
+        for value in (-1, 0, 80, 1e300, float("inf"), True, "far", 10**20):
+            yield "a number of no use", saved(content | {"cfg": content["cfg"] | {key: value}})
+    for name in content["model"]:
+        if chance.random() < 0.1:
+            shape = chance.choice([(), (0,), (3,), (0, 3), (1, 1, 1, 1, 1), (2, 3, 4)])
+            yield "another shape", saved(_with(content, name, torch.zeros(shape)))
+
+
+def _tuples(levels: int, width: int) -> bytes:
+    """A table whose one name is a tuple of tuples, to hash which walks through them all."""
+    value: tuple[Any, ...] = ("x",)
+    for _ in range(levels):
+        value = (value,) * width
+    return b"\x80\x02}" + pickle.dumps(value, 2)[2:-1] + b"K\x01s."
+
+
+def _with(content: dict[str, Any], name: str, value: object) -> dict[str, Any]:
     return content | {"model": {**content["model"], name: value}}
 
 

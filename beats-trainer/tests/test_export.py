@@ -7,7 +7,7 @@ from beats_trainer import export as exporting
 from beats_trainer.embed import embed
 from beats_trainer.errors import CheckpointError
 from beats_trainer.export import export
-from beats_trainer.exported import ExportedEncoder
+from beats_trainer.exported import ExportedEncoder, _described
 from beats_trainer.extractor import BEATsFeatureExtractor
 from golden_data import CLIPS, TINY, base_model, tiny_model
 
@@ -102,3 +102,30 @@ def test_a_name_without_a_known_suffix_is_refused(tmp_path):
 def test_a_missing_runtime_names_the_extra(monkeypatch):
     with pytest.raises(ImportError, match=r'pip install "beats-trainer\[onnx\]"'):
         exporting.requires("no_such_runtime", "onnx")
+
+
+@pytest.mark.parametrize(
+    ("description", "named"),
+    [
+        ("[]", r"the whole is \[\]; expected a table"),
+        ("[" * 100_000, "it is nested without end"),
+        ('{"config": 5, "layer": 1}', "config is 5; expected a table"),
+        (
+            '{"config": {"max_distance": [[]]}, "layer": 1}',
+            r"config\.max_distance is \[\[\]\]; expected a number",
+        ),
+        ('{"config": {"encoder_layers": 0}, "layer": 1}', "config contradicts itself"),
+        ('{"config": {}, "layer": "last"}', "layer is 'last'; expected a whole number"),
+        ('{"config": {}}', "layer is None; expected the number of a layer"),
+    ],
+)
+def test_a_description_that_is_none_is_named_with_its_field(tmp_path, description: str, named: str):
+    with pytest.raises(CheckpointError, match=rf"cannot read the description in .*e\.onnx: {named}"):
+        _described(tmp_path / "e.onnx", description)
+
+
+def test_what_a_newer_version_says_of_a_config_is_no_fault(tmp_path):
+    config, layer = _described(
+        tmp_path / "e.onnx", '{"config": {"num_buckets": 160, "newer": [1]}, "layer": 3}'
+    )
+    assert (config.num_buckets, layer) == (160, 3)

@@ -3,67 +3,55 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
-import os
 import tarfile
+import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
+from beats_trainer.archive import FORMAT, MANIFEST, Member, opened, refuse_twins
+from beats_trainer.card import NAME as CARD
 from beats_trainer.card import Entry, card_text
+from beats_trainer.carried import SUFFIX, check
 from beats_trainer.digest import file_digest, new_hash
-from beats_trainer.errors import BeatsError, DigestMismatchError
+from beats_trainer.errors import BundleError
 from beats_trainer.fetch import fetch_checkpoint, find_checkpoint
+from beats_trainer.hubpin import hub_name, is_hub_name
+from beats_trainer.names import is_plain
 from beats_trainer.pinfile import Pin
+from beats_trainer.place import SCHEME, parse_place
+from beats_trainer.settling import settle
 from beats_trainer.shelf import default_shelf
 
-MANIFEST = "manifest.json"
-FORMAT = "beats-bundle 1"
-BLOCK = 1 << 20
-LARGEST_MANIFEST = 10_000_000  # bytes
+__all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create", "install", "verify"]
 
-
-class BundleError(BeatsError, ValueError):
-    """A file is no bundle, or not a whole one."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file of a bundle."""
-
-    path: str
-    size: int
-    sha256: str
+COMMIT_LETTERS = 12
 
 
 def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = False) -> list[Member]:
-    """Writes a bundle of checkpoints, fetching those that are not here."""
-    pins = [find_checkpoint(name) for name in names]
+    """Writes a bundle of checkpoints, fetching those that are not here.
+
+    Where it is installed, each is found by the name that is given here.
+    """
+    asked = list(names)
+    pins = [find_checkpoint(name) for name in asked]
     paths = [fetch_checkpoint(pin, allow_noncommercial=allow_noncommercial) for pin in pins]
-    entries = [_entry(pin, path) for pin, path in zip(pins, paths, strict=True)]
-    texts = {f"{pin.filename}.dvc": _pin_text(pin, entry) for pin, entry in zip(pins, entries, strict=True)}
-    texts["README.md"] = card_text(entries)
-    blobs = {name: text.encode() for name, text in sorted(texts.items())}
+    carried = [_carried(name, pin) for name, pin in zip(asked, pins, strict=True)]
+    entries = [_entry(pin, path) for pin, path in zip(carried, paths, strict=True)]
     members = [Member(str(entry.path), entry.size, entry.sha256) for entry in entries]
+    refuse_twins(members, "these checkpoints")
+    texts = {
+        f"{entry.path}{SUFFIX}": _pin_text(pin, entry) for pin, entry in zip(carried, entries, strict=True)
+    }
+    texts[CARD] = card_text(entries)
+    blobs = {name: text.encode() for name, text in sorted(texts.items())}
     members += [Member(name, len(data), _sha256(data)) for name, data in blobs.items()]
-    _refuse_twins(members)
-    temporary = output.with_name(f"{output.name}.{uuid.uuid4().hex[:8]}.incomplete")
-    try:
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            _add(tar, MANIFEST, _manifest(members))
-            for name, data in blobs.items():
-                _add(tar, name, data)
-            for entry, path in zip(entries, paths, strict=True):
-                _add_file(tar, str(entry.path), path)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    _write(output, members, blobs, dict(zip((str(entry.path) for entry in entries), paths, strict=True)))
     return members
 
 
@@ -72,94 +60,62 @@ def verify(bundle: Path) -> list[Member]:
 
     Raises:
         DigestMismatchError: A byte has changed.
-        BundleError: It is no bundle, or a file is missing or too many.
+        BundleError: It is no bundle, a file is missing or too many, or a pin is none of its checkpoint.
     """
-    return _walk(bundle, None)
+    with opened(bundle) as archive:
+        return [one.member for one in check(archive)]
 
 
 def install(bundle: Path, shelf: Path | None = None) -> list[Path]:
     """Verifies a bundle and puts its files on a shelf, where `fetch` finds them by digest.
 
-    Nothing of a bundle that is not whole is installed.
+    Nothing of a bundle that is not whole is installed, and nothing that is on the shelf is replaced.
+
+    Raises:
+        DigestMismatchError: A byte has changed.
+        BundleError: It is no bundle, not a whole one, or the shelf has other weights under one of its names.
     """
     target = default_shelf() if shelf is None else shelf
     target.mkdir(parents=True, exist_ok=True)
-    staging = target / f".{uuid.uuid4().hex[:8]}.incomplete"
-    staging.mkdir()
+    with tempfile.TemporaryDirectory(prefix=".", suffix=".incomplete", dir=target) as staged:
+        with opened(bundle) as archive:
+            carried = check(archive, Path(staged))
+        return settle([one for one in carried if one.member.path != CARD], Path(staged), target)
+
+
+def _carried(asked: str, pin: Pin) -> Pin:
+    """The pin as it travels, with the name that was asked for; one of the Hub gets a file name of its own."""
+    names = [asked] if asked.casefold() not in (pin.name.casefold(), pin.filename.casefold()) else []
+    if is_hub_name(asked):
+        name = hub_name(asked)
+        fixed = replace(parse_place(SCHEME + name), revision=pin.sources[0].revision)
+        names = [name, hub_name(str(fixed))]
+        pin = replace(pin, filename=_own_filename(pin))
+    aliases = list(dict.fromkeys([*pin.aliases, *names]))
+    return replace(pin, meta={**pin.meta, "aliases": aliases}) if aliases else pin
+
+
+def _own_filename(pin: Pin) -> str:
+    """A name that no other file of the Hub has: most are called model.safetensors."""
+    place = pin.sources[0]
+    name = f"{place.repo_id.replace('/', '--')}@{place.revision[:COMMIT_LETTERS]}--{pin.filename}"
+    suffix = PurePosixPath(pin.filename).suffix
+    return name if is_plain(name + SUFFIX) else f"{_sha256(str(place).encode())}{suffix}"
+
+
+def _write(output: Path, members: Sequence[Member], blobs: dict[str, bytes], files: dict[str, Path]) -> None:
+    """All at once: pins and card first, so that who reads it knows what follows."""
+    temporary = output.with_name(f"{output.name}.{uuid.uuid4().hex[:8]}.incomplete")
     try:
-        members = _walk(bundle, staging)
-        kept = [member for member in members if member.path != "README.md"]
-        for member in kept:
-            (staging / member.path).replace(target / member.path)
+        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
+            _add(tar, MANIFEST, _manifest(members))
+            for name, data in blobs.items():
+                _add(tar, name, data)
+            for name, path in files.items():
+                _add_file(tar, name, path)
+        temporary.replace(output)
     finally:
-        for left in staging.iterdir():
-            left.unlink()
-        staging.rmdir()
-    return [target / member.path for member in kept]
-
-
-def _walk(bundle: Path, target: Path | None) -> list[Member]:
-    with _opened(bundle) as tar:
-        members = _read_manifest(bundle, tar)
-        missing = {member.path: member for member in members}
-        for info in itertools.islice(tar, 1, None):
-            member = missing.pop(info.name, None)
-            if member is None or not info.isreg():
-                message = f"{bundle} holds {info.name!r}, which its manifest does not name. It was not used."
-                raise BundleError(message)
-            _copy(bundle, tar.extractfile(info), member, target)
-    if missing:
-        message = f"{bundle} is not whole: {', '.join(missing)} missing. Carry it again."
-        raise BundleError(message)
-    return members
-
-
-@contextmanager
-def _opened(bundle: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(bundle, "r:") as tar:
-            yield tar
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, BeatsError):
-            raise
-        message = f"{bundle} is no bundle that can be read ({error}). Expected one of `beats bundle create`."
-        raise BundleError(message) from error
-
-
-def _read_manifest(bundle: Path, tar: tarfile.TarFile) -> list[Member]:
-    info = tar.next()
-    file = tar.extractfile(info) if info and info.name == MANIFEST and info.isreg() else None
-    if file is None or info is None or info.size > LARGEST_MANIFEST:
-        message = f"{bundle} does not begin with {MANIFEST}: it is none of `beats bundle create`."
-        raise BundleError(message)
-    manifest = json.loads(file.read())
-    if manifest.get("format") != FORMAT:
-        message = (
-            f"{bundle} has the format {manifest.get('format')!r}, expected {FORMAT!r}. Is it a newer one?"
-        )
-        raise BundleError(message)
-    members = [Member(str(m["path"]), int(m["size"]), str(m["sha256"])) for m in manifest["files"]]
-    for member in members:
-        if PurePosixPath(member.path).name != member.path or member.path in ("", ".", ".."):
-            message = f"{bundle} names {member.path!r}, which is no plain file name. Nothing was installed."
-            raise BundleError(message)
-    return members
-
-
-def _copy(bundle: Path, source: IO[bytes] | None, member: Member, target: Path | None) -> None:
-    running, size = new_hash("sha256"), 0
-    sink = (target / member.path if target else Path(os.devnull)).open("wb")
-    with sink:
-        while source is not None and (block := source.read(BLOCK)):
-            running.update(block)
-            size += len(block)
-            sink.write(block)
-    if (size, running.hexdigest()) != (member.size, member.sha256):
-        message = (
-            f"{member.path} in {bundle} has changed: expected {member.size:,} bytes, sha256 {member.sha256}, "
-            f"got {size:,} bytes, sha256 {running.hexdigest()}. Nothing was installed: carry it again."
-        )
-        raise DigestMismatchError(message)
+        temporary.unlink(missing_ok=True)
 
 
 def _entry(pin: Pin, path: Path) -> Entry:
@@ -170,21 +126,14 @@ def _entry(pin: Pin, path: Path) -> Entry:
 
 def _pin_text(pin: Pin, entry: Entry) -> str:
     meta: dict[str, Any] = {**pin.meta, "sha256": entry.sha256, "size": entry.size}
+    meta.pop("md5", None)  # stands where DVC has it
     meta["sources"] = [str(place) for place in pin.sources]
     meta.pop("key", None)  # looked at when the bundle was made; where it goes nobody can fetch a signature
     document = {"desc": pin.description, "outs": [{"path": pin.filename, "md5": entry.md5}], "meta": meta}
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
-def _refuse_twins(members: list[Member]) -> None:
-    names = [member.path for member in members]
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        message = f"two checkpoints are called {', '.join(twins)}. Put them into two bundles."
-        raise BundleError(message)
-
-
-def _manifest(members: list[Member]) -> bytes:
+def _manifest(members: Sequence[Member]) -> bytes:
     return json.dumps({"format": FORMAT, "files": [asdict(member) for member in members]}, indent=2).encode()
 
 

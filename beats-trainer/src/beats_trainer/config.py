@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from beats_trainer.fbank import FBANK_MEAN, FBANK_STD, N_MELS
 
+SIZES = (
+    *("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "embed_dim"),
+    *("input_patch_size", "conv_pos", "conv_pos_groups", "num_buckets"),
+)
+
 
 @dataclass(frozen=True)
 class BEATsConfig:
@@ -35,6 +40,9 @@ class BEATsConfig:
     fbank_std: float = FBANK_STD
 
     def __post_init__(self) -> None:
+        if min(getattr(self, name) for name in SIZES) < 1:
+            message = f"one of {', '.join(SIZES)} is below 1"
+            raise ValueError(message)
         if self.encoder_embed_dim % self.encoder_attention_heads:
             message = (
                 f"encoder_embed_dim {self.encoder_embed_dim} does not divide "
@@ -43,6 +51,12 @@ class BEATsConfig:
             raise ValueError(message)
         if N_MELS % self.input_patch_size:
             message = f"input_patch_size {self.input_patch_size} does not divide {N_MELS} mels"
+            raise ValueError(message)
+        if self.encoder_embed_dim % self.conv_pos_groups:
+            message = f"{self.encoder_embed_dim} dimensions do not divide into {self.conv_pos_groups} groups"
+            raise ValueError(message)
+        if not 0 < self.num_buckets // 4 < self.max_distance:
+            message = f"{self.num_buckets} buckets do not reach a max_distance of {self.max_distance}"
             raise ValueError(message)
 
     @property

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from beats_trainer.errors import CheckpointError
@@ -46,25 +49,37 @@ def _inspect_header(path: Path) -> None:
 
 def _inspect_zip(path: Path) -> None:
     _inspect_end(path)
+    with _unzipping():
+        archive = zipfile.ZipFile(path)
+    with archive:
+        pickle = _one_pickle(path, archive.infolist())
+        with _unzipping():
+            data = archive.read(pickle)
+    inspect_pickles(path, data)
+
+
+@contextmanager
+def _unzipping() -> Iterator[None]:
+    """What the library raises for damage, as one; it stands round its calls alone."""
     try:
-        _inspect_archive(path)
+        yield
     except OSError as error:
         if error.errno != errno.EINVAL:  # which is what a seek to before the file's start gives
             raise
         message = "the directory names places outside the archive"
         raise zipfile.BadZipFile(message) from error
+    except (RuntimeError, EOFError, struct.error) as error:  # encrypted, of a newer version, cut
+        raise zipfile.BadZipFile(str(error)) from error
 
 
-def _inspect_archive(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        _inspect_entries(path, entries)
-        pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise _refused(path, f"it holds {len(pickles)} files named data.pkl", "one")
-        if pickles[0].file_size > LONGEST:
-            raise _refused(path, f"its pickle has {pickles[0].file_size:,} bytes", f"at most {LONGEST:,}")
-        inspect_pickles(path, archive.read(pickles[0]))
+def _one_pickle(path: Path, entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    _inspect_entries(path, entries)
+    pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise _refused(path, f"it holds {len(pickles)} files named data.pkl", "one")
+    if pickles[0].file_size > LONGEST:
+        raise _refused(path, f"its pickle has {pickles[0].file_size:,} bytes", f"at most {LONGEST:,}")
+    return pickles[0]
 
 
 def _inspect_end(path: Path) -> None:
@@ -87,7 +102,9 @@ def _inspect_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         raise _refused(path, "it is a TorchScript archive, which is a program", "tensors alone")
     packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
     if packed:
-        raise _refused(path, f"it holds compressed files ({packed[0]})", "stored ones, as PyTorch writes")
+        raise _refused(
+            path, f"it holds compressed files ({packed[0][:100]})", "stored ones, as PyTorch writes"
+        )
     total = sum(entry.file_size for entry in entries)
     if total > path.stat().st_size or len(set(names)) < len(names):
         raise _refused(path, f"its files overlap: {total:,} bytes in all", "each byte to be of one file")

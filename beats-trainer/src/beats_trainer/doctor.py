@@ -89,6 +89,9 @@ def _pins() -> Line:
         pins = registry.all()
     except BeatsError as error:
         return Line("pins", False, str(error), "Repair BEATS_PINS, or unset it.")
+    if registry.broken:
+        found = " ".join(map(str, registry.broken.values()))
+        return Line("pins", False, found, "Repair these pins, or take them away.")
     open_ = sum(bool(pin.unknown) for pin in pins)
     return Line("pins", True, f"{len(pins)} checkpoints, {open_} of them with a field that is not known")
 

@@ -24,6 +24,10 @@ class CheckpointError(BeatsError, ValueError):
     """A file is no checkpoint that can be loaded safely and completely."""
 
 
+class BundleError(BeatsError, ValueError):
+    """A file is no bundle, not a whole one, or would put other bytes in the place of those that are there."""
+
+
 class FetchError(BeatsError, OSError):
     """A checkpoint could not be brought from the Hub."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from beats_trainer.config import BEATsConfig
 from beats_trainer.errors import CheckpointError
 from beats_trainer.export import KEY, SUFFIXES, requires
 from beats_trainer.fbank import fbank
+from beats_trainer.foreign import Text, parse_json
 from beats_trainer.waveform import Short, as_batch
 
 Backend = Literal["onnxruntime", "openvino"]
@@ -42,8 +43,7 @@ class ExportedEncoder:
         if description is None:
             message = f"{path} does not say which encoder it holds. Write it with `beats export`."
             raise CheckpointError(message)
-        said = json.loads(description)
-        self.config, self.layer = BEATsConfig(**said["config"]), int(said["layer"])
+        self.config, self.layer = _described(self.path, description)
 
     @property
     def n_layers(self) -> int:
@@ -84,6 +84,21 @@ class ExportedEncoder:
         if precision not in (("fp32", "bf16") if openvino else ("fp32",)):
             message = f"{self.backend} does not run in {precision!r}; use fp32, or bf16 with openvino."
             raise ValueError(message)
+
+
+def _described(path: Path, description: str) -> tuple[BEATsConfig, int]:
+    """Config and layer of the encoder, from what `export` wrote into the file."""
+    origin = Text("the description in", str(path), "Write it anew with `beats export`.", CheckpointError)
+    said = parse_json(description, origin)
+    known = {field.name for field in fields(BEATsConfig)}
+    numbers: dict[str, Any] = {name: one.real() for name, one in said["config"].fields() if name in known}
+    layer = said["layer"].whole()
+    if layer is None:
+        said["layer"].refuse("the number of a layer")
+    try:
+        return BEATsConfig(**numbers), layer
+    except ValueError as error:
+        origin.refuse(f"config contradicts itself: {error}", "that of an encoder", error)
 
 
 def _onnxruntime(path: Path, _: str) -> tuple[Run, str | None]:

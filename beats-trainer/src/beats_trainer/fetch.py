@@ -10,7 +10,7 @@ from typing import Literal
 from huggingface_hub import constants
 
 from beats_trainer.digest import check_file, file_digest
-from beats_trainer.errors import AccessError, DigestMismatchError, FetchError
+from beats_trainer.errors import AccessError, DigestMismatchError, FetchError, UnknownCheckpointError
 from beats_trainer.hubcache import (
     Verdict,
     asked_copy,
@@ -22,10 +22,10 @@ from beats_trainer.hubcache import (
     repo_folder,
 )
 from beats_trainer.huberror import not_cached
-from beats_trainer.hubpin import is_hub_name, resolve
+from beats_trainer.hubpin import hub_name, is_hub_name, resolve
 from beats_trainer.pinfile import FolderPin, Pin
 from beats_trainer.pins import Registry
-from beats_trainer.shelf import shelf_copy
+from beats_trainer.shelf import shelf_copy, shelf_pins
 from beats_trainer.signature import PublicKey, need_signing, read_key
 from beats_trainer.signed import check_signed
 from beats_trainer.transfer import Progress, Transfer
@@ -121,16 +121,31 @@ def trusted_pin(
 def find_checkpoint(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
     """The pin of a name; reads the listings of folder pins, from the network where it must.
 
-    `OWNER/REPO[@REVISION]` is looked up on the Hub.
+    `OWNER/REPO[@REVISION]` is looked up on the Hub; where that cannot be asked, among what was carried here.
     """
     if is_hub_name(name):
-        return resolve(name, cache_dir, local_files_only=local_files_only)
+        try:
+            return resolve(name, cache_dir, local_files_only=local_files_only)
+        except FetchError as error:
+            return _carried(name, error)
 
     def read_listing(folder: FolderPin) -> bytes:
         path = fetch_checkpoint(folder.listing, cache_dir=cache_dir, local_files_only=local_files_only)
         return path.read_bytes()
 
     return Registry(read_listing=read_listing).find(name)
+
+
+def _carried(name: str, error: FetchError) -> Pin:
+    """What `beats bundle install` brought under a name of the Hub, where the Hub itself gives no answer."""
+    if isinstance(error, AccessError):
+        raise error
+    try:
+        pin = Registry(shelf_pins()).find(hub_name(name))
+    except UnknownCheckpointError:
+        raise error from error.__cause__
+    logger.info("%s is taken as it was carried here: %s", name, error)
+    return pin
 
 
 def list_checkpoints() -> list[str]:
@@ -147,7 +162,7 @@ def known_checkpoints(*, local_files_only: bool = False) -> list[Pin]:
     registry = Registry(read_listing=read_listing)
     pins = registry.all()
     for origin, reason in registry.unread.items():
-        logger.warning("the listing of %s is left out: %s", origin, reason)
+        logger.warning("%s is left out: %s", origin, reason)
     return pins
 
 

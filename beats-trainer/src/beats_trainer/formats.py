@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
+from beats_trainer.content import Content, Words
+
 ANCHOR = "patch_embedding.weight"  # every file of the family has it once: what stands before it is the prefix
 TABLE = "relative_attention_bias.weight"
-HEADS_SAID = "beats_heads"  # no file of others has it
-_WRAPPERS = ("model", "model_state_dict", "state_dict")
 _HEADS = ("predictor", "classifier", "decoder.linear_out", "head", "output_layer")
 _IGNORED = ("patch_embedding_pad.weight", "raw2fbank_pad.weight", "fbank.window", "fbank.mel_fb")
 _RENAMED = {
@@ -31,39 +30,36 @@ _RENAMED = {
 class Layout:
     """What a file holds, under Microsoft's names; `extra` are tensors that nobody knows."""
 
-    config: dict[str, Any] | None
+    config: Mapping[str, object] | None
     labels: dict[int, str] | None
     weights: dict[str, Tensor] = field(default_factory=dict)
     heads: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
-    said_of_heads: dict[str, dict[str, Any]] = field(default_factory=dict)  # in order, from `beats publish`
+    words: Mapping[str, Words] = field(default_factory=dict)  # in order, from `beats publish`
 
 
-def arrange(content: Mapping[str, Any]) -> Layout:
+class NoEncoderError(LookupError):
+    """There is not the one patch embedding that every file of the family has."""
+
+
+def arrange(content: Content) -> Layout:
     """Tell the layout by what is there, and rename.
 
     Raises:
-        LookupError: there is no patch embedding, so this is no file of the family.
+        NoEncoderError: this is no file of the family.
     """
-    tensors = {k: v for k, v in _state(content).items() if isinstance(v, Tensor)}
-    prefix = _prefix(tensors)
-    layout = Layout(_mapping(content.get("cfg")), _labels(content.get("label_dict")))
-    for name, tensor in tensors.items():
+    prefix = _prefix(content.tensors)
+    layout = Layout(content.config, content.labels, words=content.words)
+    for name, tensor in content.tensors.items():
         _place(layout, name, prefix, tensor)
-    layout.said_of_heads = {head["name"]: head for head in content.get(HEADS_SAID, ())}
     layout.heads = {name: layout.heads[name] for name in _in_order(layout)}
     return layout
 
 
 def _in_order(layout: Layout) -> list[str]:
     """As they were before safetensors sorted them: the last head is the one that is asked."""
-    said = [name for name in layout.said_of_heads if name in layout.heads]
+    said = [name for name in layout.words if name in layout.heads]
     return said + [name for name in layout.heads if name not in said]
-
-
-def _state(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    inner = [content[k] for k in _WRAPPERS if isinstance(content.get(k), Mapping)]
-    return inner[0] if inner else content
 
 
 def _prefix(tensors: Mapping[str, Tensor]) -> str:
@@ -71,10 +67,10 @@ def _prefix(tensors: Mapping[str, Tensor]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        message = f"{len(found)} encoders, under {', '.join(found)}"
-        raise LookupError(message)
-    message = f"no {ANCHOR} among {len(tensors)} tensors ({', '.join(list(tensors)[:3]) or 'none'}, ...)"
-    raise LookupError(message)
+        message = f"{len(found)} encoders, under {_some(found)}"
+        raise NoEncoderError(message)
+    message = f"no {ANCHOR} among {len(tensors)} tensors ({_some(list(tensors)) or 'none'}, ...)"
+    raise NoEncoderError(message)
 
 
 def _place(layout: Layout, name: str, prefix: str, tensor: Tensor) -> None:
@@ -97,9 +93,5 @@ def _renamed(name: str) -> str:
     return name
 
 
-def _mapping(value: Any) -> dict[str, Any] | None:
-    return dict(value) if isinstance(value, Mapping) else None
-
-
-def _labels(value: Any) -> dict[int, str] | None:
-    return {int(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else None
+def _some(names: list[str]) -> str:
+    return ", ".join(name[:100] for name in names[:3])

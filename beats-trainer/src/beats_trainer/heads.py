@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import torch
-import yaml
 from torch import Tensor
 from torch.nn import functional
 
+from beats_trainer.content import Activation, Words, parse_labels
 from beats_trainer.errors import CheckpointError
+from beats_trainer.foreign import LARGEST_JSON, LARGEST_YAML, Field, Text, parse_json, parse_yaml, read_bytes
 from beats_trainer.formats import Layout
+from beats_trainer.measure import shown
 
-Activation = Literal["sigmoid", "softmax"]
 _SPECIAL = ("<blank>", "<unk>", "<sos/eos>")
 
 
@@ -48,70 +47,65 @@ class Head:
 
 
 def read_heads(path: Path, layout: Layout, dim: int, config_path: str | Path | None) -> dict[str, Head]:
-    """The heads that a file holds, with labels from the file or from the description beside it."""
-    described, activation = _description(path, layout, config_path)
+    """The heads that a file holds, with labels from the file or from the description beside it.
+
+    Raises:
+        CheckpointError: A head has another shape, or the description cannot be read.
+    """
+    described = _description(path, layout, config_path)
     heads = {}
     for name, tensors in layout.heads.items():
         _refuse_misshapen(path, name, tensors, dim)
-        own = name == "predictor"  # Microsoft's: its labels are in the file, and it ends in a sigmoid
-        labels = layout.labels or (described if len(layout.heads) == 1 else None) if own else described
-        ends = "sigmoid" if own else activation
-        if name in layout.said_of_heads:
-            labels, ends = _said(layout.said_of_heads[name])
-        heads[name] = Head(
-            name,
-            tensors["weight"].float(),
-            tensors["bias"].float(),
-            _fitting(labels, tensors["weight"].shape[0]),
-            ends,
-        )
+        words = layout.words.get(name) or _words(name, layout, described)
+        labels = _fitting(words.labels, tensors["weight"].shape[0])
+        heads[name] = Head(name, tensors["weight"].float(), tensors["bias"].float(), labels, words.activation)
     return heads
 
 
-def _said(head: Mapping[str, Any]) -> tuple[dict[int, str] | None, Activation | None]:
-    """Labels and activation from the header that `beats publish` writes."""
-    labels, ends = head.get("labels"), head.get("activation")
-    named = dict(enumerate(map(str, labels))) if isinstance(labels, list) else None
-    return named, ends if ends in get_args(Activation) else None
+def _words(name: str, layout: Layout, described: Words) -> Words:
+    """Microsoft's own head has its labels in the file, and ends in a sigmoid."""
+    if name != "predictor":
+        return described
+    return Words(layout.labels or (described.labels if len(layout.heads) == 1 else None), "sigmoid")
 
 
 def _refuse_misshapen(path: Path, name: str, tensors: Mapping[str, Tensor], dim: int) -> None:
     shapes = {part: tuple(value.shape) for part, value in tensors.items()}
-    count = shapes.get("weight", (0,))[0]
+    count = next(iter(shapes.get("weight", ())), 0)
     if shapes == {"weight": (count, dim), "bias": (count,)}:
         return
     message = (
-        f"{path}: the head {name!r} has {shapes}; expected weight (labels, {dim}) and bias (labels,). "
+        f"{path}: the head {name!r} has {shown(shapes)}; expected weight (labels, {dim}) and bias (labels,). "
         "Nothing was loaded."
     )
     raise CheckpointError(message)
 
 
-def _description(
-    path: Path, layout: Layout, config_path: str | Path | None
-) -> tuple[dict[int, str] | None, Activation | None]:
+def _description(path: Path, layout: Layout, config_path: str | Path | None) -> Words:
     """Labels and activation from ESPnet's config.yaml or avex's label_map.json."""
     beside = path.with_name("config.yaml" if "decoder.linear_out" in layout.heads else "label_map.json")
     chosen = Path(config_path) if config_path is not None else beside
     if not layout.heads or (config_path is None and not chosen.is_file()):
-        return None, None
-    text = chosen.read_text(encoding="utf-8")
+        return Words()
+    advice = "Nothing was loaded. Take the one that was published with the checkpoint, or move this one away."
+    origin = Text("the description", str(chosen), advice, CheckpointError)
     if chosen.suffix == ".json":
-        return _label_map(json.loads(text)), None
-    return _espnet(yaml.safe_load(text))
+        return Words(_label_map(parse_json(read_bytes(chosen, origin, LARGEST_JSON), origin)))
+    return _espnet(parse_yaml(read_bytes(chosen, origin, LARGEST_YAML), origin))
 
 
-def _espnet(content: Any) -> tuple[dict[int, str] | None, Activation | None]:
-    kind = str((content.get("model_conf") or {}).get("classification_type"))
+def _espnet(config: Field) -> Words:
     activations: dict[str, Activation] = {"multi-label": "sigmoid", "multi-class": "softmax"}
-    return dict(enumerate(content.get("token_list") or [])) or None, activations.get(kind)
+    kind = config["model_conf"]["classification_type"].text()
+    return Words(dict(enumerate(config["token_list"].texts())) or None, activations.get(kind))
 
 
-def _label_map(content: Mapping[str, Any]) -> dict[int, str]:
+def _label_map(labels: Field) -> dict[int, str] | None:
     """Either label -> index or index -> label."""
-    if all(isinstance(value, int) for value in content.values()):
-        return {value: str(label) for label, value in content.items()}
-    return {int(index): str(label) for index, label in content.items()}
+    fields = list(labels.fields())
+    if any(isinstance(index.value, str) for _, index in fields):
+        return parse_labels(labels)
+    return {whole: label for label, index in fields if (whole := index.whole()) is not None} or None
 
 
 def _fitting(labels: Mapping[int, str] | None, count: int) -> tuple[str, ...] | None:

@@ -78,6 +78,11 @@ def is_hub_name(name: str) -> bool:
     return head.count("/") == 1 and not name.startswith((".", "/", "~")) and "\\" not in name
 
 
+def hub_name(name: str) -> str:
+    """The one way to write such a name: `hf://alice/frogs@main` is `alice/frogs`."""
+    return str(parse_place(name if name.startswith(SCHEME) else SCHEME + name)).removeprefix(SCHEME)
+
+
 def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
     """The pin of a file on the Hub that nobody has pinned; the Hub's word is taken for its digest.
 

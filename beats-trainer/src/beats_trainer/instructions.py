@@ -13,6 +13,7 @@ from pathlib import Path
 from beats_trainer.errors import CheckpointError
 
 LONGEST = 1 << 20  # those of the published files have 20 to 100 kB
+MOST_NESTED = 10**8  # values in tuples that are named again within tuples: to hash one walks through them all
 MOST_BUILDS = 100  # each merges a dictionary, which may be a large one; a state dict has one
 _PLAIN = frozenset(
     (
@@ -59,10 +60,13 @@ def _refusal(path: Path, asked: str) -> str:
 def _excess(stream: io.BytesIO) -> str:
     """The first thing that a pickle asks for in excess, or nothing."""
     memo: dict[int, str] = {}
+    tuples = _Tuples()
     last, builds = "", 0
     for code, argument, _ in pickletools.genops(stream):
         if code.name not in _PLAIN:
             return f"instructions that plain tensors do not need ({code.name})"
+        if tuples.follow(code.name, argument) > MOST_NESTED:
+            return f"more than {MOST_NESTED:,} values in tuples of tuples"
         if code.name in ("PUT", "BINPUT", "LONG_BINPUT"):
             memo[int(str(argument))] = last
             continue
@@ -70,11 +74,31 @@ def _excess(stream: io.BytesIO) -> str:
             return f"to call {_DICT} with arguments, which would copy them"
         last = _named(code.name, argument, memo)
         if last and last not in ALLOWED:
-            return f"to call {last}"
+            return f"to call {last[:100]}"
         builds += code.name == "BUILD"
         if builds > MOST_BUILDS:
             return f"more than {MOST_BUILDS} merged dictionaries"
     return ""
+
+
+class _Tuples:
+    """How many values the tuples of a pickle hold at most, each counted as often as it is named."""
+
+    def __init__(self) -> None:
+        self._held = self._top = 0
+        self._sizes: dict[int, int] = {}
+
+    def follow(self, name: str, argument: object) -> int:
+        """Counts one instruction; a tuple that is kept holds no more than all that came before it."""
+        self._held += 1
+        if name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            self._sizes[int(str(argument))] = self._top
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self._top = self._sizes.get(int(str(argument)), 0)
+            self._held += self._top
+        else:
+            self._top = self._held if name.startswith("TUPLE") else 0
+        return self._held
 
 
 def _named(name: str, argument: object, memo: dict[int, str]) -> str:

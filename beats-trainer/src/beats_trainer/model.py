@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from beats_trainer.config import BEATsConfig
+from beats_trainer.content import Activation
 from beats_trainer.encoder import Encoder
 from beats_trainer.errors import CheckpointError
 from beats_trainer.fast import fast_encoder
 from beats_trainer.fbank import fbank
 from beats_trainer.golden import agrees, golden_noise, golden_of
-from beats_trainer.heads import Activation, Head, best
+from beats_trainer.heads import Head, best
 from beats_trainer.waveform import Short, as_batch
 
 Precision = Literal["fp32", "bf16"]

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import configparser
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from beats_trainer.errors import PinError
+from beats_trainer.foreign import Field, Text, decode, parse_json, parse_yaml, read_bytes
 from beats_trainer.localconfig import is_users
+from beats_trainer.names import is_inner, is_plain
 from beats_trainer.place import SCHEME, Place, parse_place
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
 MD5 = re.compile(r"[0-9a-f]{32}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
+FOLDER = ".dir"
+NAME = "a plain file name"
+ADDRESS = "an address hf://[datasets/]OWNER/NAME[@REVISION][/PATH]"
 Table = Mapping[str, Any]
 
 
@@ -38,33 +42,22 @@ class Pin:
     @property
     def licence(self) -> str:
         """The licence as its publisher states it; empty when nobody does."""
-        return str(self.meta.get("licence", ""))
+        return str(self.meta.get("licence") or "")
 
     @property
     def aliases(self) -> tuple[str, ...]:
         """Other names that mean this checkpoint."""
-        return tuple(str(alias) for alias in self.meta.get("aliases", ()))
+        return tuple(str(alias) for alias in self.meta.get("aliases") or ())
 
     @property
     def key(self) -> str:
         """The public key, PEM, whose owner must have signed its repository; empty where nobody must."""
-        return str(self.meta.get("key", ""))
+        return str(self.meta.get("key") or "")
 
     @property
     def golden(self) -> tuple[float, ...]:
-        """What the encoder makes of the waveform of the self-check; empty where nobody has recorded it.
-
-        Raises:
-            PinError: `meta.golden` is no list of numbers.
-        """
-        try:
-            return tuple(float(value) for value in self.meta.get("golden", ()))
-        except (TypeError, ValueError) as error:
-            message = (
-                f"meta.golden of {self.origin} is {self.meta['golden']!r}; expected a list of numbers. "
-                "Write the pin anew with `beats pin --golden`."
-            )
-            raise PinError(message) from error
+        """What the encoder makes of the waveform of the self-check; empty where nobody has recorded it."""
+        return tuple(float(value) for value in self.meta.get("golden") or ())
 
     @property
     def noncommercial(self) -> bool:
@@ -101,77 +94,132 @@ class FolderPin:
         return Pin(self.md5, f"{self.md5}.dir", None, {"md5": self.md5}, sources, origin=self.origin)
 
     def entries(self, listing: bytes) -> list[Pin]:
-        """The checkpoints that the listing names; other files in the folder are none."""
-        rows = _listing_rows(listing, self.origin)
-        return [self._entry(row) for row in rows if row["relpath"].endswith(WEIGHTS)]
+        """The checkpoints that the listing names; other files in the folder are none.
 
-    def _entry(self, row: Mapping[str, str]) -> Pin:
-        path = PurePosixPath(row["relpath"])
-        sources = (self.root.join(_object_path(row["md5"])),) if self.root else ()
+        Raises:
+            PinError: It is no listing of DVC's, or a name in it leads out of its folder.
+        """
+        advice = "Push the folder again with `dvc push`."
+        rows = parse_json(listing, Text("the listing of", self.origin, advice, PinError)).items()
+        return [self._entry(row) for row in rows if row["relpath"].text().endswith(WEIGHTS)]
+
+    def _entry(self, row: Field) -> Pin:
+        relpath, md5 = row["relpath"].text(), _digest(row["md5"], MD5)
+        if not is_inner(relpath):
+            row["relpath"].refuse("a path inside the folder")
+        if not md5:
+            row["md5"].refuse("an md5")
+        path = PurePosixPath(relpath)
+        sources = (self.root.join(_object_path(md5)),) if self.root else ()
         name = str(path.with_suffix(""))
-        return Pin(
-            name, path.name, None, {"md5": row["md5"]}, sources, self.description, self.meta, self.origin
-        )
+        return Pin(name, path.name, None, {"md5": md5}, sources, self.description, self.meta, self.origin)
 
 
 def read_pin(path: Path) -> Pin | FolderPin:
     """Reads one `.dvc` file.
 
     Raises:
-        PinError: It is not the `.dvc` file of a file or folder.
+        PinError: It is not the `.dvc` file of a file or folder; the message names the file and the field.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        out = document["outs"][0]
-        target = str(out["path"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError) as error:
-        message = (
-            f"cannot read the pin {path}: {type(error).__name__}: {error}. "
-            "Expected a .dvc file with one entry under `outs`; write it anew with `dvc add`."
-        )
-        raise PinError(message) from error
-    if str(out.get("md5", "")).endswith(".dir"):
-        md5 = str(out["md5"]).removesuffix(".dir")
-        return FolderPin(md5, _remote_root(path, out), _text(document, "desc"), _meta(document), str(path))
-    return _file_pin(path, document, out, target)
+    return parse_pin(_document(path), path)
 
 
-def _file_pin(path: Path, document: Table, out: Table, target: str) -> Pin:
-    dep = (document.get("deps") or [{}])[0]
-    meta = _meta(document)
-    size = dep.get("size", out.get("size", meta.get("size")))
-    filename = PurePosixPath(target).name
+def _document(path: Path) -> Field:
+    origin = Text("the pin", str(path), "Write it anew with `dvc add` or `beats pin`.", PinError)
+    return parse_yaml(read_bytes(path, origin), origin)
+
+
+def claimed_names(path: Path) -> set[str]:
+    """What a pin that cannot be read would be called, as far as it can be seen, in lower case."""
+    filenames = {path.stem}
+    with suppress(PinError):
+        filenames |= {PurePosixPath(out["path"].text()).name for out in _document(path)["outs"].items()}
+    return {name.casefold() for filename in filenames for name in (filename, PurePosixPath(filename).stem)}
+
+
+def parse_pin(document: Field, path: Path | None = None) -> Pin | FolderPin:
+    """The pin that the document of a `.dvc` file states.
+
+    Args:
+        document: The whole of it; faults are raised as its origin says.
+        path: Where it lies: the DVC config above it says where its objects are. Without it nothing does.
+    """
+    outs = document["outs"].items()
+    if not outs:
+        document["outs"].refuse("a list with one entry")
+    out, meta = outs[0], _meta(document["meta"])
+    target, md5 = out["path"].text(), out["md5"].text()
+    if not target:
+        out["path"].refuse("the path of a file or folder")
+    if not md5.endswith(FOLDER):
+        return _file_pin(path, document, out, meta)
+    if not MD5.fullmatch(md5.removesuffix(FOLDER)):
+        out["md5"].refuse("an md5 and .dir")
+    root, said = _remote_root(path, out), _said(document)
+    return FolderPin(md5.removesuffix(FOLDER), root, said, meta, document.origin.file)
+
+
+def _file_pin(path: Path | None, document: Field, out: Field, meta: Table) -> Pin:
+    deps = document["deps"].items()
+    dep = deps[0] if deps else Field(document.origin, "deps[0]", None)
+    sizes = (dep["size"].whole(), out["size"].whole(), document["meta"]["size"].whole())
+    filename = PurePosixPath(out["path"].text()).name
+    if not is_plain(filename):
+        out["path"].refuse(f"a path that ends in {NAME}")
     return Pin(
         _name(filename),
         filename,
-        int(size) if size is not None else None,
-        _digests(dep, out, meta),
-        tuple(_sources(path, dep, out, meta)),
-        _text(document, "desc"),
+        next((size for size in sizes if size is not None), None),
+        _digests(dep, out, document["meta"]),
+        tuple(_sources(path, dep, out, document["meta"])),
+        _said(document),
         meta,
-        str(path),
+        document.origin.file,
     )
 
 
-def _digests(dep: Table, out: Table, meta: Table) -> dict[str, str]:
-    sha256 = str(dep.get("etag", meta.get("sha256", "")))
-    md5 = str(out.get("md5", meta.get("md5", "")))
-    found = {"sha256": sha256 if SHA256.fullmatch(sha256) else "", "md5": md5 if MD5.fullmatch(md5) else ""}
+def _digests(dep: Field, out: Field, meta: Field) -> dict[str, str]:
+    found = {
+        "sha256": _etag(dep) or _digest(meta["sha256"], SHA256),
+        "md5": _digest(out["md5"], MD5) or _digest(meta["md5"], MD5),
+    }
     return {name: value for name, value in found.items() if value}
 
 
-def _sources(path: Path, dep: Table, out: Table, meta: Table) -> list[Place]:
+def _etag(dep: Field) -> str:
+    """The digest that the Hub has for the file; other stores have tags that are none."""
+    etag = dep["etag"].text()
+    if SHA256.fullmatch(etag):
+        return etag
+    if etag and dep["path"].text().startswith(SCHEME) and not GIT_SHA1.fullmatch(etag):
+        dep["etag"].refuse("a sha256")
+    return ""
+
+
+def _digest(value: Field, pattern: re.Pattern[str]) -> str:
+    digest = value.text()
+    if digest and not pattern.fullmatch(digest):
+        value.refuse("a sha256" if pattern is SHA256 else "an md5")
+    return digest
+
+
+def _sources(path: Path | None, dep: Field, out: Field, meta: Field) -> list[Place]:
     places = []
-    url = str(dep.get("path", ""))
+    url, endpoint = dep["path"].text(), meta["endpoint"].text()
     if url.startswith(SCHEME):
-        place = parse_place(url, endpoint=str(meta.get("endpoint", "")))
-        revision = str(dep.get("version_id") or place.revision)
-        places.append(Place(place.repo_id, place.path, place.repo_type, revision, place.endpoint))
-    elif not url and MD5.fullmatch(str(out.get("md5", ""))):
+        places.append(_place(dep["path"], endpoint, dep["version_id"].text()))
+    elif not url and MD5.fullmatch(out["md5"].text()):
         root = _remote_root(path, out)
-        places += [root.join(_object_path(out["md5"]))] if root else []
-    endpoint = str(meta.get("endpoint", ""))
-    return places + [parse_place(str(mirror), endpoint=endpoint) for mirror in meta.get("sources", ())]
+        places += [root.join(_object_path(out["md5"].text()))] if root else []
+    return places + [_place(mirror, endpoint) for mirror in meta["sources"].items()]
+
+
+def _place(url: Field, endpoint: str, revision: str = "", *, by_user: bool = False) -> Place:
+    try:
+        place = parse_place(url.text(), endpoint=endpoint, by_user=by_user)
+        return replace(place, revision=revision or place.revision)
+    except PinError as error:
+        url.refuse(f"{ADDRESS} ({str(error)[:200]})", error)
 
 
 def _name(filename: str) -> str:
@@ -183,45 +231,49 @@ def _object_path(md5: str) -> str:
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
-def _meta(document: Table) -> dict[str, Any]:
-    meta = document.get("meta")
-    return dict(meta) if isinstance(meta, Mapping) else {}
+def _meta(meta: Field) -> dict[str, Any]:
+    """The table as it stands, once what is read of it has its type; what nobody reads may be anything."""
+    for name in ("licence", "key", "endpoint"):
+        meta[name].text()
+    for name in ("aliases", "sources"):
+        meta[name].texts()
+    for number in meta["golden"].items():
+        number.number()
+    meta["scores"].table()
+    return {name: value.value for name, value in meta.fields() if value.value is not None}
 
 
-def _text(document: Table, key: str) -> str:
-    return " ".join(str(document.get(key) or "").split())
+def _said(document: Field) -> str:
+    return " ".join(document["desc"].text().split())
 
 
-def _listing_rows(listing: bytes, origin: str) -> list[dict[str, str]]:
-    try:
-        return [{"md5": str(row["md5"]), "relpath": str(row["relpath"])} for row in json.loads(listing)]
-    except (ValueError, KeyError, TypeError) as error:
-        message = (
-            f"the listing of {origin} is not one of DVC's: {error}. Push the folder again with `dvc push`."
-        )
-        raise PinError(message) from error
-
-
-def _remote_root(pin: Path, out: Table) -> Place | None:
+def _remote_root(pin: Path | None, out: Field) -> Place | None:
     """The root of the remote that the pin's repository pushes to, if that is a Hub."""
-    for folder in pin.resolve().parents:
+    for folder in pin.resolve().parents if pin else ():
         config = folder / ".dvc" / "config"
         if config.is_file():
-            return _config_root(config, str(out.get("remote", "")))
+            return _config_root(config, out["remote"].text())
     return None
 
 
 def _config_root(config: Path, remote: str) -> Place | None:
+    origin = Text("the DVC config", str(config), "Repair it with `dvc remote modify`.", PinError)
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read([config, config.with_name("config.local")], encoding="utf-8")
-    except configparser.Error as error:
-        message = f"cannot read the DVC config {config}: {error}. Repair it with `dvc remote modify`."
-        raise PinError(message) from error
+    for path in (config, config.with_name("config.local")):
+        if path.is_file():
+            _read_config(path, parser, origin)
     name = remote or parser.get("core", "remote", fallback="")
     section = f"'remote \"{name}\"'"
     url = parser.get(section, "url", fallback="")
     if not url.startswith(SCHEME):
         return None
     endpoint = parser.get(section, "endpointurl", fallback="")
-    return parse_place(url, endpoint=endpoint, by_user=is_users(config.with_name("config.local"), section))
+    by_user = is_users(config.with_name("config.local"), section)
+    return _place(Field(origin, f"{section}.url", url), endpoint, by_user=by_user)
+
+
+def _read_config(path: Path, parser: configparser.ConfigParser, origin: Text) -> None:
+    try:
+        parser.read_string(decode(read_bytes(path, origin), origin), str(path))
+    except configparser.Error as error:
+        origin.refuse(" ".join(str(error).split())[:200], "sections of names and values", error)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
 from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
-from beats_trainer.pinfile import WEIGHTS, FolderPin, Pin, read_pin
+from beats_trainer.pinfile import WEIGHTS, FolderPin, Pin, claimed_names, read_pin
 from beats_trainer.shelf import shelf_pins
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["FolderPin", "Pin", "Registry", "all", "find", "pin_paths"]
 
@@ -31,13 +34,22 @@ class Registry:
         self._paths = tuple(pin_paths() if paths is None else paths)
         self._read_listing = read_listing
         self.unread: dict[str, str] = {}
+        self.broken: dict[Path, PinError] = {}
 
     @cached_property
     def _documents(self) -> list[Pin | FolderPin]:
-        return [read_pin(path) for path in self._paths]
+        """The pins that can be read; one that cannot does not hide the others."""
+        documents = []
+        for path in self._paths:
+            try:
+                documents.append(read_pin(path))
+            except PinError as error:
+                self.broken[path] = error
+                self.unread[str(path)] = str(error)
+        return documents
 
     def all(self) -> list[Pin]:
-        """Every checkpoint, by order of precedence; listings that cannot be read end up in `unread`."""
+        """Every checkpoint, by order of precedence; pins and listings that cannot be read are in `unread`."""
         groups = []
         for document in self._documents:
             try:
@@ -62,10 +74,15 @@ class Registry:
 
         Raises:
             UnknownCheckpointError: There is none. The message has the near misses and all names.
-            PinError: The name fits two different files.
+            PinError: The name fits two different files, or that of a pin which cannot be read.
         """
         passed: list[Pin] = []
-        for document in self._documents:
+        documents = self._documents
+        for path, error in self.broken.items():
+            if name.casefold() in claimed_names(path):  # no other pin may take its name
+                raise error
+            logger.warning("a pin is left out: %s", error)
+        for document in documents:
             entries = self._entries(document)
             matches = _matches(entries, name)
             if matches:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from beats_trainer.config import BEATsConfig
+from beats_trainer.measure import shown
 from beats_trainer.model import BEATs
 
 # What a config that does not say means: the defaults of the code that wrote it, not the published values.
@@ -31,7 +32,7 @@ _FIXED = {
 }
 
 
-def infer_config(weights: Mapping[str, Tensor], said: Mapping[str, Any] | None) -> BEATsConfig:
+def infer_config(weights: Mapping[str, Tensor], said: Mapping[str, object] | None) -> BEATsConfig:
     """Sizes from the tensors, the rest from the file's config; without one, the published values.
 
     Raises:
@@ -43,9 +44,7 @@ def infer_config(weights: Mapping[str, Tensor], said: Mapping[str, Any] | None) 
         return BEATsConfig(**sizes)
     _refuse_disagreement(sizes, said)
     names = set(asdict(BEATsConfig())) - set(sizes)
-    values = {k: said.get(k, _UNSAID.get(k)) for k in names}
-    _refuse_no_numbers(values)
-    return BEATsConfig(**sizes, **{k: v for k, v in values.items() if v is not None})
+    return BEATsConfig(**sizes, **_numbers({k: said.get(k, _UNSAID.get(k)) for k in names}))
 
 
 def expected_shapes(config: BEATsConfig) -> dict[str, tuple[int, ...]]:
@@ -55,43 +54,57 @@ def expected_shapes(config: BEATsConfig) -> dict[str, tuple[int, ...]]:
 
 
 def _sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    patch, projection = weights["patch_embedding.weight"], weights["post_extract_proj.weight"]
-    kernel = weights["encoder.pos_conv.0.weight_v"]
-    table = weights["encoder.layers.0.self_attn.relative_attention_bias.weight"]
+    embed_dim, _, _, patch_size = _shape(weights, "patch_embedding.weight", 4)
+    dim, _ = _shape(weights, "post_extract_proj.weight", 2)
+    inner_dim, _ = _shape(weights, "encoder.layers.0.fc1.weight", 2)
+    kernel_dim, group_dim, width = _shape(weights, "encoder.pos_conv.0.weight_v", 3)
+    buckets, heads = _shape(weights, "encoder.layers.0.self_attn.relative_attention_bias.weight", 2)
     return {
         "encoder_layers": _layers(weights),
-        "encoder_embed_dim": projection.shape[0],
-        "encoder_ffn_embed_dim": weights["encoder.layers.0.fc1.weight"].shape[0],
-        "encoder_attention_heads": table.shape[1],
-        "embed_dim": patch.shape[0],
-        "input_patch_size": patch.shape[-1],
-        "conv_pos": kernel.shape[2],
-        "conv_pos_groups": kernel.shape[0] // kernel.shape[1],
-        "num_buckets": table.shape[0],
+        "encoder_embed_dim": dim,
+        "encoder_ffn_embed_dim": inner_dim,
+        "encoder_attention_heads": heads,
+        "embed_dim": embed_dim,
+        "input_patch_size": patch_size,
+        "conv_pos": width,
+        "conv_pos_groups": kernel_dim // group_dim,
+        "num_buckets": buckets,
     }
 
 
-def _layers(weights: Mapping[str, Tensor]) -> int:
-    last = max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layers."))
-    if last >= _MOST_LAYERS:
-        message = f"it names a layer {last}, and the largest encoders have 24"
+def _shape(weights: Mapping[str, Tensor], name: str, dims: int) -> tuple[int, ...]:
+    """The shape of a tensor that sizes are read from: so many dimensions, none of them empty or absurd."""
+    shape = tuple(weights[name].shape)
+    if len(shape) != dims or not all(0 < size < _LARGEST for size in shape):
+        message = f"{name} has the shape {shape}, expected {dims} dimensions, none of them empty"
         raise ValueError(message)
-    return last + 1
+    return shape
 
 
-def _refuse_no_numbers(values: Mapping[str, Any]) -> None:
+def _layers(weights: Mapping[str, Tensor]) -> int:
+    numbers = {name.split(".")[2] for name in weights if name.startswith("encoder.layers.")}
+    last = max(numbers, key=lambda number: (len(number), number))
+    if not (last.isdecimal() and len(last) < len(str(_MOST_LAYERS))):
+        message = f"it names a layer {shown(last)}, and the largest encoders have 24"
+        raise ValueError(message)
+    return int(last) + 1
+
+
+def _numbers(values: Mapping[str, object]) -> dict[str, Any]:
+    """The values that a config says; what it does not say is left to the defaults."""
+    numbers: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, int | float) and abs(value) < _LARGEST:
+            numbers[name] = value
+        elif value is not None:
+            message = f"{name}: the config says {shown(value)}, which is no number of use here"
+            raise ValueError(message)
+    return numbers
+
+
+def _refuse_disagreement(sizes: Mapping[str, int], said: Mapping[str, object]) -> None:
     wrong = [
-        f"{name}: the config says {value!r:.60}, which is no number of use here"
-        for name, value in values.items()
-        if value is not None and not (isinstance(value, int | float) and abs(value) < _LARGEST)
-    ]
-    if wrong:
-        raise ValueError("; ".join(wrong))
-
-
-def _refuse_disagreement(sizes: Mapping[str, int], said: Mapping[str, Any]) -> None:
-    wrong = [
-        f"{name}: the config says {said[name]!r}, {by} {value!r}"
+        f"{name}: the config says {shown(said[name])}, {by} {value!r}"
         for held, by in ((sizes, "the tensors say"), (_FIXED, "every published encoder has"))
         for name, value in held.items()
         if name in said and not _is(said[name], value)
@@ -100,5 +113,5 @@ def _refuse_disagreement(sizes: Mapping[str, int], said: Mapping[str, Any]) -> N
         raise ValueError("; ".join(wrong))
 
 
-def _is(said: Any, value: object) -> bool:
+def _is(said: object, value: object) -> bool:
     return isinstance(said, int | float | str) and said == value

@@ -57,6 +57,17 @@ def test_what_is_here_of_a_pinned_folder_is_verified_too(published: Published, m
     assert doctor._cached().ok
 
 
+def test_a_pin_that_cannot_be_read_is_told_of_and_the_rest_is_looked_at(published: Published, monkeypatch):
+    bad = published.folder / "bad.dvc"
+    bad.write_text("outs: 5\n")
+    monkeypatch.setenv("BEATS_PINS", str(bad))
+    line = doctor._pins()
+    assert not line.ok
+    assert "bad.dvc: outs is 5; expected a list" in line.found
+    assert line.remedy
+    assert doctor._cached().ok
+
+
 @pytest.mark.parametrize("flag", ["--offline", "HF_HUB_OFFLINE"])
 def test_offline_no_hub_is_asked(published: Published, flag: str):
     options, env = ([flag], {}) if flag.startswith("-") else ([], {flag: "1"})

@@ -192,7 +192,7 @@ def test_what_is_no_pin_is_named(tmp_path: Path, text: str):
 
 
 def test_a_listing_that_is_none_is_named():
-    with pytest.raises(PinError, match=r"listing of here is not one of DVC's"):
+    with pytest.raises(PinError, match=r"cannot read the listing of here: .*; expected JSON"):
         FolderPin("0" * 32, None, origin="here").entries(b"<html>")
 
 
@@ -201,3 +201,107 @@ def test_an_unknown_name_with_nothing_near_lists_all():
         UnknownCheckpointError, match=r"no checkpoint is called 'xyz'\. Known: .*BEATs_iter1,"
     ):
         pins.find("xyz")
+
+
+FIELDS = {
+    "outs:\n- path: m.pt\n  size: .inf\n": r"outs\[0\]\.size is inf; expected a whole number",
+    "outs:\n- path: m.pt\n  size: abc\n": r"outs\[0\]\.size is 'abc'",
+    "outs:\n- path: m.pt\n  size: -1\n": r"outs\[0\]\.size is -1",
+    "outs:\n- path: [m.pt]\n": r"outs\[0\]\.path is \['m.pt'\]; expected a text",
+    "outs:\n- path: a/..\n": r"outs\[0\]\.path is 'a/\.\.'; expected a path that ends in a plain file name",
+    "outs:\n- path: m.pt\n  md5: ../../x\n": r"outs\[0\]\.md5 is '\.\./\.\./x'; expected an md5",
+    "outs:\n- path: m\n  md5: ../../x.dir\n": r"outs\[0\]\.md5 is .*x\.dir'; expected an md5 and \.dir",
+    "outs:\n- path: m.pt\ndeps: abc\n": r"deps is 'abc'; expected a list",
+    "outs:\n- path: m.pt\ndeps: [abc]\n": r"deps\[0\] is 'abc'; expected a table",
+    "outs:\n- path: m.pt\ndeps:\n- path: hf://a/b/m.pt\n  etag: abc\n": r"deps\[0\]\.etag is 'abc'; exp",
+    "outs:\n- path: m.pt\nmeta: {sources: 5}\n": r"meta\.sources is 5; expected a list",
+    "outs:\n- path: m.pt\nmeta: {sources: [x]}\n": r"meta\.sources\[0\] is 'x'; expected an address hf://",
+    "outs:\n- path: m.pt\nmeta: {aliases: abc}\n": r"meta\.aliases is 'abc'; expected a list",
+    "outs:\n- path: m.pt\nmeta: {licence: [MIT]}\n": r"meta\.licence is \['MIT'\]; expected a text",
+    "outs:\n- path: m.pt\nmeta: {golden: [a]}\n": r"meta\.golden\[0\] is 'a'; expected a number",
+    "outs:\n- path: m.pt\nmeta: {sha256: abc}\n": r"meta\.sha256 is 'abc'; expected a sha256",
+    "outs:\n- path: m.pt\nmeta: {scores: 5}\n": r"meta\.scores is 5; expected a table",
+    "outs:\n- path: m.pt\nmeta: 5\n": r"meta is 5; expected a table",
+    "desc: [a]\nouts:\n- path: m.pt\n": r"desc is \['a'\]; expected a text",
+    "outs: []\n": r"outs is \[\]; expected a list with one entry",
+    "outs: {a: b}\n": r"outs is \{'a': 'b'\}; expected a list",
+}
+
+
+@pytest.mark.parametrize(("text", "said"), FIELDS.items())
+def test_a_fault_of_a_pin_names_file_and_field(tmp_path: Path, text: str, said: str):
+    path = tmp_path / "broken.dvc"
+    path.write_text(text)
+    with pytest.raises(PinError, match=rf"cannot read the pin .*broken\.dvc: {said}"):
+        read_pin(path)
+
+
+def test_what_nobody_reads_may_be_anything(tmp_path: Path):
+    path = tmp_path / "m.pt.dvc"
+    path.write_text(
+        "outs:\n- path: m.pt\n  cache: maybe\nmeta:\n  when: 2024-02-30\n  remarks: [1, {2: 3}]\n"
+        "something: [else]\n"
+        "deps:\n- path: s3://bucket/m.pt\n  etag: '\"abc-2\"'\n"
+    )
+    pin = read_pin(path)
+    assert isinstance(pin, Pin)
+    assert (pin.meta["when"], pin.digests, pin.sources) == ("2024-02-30", {}, ())
+
+
+def test_one_bad_pin_does_not_hide_the_others(tmp_path: Path, caplog):
+    paths = [single(tmp_path, "a.pt"), tmp_path / "bad.pt.dvc", single(tmp_path, "c.pt")]
+    paths[1].write_text("outs: 5\n")
+    registry = Registry(paths)
+    assert [pin.name for pin in registry.all()] == ["a", "c"]
+    assert "outs is 5" in registry.unread[str(paths[1])]
+    assert registry.find("c").filename == "c.pt"
+    assert "a pin is left out: cannot read the pin" in caplog.text
+
+
+def test_no_other_pin_takes_the_name_of_a_bad_one(tmp_path: Path):
+    bad = tmp_path / "mine" / "m.pt.dvc"
+    good = single(tmp_path, "m.pt")
+    bad.parent.mkdir()
+    bad.write_text("outs: 5\n")
+    for name in ("m", "M.pt"):
+        with pytest.raises(PinError, match=r"mine.m\.pt\.dvc: outs is 5"):
+            Registry([bad, good]).find(name)
+    bad = bad.rename(bad.with_name("other.dvc"))
+    bad.write_text("outs:\n- path: here/m.pt\n  size: many\n")
+    with pytest.raises(PinError, match=r"outs\[0\]\.size is 'many'"):
+        Registry([bad, good]).find("m")
+    with pytest.raises(UnknownCheckpointError, match=r"Not read: .*mine.other\.dvc"):
+        Registry([bad, good]).find("n")
+
+
+@pytest.mark.parametrize(
+    "relpath", ["../m.pt", "/m.pt", "a/../../m.pt", "a\\..\\m.pt", "C:m.pt", "a//m.pt", "\x1b.pt"]
+)
+def test_a_name_in_a_listing_stays_in_its_folder(relpath: str):
+    rows = [{"md5": "a" * 32, "relpath": relpath}]
+    with pytest.raises(PinError, match=r"\[0\]\.relpath is .*; expected a path inside the folder"):
+        FolderPin("0" * 32, None, origin="here").entries(json.dumps(rows).encode())
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"md5": "x/../y", "relpath": "m.pt"}], r"\[0\]\.md5 is 'x/../y'; expected an md5"),
+        ([{"relpath": "m.pt"}], r"\[0\]\.md5 is None; expected an md5"),
+        ([{"md5": "a" * 32, "relpath": ["m.pt"]}], r"\[0\]\.relpath is \['m.pt'\]; expected a text"),
+        ({"a": 1}, r"the whole is \{'a': 1\}; expected a list"),
+        ([5], r"\[0\] is 5; expected a table"),
+    ],
+)
+def test_a_row_of_a_listing_is_named(rows: object, said: str):
+    with pytest.raises(PinError, match=f"cannot read the listing of here: {said}"):
+        FolderPin("0" * 32, None, origin="here").entries(json.dumps(rows).encode())
+
+
+@pytest.mark.parametrize("config", [b"\xff\xfe", b"no section", b"[core]\n  remote = x\n" + b"#\n" * 200_000])
+def test_a_dvc_config_that_is_none_is_named(tmp_path: Path, config: bytes):
+    path = repository(tmp_path, "", FOLDER.format(md5="a" * 32))
+    (tmp_path / ".dvc" / "config").write_bytes(config)
+    with pytest.raises(PinError, match=r"cannot read the DVC config .*config: .* Repair it") as caught:
+        read_pin(path)
+    assert len(str(caught.value)) < 600
