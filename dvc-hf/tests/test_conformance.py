@@ -16,6 +16,7 @@ from dvc.testing.workspace_tests import TestImport as DvcTestImport
 from dvc.testing.workspace_tests import TestImportURLVersionAware as DvcTestImportURLVersionAware
 from dvc.testing.workspace_tests import TestLsUrl as DvcTestLsUrl
 from dvc.testing.workspace_tests import TestToRemote as DvcTestToRemote
+from dvc_hf.credentials import Credential
 from dvc_hf.repository import Account
 from dvc_hf.storage import HubStorage
 from huggingface_hub import HfApi
@@ -54,7 +55,7 @@ class HubCloud(Cloud):
 
     @property
     def storage(self) -> HubStorage:
-        return HubStorage(Account(self.endpoint, self.token))
+        return HubStorage(Account(self.endpoint, Credential(self.token)))
 
     @property
     def parent(self) -> "HubCloud":
