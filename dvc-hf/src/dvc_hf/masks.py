@@ -37,22 +37,27 @@ def _spellings(secret: str) -> Iterator[str]:
     """As it is, percent-encoded, and as `repr`, JSON and a header's bytes show it."""
     for text in {secret, secret.strip()}:
         yield text
-        yield quote(text, safe="")
-        yield quote_plus(text)
+        yield quote(text, safe="", errors="replace")
+        yield quote_plus(text, errors="replace")
         yield repr(text)[1:-1]
-        yield repr(text.encode())[2:-1]
+        yield repr(_bytes(text))[2:-1]
         yield json.dumps(text)[1:-1]
 
 
 def _base64_parts(secret: str) -> Iterator[str]:
     """What base64 makes of a secret inside a longer text (`user:token`), at each of its three alignments."""
-    raw = secret.encode()
+    raw = _bytes(secret)
     for before in range(3):
         whole = b64encode(bytes(before) + raw).decode()
         part = whole[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         if len(part) >= SHORTEST:
             yield part
             yield part.replace("+", "-").replace("/", "_")
+
+
+def _bytes(text: str) -> bytes:
+    """Bytes of a text that may come from an environment of another encoding."""
+    return text.encode(errors="surrogateescape")
 
 
 class MaskedFormatter(logging.Formatter):

@@ -1,7 +1,7 @@
 """Who said a value of a remote: the user on this machine, or files that came with somebody's repository.
 
 DVC merges its levels of config into one. A token must not go where a cloned `.dvc/config` points it, so the
-two options that matter carry their level from the moment they are read; what carries none is the repository's.
+two options that matter carry their level from the moment they are read; what has none is the repository's.
 """
 
 from collections.abc import Callable, Mapping
