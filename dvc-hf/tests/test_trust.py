@@ -2,8 +2,10 @@
 
 import http.client
 import http.server
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +23,7 @@ Reply = tuple[int, dict[str, str], bytes]
 class Elsewhere:
     """Another server: it keeps what it is asked, headers included, and answers as it is told."""
 
-    def __init__(self, answer: Callable[[str, str, bytes], Reply]) -> None:
+    def __init__(self, answer: Callable[[http.server.BaseHTTPRequestHandler, bytes], Reply]) -> None:
         self.asked: list[tuple[str, str]] = []
         outer = self
 
@@ -31,7 +33,7 @@ class Elsewhere:
             def handle_one(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 outer.asked.append((self.path, str(self.headers)))
-                status, headers, content = answer(self.command, self.path, body)
+                status, headers, content = answer(self, body)
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)
@@ -224,21 +226,22 @@ def test_python_may_name_an_address_and_its_token_in_one_call(clone, elsewhere) 
     project = clone()
     options = {"endpointurl": elsewhere.endpoint, "token": OWN}
     script = f"import dvc.api; dvc.api.read('m.pt', remote_config={options!r})"
-    project.run("python", "-c", script, ok=False)
+    project.run(sys.executable, "-c", script, ok=False)
     assert_trusted(elsewhere, OWN)
 
 
 def test_python_may_not_send_its_token_to_the_clones_address(clone, elsewhere) -> None:
     project = clone(endpointurl=elsewhere.endpoint)
     script = f"import dvc.api; dvc.api.read('m.pt', remote_config={ {'token': OWN}!r})"
-    project.run("python", "-c", script, ok=False)
+    project.run(sys.executable, "-c", script, ok=False)
     assert elsewhere.asked
     assert not elsewhere.was_given(OWN)
 
 
 def test_a_wrong_name_in_the_environment_is_told(clone, elsewhere) -> None:
     project = clone(endpointurl=elsewhere.endpoint)
-    assert "HF_TOKEN_ORIGINS is no address" in project.dvc("pull", ok=False, HF_TOKEN_ORIGINS="lab").text
+    for command in ("pull", "fetch", "push"):
+        assert "HF_TOKEN_ORIGINS is no address" in project.dvc(command, ok=False, HF_TOKEN_ORIGINS="lab").text
 
 
 # the Hub itself points elsewhere -----------------------------------------------------------------------
@@ -246,16 +249,17 @@ def test_a_wrong_name_in_the_environment_is_told(clone, elsewhere) -> None:
 
 @pytest.mark.parametrize("how", ["redirect", "next page"])
 def test_where_a_hub_leads_a_request_gets_no_token(clone, serve, elsewhere, how: str) -> None:
-    def lead_away(method: str, path: str, body: bytes) -> Reply:
-        there = f"{elsewhere.endpoint}{path}"
+    def lead_away(request: Any, body: bytes) -> Reply:
+        there = f"{elsewhere.endpoint}{request.path}"
         if how == "redirect":
             return 307, {"Location": there}, b""
-        if "/tree/" in path:
+        if "/tree/" in request.path:
             return 200, {"Link": f'<{there}>; rel="next"', "Content-Type": "application/json"}, b"[]"
-        return nothing_here()
+        folder = b'[{"type": "directory", "path": "sub", "oid": "0"}]'
+        return 200, {"Content-Type": "application/json"}, folder
 
     hub = serve(lead_away)
-    clone().dvc("ls-url", PLACE, ok=None, HF_ENDPOINT=hub.endpoint)
+    clone().dvc("ls-url", f"{PLACE}/sub", ok=None, HF_ENDPOINT=hub.endpoint)
     assert hub.was_given(LOGIN)
     assert elsewhere.asked
     assert not elsewhere.was_given(LOGIN)
@@ -266,12 +270,13 @@ def test_an_upload_to_a_hub_that_gets_no_token_is_without_it_to_the_end(
 ) -> None:
     """The client adds the login to the LFS requests by itself; a Hub open to everyone takes them without."""
 
-    def write_as_alice(method: str, path: str, body: bytes) -> Reply:
+    def write_as_alice(request: Any, body: bytes) -> Reply:
         connection = http.client.HTTPConnection(urlsplit(hub.endpoint).netloc, timeout=60)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        content = answer.read().replace(hub.endpoint.encode(), open_hub.endpoint.encode())
+        headers = {**request.headers, "Authorization": f"Bearer {token}"}
+        with closing(connection):
+            connection.request(request.command, request.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read().replace(hub.endpoint.encode(), open_hub.endpoint.encode())
         kept = {name: value for name, value in answer.getheaders() if name.lower() in wanted}
         return answer.status, kept, content
 
@@ -306,7 +311,7 @@ def test_an_upload_to_a_hub_that_gets_no_token_is_without_it_to_the_end(
 def test_no_secret_is_saved_in_the_config_that_git_sees(clone, command: tuple[str, ...]) -> None:
     project = clone()
     project.write(".dvc/config", section(url=PLACE) + "['remote \"far\"']\n    url = remote://hub/far\n")
-    project.write(".dvc/config.local", f"['remote \"near\"']\n    url = {PLACE}\n")
+    project.dvc("config", "--global", "remote.near.url", PLACE)
     before = project.read(".dvc/config")
     result = project.dvc("-v", *command, ok=False)
     assert "was not saved" in result.text

@@ -1,5 +1,6 @@
 """Keeps tokens and passwords out of the files that git shows to everyone: `.dvc/config` and `.dvc` files."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -110,13 +111,18 @@ def _shown(options: Any, what: str) -> Options:
     """Options without those that hold a secret; what is left out is told."""
     secret = sorted(option for option, value in options.items() if _is_secret(option, value))
     if secret:
-        logger.warning(
-            "the option '%s' of %s was used and not written: a .dvc file is part of the git repository. "
-            "The next 'dvc update' or 'dvc pull' needs 'hf auth login', or HF_TOKEN.",
-            "', '".join(secret),
-            mask(what),
-        )
+        _tell("', '".join(secret), mask(what))
     return {option: value for option, value in options.items() if option not in secret}
+
+
+@functools.cache  # DVC describes a file several times in one command
+def _tell(options: str, what: str) -> None:
+    logger.warning(
+        "the option '%s' of %s was used and not written: a .dvc file is part of the git repository. "
+        "The next 'dvc update' or 'dvc pull' needs 'hf auth login', or HF_TOKEN.",
+        options,
+        what,
+    )
 
 
 def _put_back(holder: Options, key: str, options: Options) -> None:

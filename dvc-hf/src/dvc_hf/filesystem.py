@@ -45,8 +45,8 @@ class HfFileSystem(HubPaths):
 
     @property
     def fsid(self) -> str:
-        """What tells this Hub from another."""
-        return self.fs.fsid
+        """What tells this Hub from another; no option is judged here, for DVC drops what this raises."""
+        return HubStorage(Account(self._config.get("endpointurl"))).fsid
 
     # many paths a request ------------------------------------------------------------------------
 
