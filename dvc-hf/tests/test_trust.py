@@ -375,8 +375,11 @@ def test_a_token_with_a_line_end_is_taken_without_it(clone, elsewhere) -> None:
 def test_a_token_that_cannot_be_one_is_refused_without_its_value(clone, elsewhere, token, kind) -> None:
     project = clone()
     project.write(".dvc/config.local", section(endpointurl=elsewhere.endpoint))
+    other = clone("other")
+    other.write(".dvc/config.local", section(token=f"'''{token}'''"))
     for result in (
         project.dvc("pull", "-v", ok=False, HF_TOKEN=token),
+        other.dvc("fetch", "-v", ok=False, HF_ENDPOINT=elsewhere.endpoint),
         project.dvc("-v", "remote", "modify", "--local", "hub", "token", token, ok=False),
     ):
         assert kind in result.text
