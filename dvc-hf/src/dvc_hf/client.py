@@ -11,7 +11,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import BucketNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import disable_progress_bars
 
-from dvc_hf import credentials, memory, names, silence
+from dvc_hf import credentials, masks, memory, names, silence
 from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.credentials import LIBRARY, Credential
 from dvc_hf.endpoint import parse_endpoint
@@ -39,6 +39,7 @@ class Client(ABC):
     ) -> None:
         disable_progress_bars()  # DVC draws its own
         silence.limit()
+        masks.install()
         memory.bound()
         self.place = place.root
         self.address = parse_endpoint(endpoint, "endpointurl") if endpoint else credentials.home()

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 MASK = "***"
 SHORTEST = 4  # a shorter secret would mask half of every text
-LOGGERS = ("dvc", "dvc_objects", "dvc_data")
+LOGGERS = ("dvc", "dvc_objects", "dvc_data", "huggingface_hub")
 _LOOKS_LIKE_A_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
 # A user alone is shown where it is no secret: ssh://git@host.
 _USER = re.compile(r"(?i)\b(https?://)[^/\s'\"]*@|\b([a-z][a-z0-9+.-]*://)[^/\s@:'\"]*:[^/\s'\"]*@")
@@ -73,7 +73,7 @@ class MaskedFormatter(logging.Formatter):
 
 
 def install() -> None:
-    """Mask all that DVC's loggers write, whatever raised it."""
+    """Mask all that the loggers of DVC and of the Hub's client write, whatever raised it."""
     for name in LOGGERS:
         for handler in logging.getLogger(name).handlers:
             if not isinstance(handler.formatter, MaskedFormatter):
