@@ -104,6 +104,7 @@ def apart(
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(home / "token"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("HF_TOKEN", shared_hub[1])
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", shared_hub[0].endpoint)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Alice")
     monkeypatch.setenv("GIT_COMMITTER_NAME", "Alice")
