@@ -13,7 +13,7 @@ import pytest
 from minihub.testing import Hub
 
 LOGIN = "hf_loginloginloginloginloginlogin00"
-OWN = "hf_remotesownremotesownremotesown00"
+OWN = "Remotes-Own.Of_Another/Form+00=="  # nothing that looks like a token
 PLACE = "hf://datasets/alice/checkpoints"
 OBJECT = "a" * 32
 Reply = tuple[int, dict[str, str], bytes]
@@ -312,7 +312,7 @@ def test_no_secret_is_saved_in_the_config_that_git_sees(clone, command: tuple[st
     project.write(".dvc/config", section(url=PLACE) + "['remote \"far\"']\n    url = remote://hub/far\n")
     project.dvc("config", "--global", "remote.near.url", PLACE)
     before = project.read(".dvc/config")
-    result = project.dvc("-v", *command, ok=False)
+    result = project.dvc(*command, "-vv", ok=False)
     assert "was not saved" in result.text
     assert project.read(".dvc/config") == before
     assert OWN not in result.text
@@ -367,7 +367,7 @@ def test_an_address_with_a_password_is_shown_without_it_and_works(clone, serve) 
 def test_a_token_with_a_line_end_is_taken_without_it(clone, elsewhere) -> None:
     project = clone()
     project.dvc("remote", "modify", "--local", "hub", "endpointurl", elsewhere.endpoint)
-    result = project.dvc("-vv", "remote", "modify", "--local", "hub", "token", f"{OWN}\n")
+    result = project.dvc("remote", "modify", "--local", "hub", "token", f"{OWN}\n", "-vv")
     assert OWN not in result.text
     assert OWN not in project.dvc("pull", "-vv", ok=False).text
     assert_trusted(elsewhere, f"Bearer {OWN}\n")
@@ -390,7 +390,7 @@ def test_a_token_that_cannot_be_one_is_refused_without_its_value(clone, elsewher
     for result in (
         project.dvc("pull", "-v", ok=False, HF_TOKEN=token),
         other.dvc("fetch", "-v", ok=False, HF_ENDPOINT=elsewhere.endpoint),
-        project.dvc("-v", "remote", "modify", "--local", "hub", "token", token, ok=False),
+        project.dvc("remote", "modify", "--local", "hub", "token", token, "-vv", ok=False),
     ):
         assert kind in result.text
         assert "defghi" not in result.text

@@ -1,5 +1,6 @@
 """Which token goes to a remote's Hub: one goes only where the user said so, outside of the repository."""
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,8 +50,16 @@ def home() -> Endpoint:
 def _named_origins() -> set[str]:
     """Origins that the user named for this process, in its environment or command line."""
     named = [name for name in os.environ.get(ORIGINS, "").split(",") if name.strip()]
-    typed = [parse_endpoint(text, "endpointurl").origin for text in provenance.typed_endpoints]
-    return {*(parse_endpoint(name, ORIGINS).origin for name in named), *typed}
+    return {*(parse_endpoint(name, ORIGINS).origin for name in named), *_typed_origins()}
+
+
+def _typed_origins() -> set[str]:
+    """Those of the command line; it may be about a remote of another kind, whose address has its own form."""
+    origins = set()
+    for text in provenance.typed_endpoints:
+        with contextlib.suppress(ConfigError):
+            origins.add(parse_endpoint(text, "endpointurl").origin)
+    return origins
 
 
 def _refusal(endpoint: Endpoint) -> str:

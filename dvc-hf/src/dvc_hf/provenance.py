@@ -97,9 +97,9 @@ def parse_args(original: Original, *args: Any, **kwargs: Any) -> Any:
     options = [given for name in GIVEN_AS if isinstance(given := getattr(parsed, name, None), dict)]
     typed_endpoints.update(given["endpointurl"] for given in options if given.get("endpointurl"))
     secrets = [str(given["token"]) for given in options if given.get("token")]
-    if secrets := [*secrets, *_saved_secret(parsed)]:
-        for secret in secrets:
-            masks.remember(secret)
+    for secret in (*secrets, *_saved_secret(parsed)):
+        masks.remember(secret)
+    if options or secrets or _saved_secret(parsed):
         masks.install()
     return parsed
 
