@@ -99,7 +99,8 @@ def parse_args(original: Original, *args: Any, **kwargs: Any) -> Any:
     secrets = [str(given["token"]) for given in options if given.get("token")]
     for secret in (*secrets, *_saved_secret(parsed)):
         masks.remember(secret)
-    if options or secrets or _saved_secret(parsed):
+    shown = str(vars(parsed))  # as DVC logs it
+    if masks.mask(shown) != shown:
         masks.install()
     return parsed
 
