@@ -62,6 +62,9 @@ set_remote() {
     setting "remote.$REMOTE.publish" "$FOLDER"
     if [ -n "$endpoint" ]; then
         setting "remote.$REMOTE.endpointurl" "$endpoint"
+        # Once more outside of git: a token goes only to a Hub that its user named, not to one of a clone.
+        [ "$(dvc config --local "remote.$REMOTE.endpointurl" 2>/dev/null || true)" = "$endpoint" ] ||
+            dvc config --local "remote.$REMOTE.endpointurl" "$endpoint"
     fi
     # Somebody else's default remote stays; DVC answers an option that is not set with an empty line.
     [ -n "$(dvc config core.remote 2>/dev/null || true)" ] || dvc config core.remote "$REMOTE"

@@ -55,6 +55,8 @@ def test_it_takes_another_repository_and_another_hub(somewhere):
     config = (somewhere.folder / ".dvc" / "config").read_text()
     assert "url = hf://models/somebody/weights" in config
     assert "endpointurl = http://127.0.0.1:1" in config
+    own = (somewhere.folder / ".dvc" / "config.local").read_text()
+    assert "endpointurl = http://127.0.0.1:1" in own  # without it no token would go there
 
 
 def test_it_mends_a_remote_that_points_at_a_web_page(somewhere):

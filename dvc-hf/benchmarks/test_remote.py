@@ -30,6 +30,7 @@ def apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_hub: tuple[Hub
     for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home" / name))
     monkeypatch.setenv("HF_TOKEN", shared_hub[1])
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", shared_hub[0].endpoint)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
         monkeypatch.setenv(f"{name}_NAME", "Alice")

@@ -16,6 +16,15 @@ def test_a_web_address_as_a_remote_is_answered_with_the_hf_url(
     assert "dvc remote modify hub url hf://datasets/alice/checkpoints" in result.text
 
 
+def test_a_web_address_with_a_token_in_it_is_answered_without_the_token(make_project) -> None:
+    project = make_project(url=PAGE.replace("://", "://alice:hunter2@"))
+    project.write("a.bin", b"\0a")
+    project.dvc("add", "a.bin")
+    result = project.dvc("push", "-v", ok=False)
+    assert "dvc remote modify hub url hf://datasets/alice/checkpoints" in result.text
+    assert "hunter2" not in result.text
+
+
 def test_the_command_that_mends_a_web_address_works(make_project, repo: str, commits) -> None:
     project = make_project(url=PAGE + "/tree/main")
     project.write("a.bin", b"\0a")

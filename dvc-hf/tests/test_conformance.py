@@ -16,6 +16,7 @@ from dvc.testing.workspace_tests import TestImport as DvcTestImport
 from dvc.testing.workspace_tests import TestImportURLVersionAware as DvcTestImportURLVersionAware
 from dvc.testing.workspace_tests import TestLsUrl as DvcTestLsUrl
 from dvc.testing.workspace_tests import TestToRemote as DvcTestToRemote
+from dvc_hf.credentials import Credential
 from dvc_hf.repository import Account
 from dvc_hf.storage import HubStorage
 from huggingface_hub import HfApi
@@ -54,7 +55,7 @@ class HubCloud(Cloud):
 
     @property
     def storage(self) -> HubStorage:
-        return HubStorage(Account(self.endpoint, self.token))
+        return HubStorage(Account(self.endpoint, Credential(self.token)))
 
     @property
     def parent(self) -> "HubCloud":
@@ -103,6 +104,7 @@ def apart(
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(home / "token"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("HF_TOKEN", shared_hub[1])
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", shared_hub[0].endpoint)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Alice")
     monkeypatch.setenv("GIT_COMMITTER_NAME", "Alice")

@@ -77,6 +77,7 @@ def test_a_version_goes_into_a_path_and_out_again() -> None:
     "address",
     [
         "https://huggingface.co/datasets/o/n",
+        "https://user:hf_token@huggingface.co/datasets/o/n",
         "https://huggingface.co/datasets/o/n/tree/main/sub",
         "https://hf.co/datasets/o/n/resolve/main",
     ],

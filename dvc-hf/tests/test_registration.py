@@ -86,7 +86,7 @@ def test_every_hook_of_the_table_exists_in_the_installed_dvc() -> None:
     from importlib import import_module
     from operator import attrgetter
 
-    for hook in hooks.HOOKS:
+    for hook in (*hooks.EARLY, *hooks.HOOKS):
         assert attrgetter(hook.name)(import_module(hook.module))
         file, name = hook.wrapper.split(".")
         assert callable(getattr(import_module(f"dvc_hf.{file}"), name))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # typing would cost more than all the rest of this file
 
     Change = Callable[[ModuleType], None]
 
-_MODULES = ("dvc.config_schema", "dvc_objects.fs")
+_MODULES = ("dvc.config_schema", "dvc_objects.fs", "dvc.config", "dvc.cli")
 
 
 class ImportWatcher:

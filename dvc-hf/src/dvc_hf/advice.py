@@ -6,6 +6,7 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 
 from dvc_hf.location import hub_url_of
+from dvc_hf.masks import mask
 
 Original = Callable[..., Any]
 
@@ -35,24 +36,7 @@ def refuse_web_page(repo: Any, name: str | None, *, is_read: bool) -> None:
     if place is None or (is_read and "/resolve/" in url):
         return
     message = (
-        f"remote '{name}' is the web address {url}, which DVC cannot write to. The same repository as a "
-        f"remote is {place.url}: run 'dvc remote modify {name} url {place.url}', then this again."
+        f"remote '{name}' is the web address {mask(url)}, which DVC cannot write to. The same repository "
+        f"as a remote is {place.url}: run 'dvc remote modify {name} url {place.url}', then this again."
     )
     raise ConfigError(message)
-
-
-def save_config(original: Original, config: Any, level: str, sections: Any) -> Any:
-    """Save a config, unless that would show a token to everyone who can read the git repository.
-
-    Raises:
-        ConfigError: it says the command that keeps the token on this machine.
-    """
-    for name, section in dict(sections.get("remote") or {}).items():
-        if level == "repo" and section.get("token") and str(section.get("url", "")).startswith("hf://"):
-            message = (
-                f"the token of remote '{name}' was not saved: .dvc/config is part of the git repository. "
-                f"Keep it on this machine with 'dvc remote modify --local {name} token TOKEN', "
-                "or log in with 'hf auth login'."
-            )
-            raise ConfigError(message)
-    return original(config, level, sections)

@@ -7,12 +7,14 @@ from itertools import chain
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from huggingface_hub import HfApi, constants, get_token
+from huggingface_hub import HfApi
 from huggingface_hub.errors import BucketNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import disable_progress_bars
 
-from dvc_hf import memory, names, silence
+from dvc_hf import credentials, masks, memory, names, silence
 from dvc_hf.changes import Upload, Uploaded
+from dvc_hf.credentials import LIBRARY, Credential
+from dvc_hf.endpoint import parse_endpoint
 from dvc_hf.entry import Entry
 from dvc_hf.errors import Failure, explain
 from dvc_hf.location import Location
@@ -34,21 +36,32 @@ class Client(ABC):
     """Whether a write is there as a whole or not at all."""
 
     def __init__(
-        self, place: Location, *, endpoint: str | None, token: str | None, create: str | None
+        self, place: Location, *, endpoint: str | None, credential: Credential, create: str | None
     ) -> None:
         disable_progress_bars()  # DVC draws its own
         silence.limit()
+        masks.install()
         memory.bound()
         self.place = place.root
-        self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        self.address = parse_endpoint(endpoint, "endpointurl") if endpoint else credentials.home()
+        self.endpoint = self.address.url
         self.create = create
-        self._token = token
-        self.api = HfApi(endpoint=self.endpoint, token=token, library_name="dvc-hf")
+        self.credential = credential
+        self.api = HfApi(endpoint=self.endpoint, token=self._permitted(), library_name=LIBRARY)
 
     @property
     def token(self) -> str | None:
         """The token that requests carry, from the remote's options or the user's login."""
-        return self._token or get_token()
+        if self.credential.refusal:
+            return None
+        return self.credential.token or credentials.login()
+
+    def _permitted(self) -> str | bool | None:
+        """What the client is to send, checked before: a token, the login (None), or neither (False)."""
+        if self.token is None:
+            return False
+        credentials.permit(self.address, self.credential.token)
+        return self.credential.token
 
     @property
     def headers(self) -> dict[str, str]:
@@ -65,7 +78,9 @@ class Client(ABC):
 
     def explained(self, error: Exception, doing: str, place: Location | None = None) -> Exception:
         """The error to raise instead of what came from below."""
-        failure = Failure(error, doing, place or self.place, self.endpoint, self.token)
+        failure = Failure(
+            error, doing, place or self.place, self.address.shown, self.token, self.credential.refusal
+        )
         logger.debug("%s: %s: %s", failure.start, type(error).__name__, failure.said)
         return explain(failure)
 

@@ -3,7 +3,7 @@
 import errno
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dvc_objects.fs.errors import AuthError, ConfigError
 from huggingface_hub.errors import (
@@ -17,6 +17,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import parse_ratelimit_headers
 
+from dvc_hf import masks
 from dvc_hf.location import Location
 
 TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
@@ -50,7 +51,9 @@ class Failure:
     doing: str
     place: Location
     endpoint: str
-    token: str | None
+    token: str | None = field(repr=False)
+    refusal: str = ""
+    """Why no token was sent, where that was not for want of one."""
 
     @property
     def start(self) -> str:
@@ -68,7 +71,7 @@ class Failure:
         said = getattr(self.error, "server_message", None) or str(self.error)
         lines = [line.strip() for line in str(said).splitlines() if line.strip()]
         text = lines[0] if lines else type(self.error).__name__
-        return text.replace(self.token, "***") if self.token else text
+        return masks.mask(text)
 
     @property
     def page(self) -> str:
@@ -125,6 +128,8 @@ def explain(failure: Failure) -> Exception:
             f"{failure.start}: no answer from {failure.endpoint} ({failure.said}). "
             "Check the network and the address ('endpointurl' or HF_ENDPOINT), then run it again."
         )
+    if masks.mask(str(failure.error)) != str(failure.error):
+        return RejectedError(f"{failure.start}: {failure.said}")
     return failure.error
 
 
@@ -135,7 +140,7 @@ def _repository(failure: Failure) -> Exception:
     else:
         make = f"hf repos create {place.repo_id}{_kind(place)}"
     if failure.token is None:
-        hint = "No token was sent: if it is private, run 'hf auth login' or set HF_TOKEN."
+        hint = failure.refusal or "No token was sent: if it is private, run 'hf auth login' or set HF_TOKEN."
     else:
         hint = "If it is private, the token must belong to someone who may read it."
     return ConfigError(
@@ -148,7 +153,7 @@ def _repository(failure: Failure) -> Exception:
 def _gated(failure: Failure) -> Exception:
     return AuthError(
         f"{failure.start}: access is gated. Ask for it at {failure.page}, "
-        "then run it again with a token of the user that was let in."
+        f"then run it again with a token of the user that was let in. {failure.refusal}".rstrip()
     )
 
 
@@ -178,7 +183,7 @@ def _offline(failure: Failure) -> Exception:
 
 
 def _by_status(failure: Failure, status: int) -> Exception:
-    if status == 401:
+    if status == 401 or (status == 403 and failure.refusal):
         return AuthError(_unauthorised(failure))
     if status == 403:
         return AuthError(
@@ -200,6 +205,8 @@ def _by_status(failure: Failure, status: int) -> Exception:
 
 
 def _unauthorised(failure: Failure) -> str:
+    if failure.refusal:
+        return f"{failure.start}: this needs a token. {failure.refusal}"
     if failure.token is None:
         return (
             f"{failure.start}: no token was sent. Run 'hf auth login', or set HF_TOKEN, or "

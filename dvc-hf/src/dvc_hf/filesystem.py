@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
+from dvc_hf.credentials import choose
 from dvc_hf.files import send_stream
 from dvc_hf.options import refuse_what_cannot_be
 from dvc_hf.paths import HubPaths
@@ -35,7 +36,7 @@ class HfFileSystem(HubPaths):
         refuse_what_cannot_be(config, is_versioned=self.version_aware)
         account = Account(
             endpoint=config.get("endpointurl"),
-            token=config.get("token"),
+            credential=choose(config.get("endpointurl"), config.get("token")),
             create=config.get("create"),
             commit_message=config.get("commit_message"),
         )
@@ -44,8 +45,8 @@ class HfFileSystem(HubPaths):
 
     @property
     def fsid(self) -> str:
-        """What tells this Hub from another."""
-        return self.fs.fsid
+        """What tells this Hub from another; no option is judged here, for DVC drops what this raises."""
+        return HubStorage(Account(self._config.get("endpointurl"))).fsid
 
     # many paths a request ------------------------------------------------------------------------
 

@@ -32,7 +32,9 @@ HOOKS = (
     Hook("dvc.repo", "Repo.status", "advice.status", "as above"),
     Hook("dvc.repo.push", "_rebuild", "versions.rebuild", "versions in few requests, not one a file"),
     Hook("dvc.repo.worktree", "_merge_push_meta", "pins.merge_push_meta", "no .dvc file loses or lies"),
-    Hook("dvc.config", "Config._save_config", "advice.save_config", "no token in .dvc/config"),
+    Hook("dvc.config", "Config._save_config", "disclosure.save_config", "no token in .dvc/config"),
+    Hook("dvc.output", "Output.dumpd", "disclosure.dump_output", "no token in a .dvc file"),
+    Hook("dvc.dependency.repo", "RepoDependency.dumpd", "disclosure.dump_import", "as above"),
     Hook("dvc.output", "Output.transfer", "pushing.to_remote", "one commit, without DVC's temporary file"),
     Hook("dvc.output", "otransfer", "pushing.transfer", "as dvc_data.hashfile.transfer, bound here by name"),
     Hook("dvc_data.hashfile.transfer", "transfer", "pushing.transfer", "a failed commit fails its objects"),
@@ -61,6 +63,13 @@ HOOKS = (
     Hook("dvc_objects.fs.generic", "_put", "copying.put", "uploads in groups of hundreds, not singly"),
     Hook("dvc_objects.fs.generic", "_get", "copying.get", "one listing for all downloads, not one each"),
 )
+
+# Wrapped for every command, because the first config is read before anyone knows of a remote on the Hub.
+EARLY = (
+    Hook("dvc.config", "Config.load_one", "provenance.load_one", "who said where a remote's Hub is"),
+    Hook("dvc.config", "Config.load", "provenance.load", "as above"),
+    Hook("dvc.cli", "parse_args", "provenance.parse_args", "what was typed is the user's; tokens are masked"),
+)
 # fmt: on
 
 _armed = False
@@ -74,6 +83,13 @@ def arm() -> None:
     _armed = True
     for module in {hook.module: None for hook in HOOKS}:
         _autoload.after_import(module, _wrap_all)
+
+
+def wrap_early(module: ModuleType) -> None:
+    """Wrap the names that are needed before the first remote on the Hub is met."""
+    for hook in EARLY:
+        if hook.module == module.__name__:
+            _wrap(module, hook)
 
 
 def _wrap_all(module: ModuleType) -> None:

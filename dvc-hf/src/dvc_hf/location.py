@@ -9,6 +9,7 @@ from huggingface_hub.errors import HfUriError
 from huggingface_hub.utils import parse_hf_uri
 
 from dvc_hf import names
+from dvc_hf.masks import mask
 
 PROTOCOL = "hf://"
 DEFAULT_BRANCH = "main"
@@ -108,12 +109,13 @@ def parse_url(url: str) -> Location:
 
 def _refusal(url: str, reason: str) -> str:
     form = f"{PROTOCOL}[datasets/|models/|spaces/|buckets/]OWNER/NAME[@BRANCH][/PATH]"
-    place = names.quoted(url)
-    return f"{place} names no place on the Hub: {reason} Write it as {form}, for instance {_EXAMPLE}."
+    place = names.quoted(mask(url))
+    return f"{place} names no place on the Hub: {mask(reason)} Write it as {form}, like {_EXAMPLE}."
 
 
 def hub_url_of(address: str) -> Location | None:
     """The place that a browser's address shows, if it is one on the Hub."""
+    address = re.sub(r"^https://[^/\s]*@", "https://", address)  # as git takes a user and a token
     if not any(address.startswith(f"https://{host}/") for host in constants.HF_URL_HOSTS):
         return None
     try:

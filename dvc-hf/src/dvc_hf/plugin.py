@@ -1,22 +1,25 @@
 """Teaches DVC the scheme ``hf`` and its options: the only file that touches DVC's tables."""
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import dvc_hf.hooks as hooks
+from dvc_hf import masks, provenance
 
 SCHEME = "hf"
 FILESYSTEM = {
     "class": "dvc_hf.filesystem.HfFileSystem",
     "err": "hf is supported, but requires 'dvc-hf' to be installed",
 }
-HUB_ADDRESSES = ("https://huggingface.co/", "https://hf.co/")
+HUB_ADDRESS = re.compile(r"https://(?:[^/\s]*@)?(?:huggingface\.co|hf\.co)/")
 
 
 def extend(module: ModuleType) -> None:
     """Extend one of DVC's modules right after its import."""
-    {"dvc_objects.fs": register_filesystem, "dvc.config_schema": accept_options}[module.__name__](module)
+    changes = {"dvc_objects.fs": register_filesystem, "dvc.config_schema": accept_options}
+    changes.get(module.__name__, hooks.wrap_early)(module)
 
 
 def register_filesystem(fs: ModuleType) -> None:
@@ -50,9 +53,13 @@ def remote_validator(schema: ModuleType) -> Callable[[Any], Any]:
 
     def validate(section: Any) -> Any:
         url = str(section.get("url", "")) if isinstance(section, dict) else ""
-        if url.startswith((f"{SCHEME}://", *HUB_ADDRESSES)):
+        is_on_hub = url.startswith(f"{SCHEME}://")
+        if is_on_hub or HUB_ADDRESS.match(url):
             hooks.arm()
-        return options(section) if url.startswith(f"{SCHEME}://") else original(section)
+            masks.install()
+        if is_on_hub:
+            return options(section)
+        return original(provenance.unmarked(section) if isinstance(section, dict) else section)
 
     return validate
 

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dvc_hf.bucket_client import BucketClient
 from dvc_hf.changes import Upload, Uploaded
 from dvc_hf.client import Client
 from dvc_hf.commits import Batch
+from dvc_hf.credentials import LOGIN, Credential
 from dvc_hf.entry import Entry
 from dvc_hf.errors import raise_first
 from dvc_hf.location import Location, is_commit
@@ -21,7 +22,7 @@ class Account:
     """Where a remote's repositories are, and who asks."""
 
     endpoint: str | None = None
-    token: str | None = field(default=None, repr=False)
+    credential: Credential = LOGIN
     create: str | None = None
     commit_message: str | None = None
 
@@ -33,7 +34,7 @@ class Repository:
         self.place = place
         kind = BucketClient if place.repo_type == "bucket" else RepoClient
         self.client: Client = kind(
-            place, endpoint=account.endpoint, token=account.token, create=account.create
+            place, endpoint=account.endpoint, credential=account.credential, create=account.create
         )
         self.batch = Batch(self.client, account.commit_message)
         self.lost: set[str] = set()  # commits that .dvc files name and that are there no more

@@ -21,7 +21,7 @@ class Push:
     def remotes(self) -> dict[str, Any]:
         """The Hub remotes that this push writes to, by name."""
         names = {self.default_remote} | {out.remote for out in self.repo.index.outs}
-        on_hub = {name for name in names if name and _url(self.repo.config, name).startswith("hf://")}
+        on_hub = {name for name in names if name and url_of(self.repo.config, name).startswith("hf://")}
         return {name: self.repo.cloud.get_remote(name) for name in sorted(on_hub)}
 
 
@@ -44,12 +44,16 @@ def running() -> Push | None:
     return _running[-1] if _running else None
 
 
-def _url(config: Any, name: str) -> str:
-    section = config["remote"].get(name.lower(), {})
-    url = str(section.get("url", ""))
-    if url.startswith("remote://"):
-        return _url(config, url.removeprefix("remote://").partition("/")[0])
-    return url
+def url_of(config: Any, name: str) -> str:
+    """The url of a remote; one that is built on another (`remote://`) has the other's."""
+    seen = set()
+    while name.lower() not in seen:
+        seen.add(name.lower())
+        url = str(config["remote"].get(name.lower(), {}).get("url", ""))
+        if not url.startswith("remote://"):
+            return url
+        name = url.removeprefix("remote://").partition("/")[0]
+    return ""  # they are built on one another: DVC says so when it opens one
 
 
 def _make_missing(push: Push) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils import _http
 
+from dvc_hf.credentials import guard
+
 ANSWER_WITHIN_S = 60.0  # the Hub's own limit; of silence, not of a whole transfer
 LIMITED = ("connect", "read", "write")
 
@@ -21,7 +23,7 @@ def limit() -> None:
 
 
 class _Limited:
-    """Makes the clients that another factory makes, with a limit on every request."""
+    """Makes the clients that another factory makes, with a limit and the tokens' gate on every request."""
 
     __dvc_hf__ = True
 
@@ -31,7 +33,7 @@ class _Limited:
     def __call__(self) -> Any:
         client = self._make()
         hooks = client.event_hooks
-        client.event_hooks = {**hooks, "request": [*hooks.get("request", ()), _limit_request]}
+        client.event_hooks = {**hooks, "request": [*hooks.get("request", ()), _limit_request, guard]}
         return client
 
 
