@@ -13,7 +13,7 @@ from torch.nn import functional
 from beats_trainer.config import BEATsConfig
 from beats_trainer.encoder import Encoder
 from beats_trainer.errors import CheckpointError
-from beats_trainer.fast import fast_encoder
+from beats_trainer.fast import Fast, fast_encoder
 from beats_trainer.fbank import fbank
 from beats_trainer.golden import agrees, golden_noise, golden_of
 from beats_trainer.heads import Activation, Head, best
@@ -48,6 +48,7 @@ class BEATs(nn.Module):
         self.encoder = Encoder(config)
         self.heads: dict[str, Head] = {}
         self.precision: Precision = "fp32"
+        self.fast = Fast()
 
     @property
     def n_layers(self) -> int:
