@@ -55,10 +55,11 @@ class FastNorm:
 class FastAttention:
     """Queries, keys, values and gates in one product."""
 
-    def __init__(self, attention: Attention, config: BEATsConfig, dtype: torch.dtype) -> None:
+    def __init__(
+        self, attention: Attention, config: BEATsConfig, dtype: torch.dtype, scale: float = 1.0
+    ) -> None:
         self.attention, self.heads, self.head_dim = attention, attention.heads, config.head_dim
         self.project = linear(*_fused(attention, config), dtype)
-        scale = config.residual_scale
         self.out = linear(attention.out_proj.weight / scale, attention.out_proj.bias / scale, dtype)
 
     def __call__(self, x: Tensor, bias: Tensor, batch: int) -> Tensor:
@@ -83,8 +84,8 @@ class FastLayer:
     """One transformer layer."""
 
     def __init__(self, layer: Layer, config: BEATsConfig, dtype: torch.dtype) -> None:
-        scale = config.residual_scale
-        self.attention = FastAttention(layer.self_attn, config, dtype)
+        scale = layer.residual_scale
+        self.attention = FastAttention(layer.self_attn, config, dtype, scale)
         self.attention_norm = FastNorm(layer.self_attn_layer_norm, scale)
         self.fc1 = linear(layer.fc1.weight, layer.fc1.bias, dtype)
         self.fc2 = linear(layer.fc2.weight / scale, layer.fc2.bias / scale, dtype)
@@ -105,7 +106,7 @@ class FastEncoder:
     """
 
     def __init__(self, model: BEATs, parts: Sequence[Any]) -> None:
-        self.config, encoder = model.config, model.encoder
+        encoder, self.config = model.encoder, model.encoder.config
         self.embed, self.project, self.convolution, *self.layers = parts
         self.embed_norm, self.norm = FastNorm(model.layer_norm), FastNorm(encoder.layer_norm)
         self.table = cast("Layer", encoder.layers[0]).self_attn.relative_attention_bias
@@ -156,7 +157,7 @@ def _copies(model: BEATs, dtype: torch.dtype) -> list[LaidOut]:
         LaidOut([patches], lambda: linear(patches.weight.flatten(1).clone(), None)),
         LaidOut([projection], lambda: linear(projection.weight, projection.bias)),
         LaidOut([position], lambda: BlockConvolution(position.weight(), position.bias.clone())),
-        *(_layer_copies(cast("Layer", layer), model.config, dtype) for layer in model.encoder.layers),
+        *(_layer_copies(cast("Layer", layer), model.encoder.config, dtype) for layer in model.encoder.layers),
     ]
 
 

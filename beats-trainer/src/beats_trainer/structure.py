@@ -33,7 +33,7 @@ class Structure:
         self._is_plain = _are_plain((model, *parts))
 
     def is_plain(self) -> bool:
-        """Whether every part is what it was built as: adapters and parametrizations are not, nor hooks."""
+        """Whether every part is what it was built as, and infers: adapters are not, nor parts with hooks."""
         return self._is_plain and not any(self._hooks)
 
     def is_unchanged(self) -> bool:
@@ -59,6 +59,7 @@ def _hooks(part: nn.Module) -> tuple[dict[int, object], dict[int, object]]:
 def _are_plain(parts: Iterable[nn.Module]) -> bool:
     return all(
         (type(part) in _KINDS or type(part).__module__.startswith(_OURS))
+        and not part.training
         and type(part).forward is _PLAIN.get(type(part), type(part).forward)
         and not any(callable(getattr(type(part), name, None)) for name in vars(part))
         for part in parts
