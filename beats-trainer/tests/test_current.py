@@ -265,11 +265,15 @@ CHANGES: dict[str, Change] = {
     "dictionary, values": _of_the_dictionary(lambda own: next(iter(own.values()))),
     "dictionary, copy": _of_the_dictionary(lambda own: copy.copy(own)["weight"]),
     "dictionary, default": _of_the_dictionary(lambda own: own.setdefault("weight")),
-    "dictionary, update": lambda model: _fc1(model)._parameters.update(weight=nn.Parameter(torch.ones(128, 64))),
+    "dictionary, update": lambda model: _fc1(model)._parameters.update(
+        weight=nn.Parameter(torch.ones(128, 64))
+    ),
     "dictionary, merged in place": lambda model: _fc1(model)._parameters.__ior__(
         {"weight": nn.Parameter(torch.ones(128, 64))}
     ),
-    "dictionary, set": lambda model: _fc1(model)._parameters.__setitem__("bias", nn.Parameter(torch.ones(128))),
+    "dictionary, set": lambda model: _fc1(model)._parameters.__setitem__(
+        "bias", nn.Parameter(torch.ones(128))
+    ),
     "other dictionary": lambda model: setattr(
         _fc1(model), "_parameters", {"weight": nn.Parameter(torch.ones(128, 64)), "bias": None}
     ),

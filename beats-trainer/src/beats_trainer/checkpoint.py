@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
 from beats_trainer.config import BEATsConfig
@@ -24,6 +24,7 @@ from beats_trainer.errors import CheckpointError
 from beats_trainer.formats import HEADS_SAID, TABLE, Layout, arrange
 from beats_trainer.heads import Head, read_heads
 from beats_trainer.shapes import expected_shapes, infer_config
+from beats_trainer.snapshot import snapshot
 from beats_trainer.sniff import Kind, sniff
 
 # What PyTorch and safetensors raise for damaged files: there is no common base.
@@ -56,7 +57,7 @@ class Checkpoint:
 
 @torch.inference_mode(mode=False)  # weights that were read while inferring could never be trained
 def read_checkpoint(path: str | Path, *, config_path: str | Path | None = None) -> Checkpoint:
-    """Read a checkpoint; the weights stay memory-mapped.
+    """Read a checkpoint; the weights stay memory-mapped, on Linux, from a copy that no later save reaches.
 
     Args:
         path: The file.
@@ -95,11 +96,21 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 
 def _tensors(path: Path, kind: Kind) -> Any:
-    if kind is Kind.SAFETENSORS:
-        return _with_metadata(path, load_file(path))
-    with warnings.catch_warnings():
+    """What the file holds; mapped where that keeps it as it is, else read."""
+    if kind is Kind.PICKLE:
+        return _unpickled(path, mapped=False)
+    with snapshot(path) as taken:
+        if kind is Kind.ZIP:
+            return _unpickled(taken.path, mapped=taken.is_own)
+        tensors = load_file(taken.path) if taken.is_own else load(taken.path.read_bytes())
+        return _with_metadata(taken.path, tensors)
+
+
+def _unpickled(path: Path, *, mapped: bool) -> Any:
+    with warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")  # what is wrong with the file is raised, not warned of
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=kind is Kind.ZIP)
+        source = path if mapped else file  # of a path, torch would go by the suffix
+        return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
 
 
 def _with_metadata(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:

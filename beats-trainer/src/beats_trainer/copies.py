@@ -1,4 +1,4 @@
-"""Copies of weights, laid out anew: made when they are needed, used only while they are known to be current."""
+"""Copies of weights, laid out anew: made when needed, and used only while they are known to be current."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LaidOut:
         return self.part is not None and not any(weights.broken for weights in self._weights)
 
     def seal(self) -> bool:
-        """Forget the part, and from now on notice who is given a weight; false if somebody has one already."""
+        """Forget the part, and notice who is given a weight from now on; false if somebody has one."""
         self.part = None
         for weights in self._weights:
             weights.broken = False
@@ -51,7 +51,8 @@ def refresh(copies: Iterable[LaidOut]) -> list[Any]:
     """
     copies = list(copies)
     stale = [copy for copy in copies if not copy.is_current()]
-    if not all([copy.seal() for copy in stale]):  # each of them, so that none stays that is of no use
+    free = [copy.seal() for copy in stale]  # each of them, so that no copy stays that is of no use
+    if not all(free):
         return []
     for copy in stale:
         copy.renew()

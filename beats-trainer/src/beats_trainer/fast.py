@@ -5,7 +5,7 @@ folded into weights (a layer norm does not see a common scale but through its ep
 the positional convolution through the FFT; the relative bias read along its diagonals.
 
 What is laid out anew is a copy, used only while it is known to be current: while the model is made of the
-same parts (`structure`), and nobody may have changed a weight (`seal`). Small weights are read where they are.
+same parts (`structure`), and nobody can have changed a weight (`seal`). Other weights are read where they lie.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from beats_trainer.attention import GATE_UNITS, Attention, diagonals
 from beats_trainer.config import BEATsConfig
 from beats_trainer.convolution import BlockConvolution
 from beats_trainer.copies import LaidOut, are_current, refresh
-from beats_trainer.kernels import Linear, choice, linear
+from beats_trainer.kernels import choice, linear
 from beats_trainer.memory import release_weights
 from beats_trainer.mixing import mix, turned
 from beats_trainer.structure import Structure
 
 if TYPE_CHECKING:
-    from beats_trainer.encoder import Layer, PositionalConvolution
+    from beats_trainer.encoder import Layer
     from beats_trainer.model import BEATs
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _log = logging.getLogger(__name__)
 _HELD = (
-    "The encoder runs in its plain, slower form: something outside of it holds weights, such as an optimizer, "
+    "The encoder runs in its plain, slower form: something else, such as an optimizer, holds its weights "
     "and could change them unseen."
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,13 +43,21 @@ def write_publication(source: Path, folder: Path, statement: Statement) -> list[
     checkpoint = read_checkpoint(source)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
-    save_file(_tensors(checkpoint), weights, metadata=_metadata(checkpoint))
-    check_equal(checkpoint, read_checkpoint(weights))
+    _write_weights(checkpoint, weights)
     files = [weights, _write(folder / "config.json", _config(checkpoint, statement))]
     if labels := _label_map(checkpoint):
         files.append(_write(folder / "label_map.json", labels))
     files.append(_write(folder / "README.md", _card(weights, checkpoint, statement)))
     return files
+
+
+def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
+    """Under another name until it has been compared: what lay there may be the source."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        converted = Path(folder, path.name)
+        save_file(_tensors(checkpoint), converted, metadata=_metadata(checkpoint))
+        check_equal(checkpoint, read_checkpoint(converted))
+        converted.replace(path)
 
 
 def check_equal(source: Checkpoint, converted: Checkpoint) -> None:

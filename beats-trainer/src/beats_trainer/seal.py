@@ -1,9 +1,9 @@
 """Whether weights are as they were when a copy of them was made.
 
-Weights can be changed by whoever holds them: through `.data`, through numpy, in another process. Nothing counts
-such changes, and to compare all weights would take longer than a second of sound. But whoever holds a
-parameter was given it by its module, which `Sealed` notices, or had it before, which `is_held` counts. So what nobody
-held when the copy was made, and nobody has been given since, has not changed.
+Weights can be changed by whoever holds them: through `.data`, through numpy, in another process. Nothing
+counts such changes, and to compare all weights would take longer than a second of sound. But whoever holds a
+parameter was given it by its module, which `Sealed` notices, or had it before, which `is_held` counts. So
+what nobody held when the copy was made, and nobody has been given since, has not changed.
 
 What is beyond this are bare addresses: `data_ptr()`, kept and written to when the parameter itself is let go.
 """
@@ -19,7 +19,7 @@ from typing import Any
 from weakref import getweakrefcount
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 class _Reader(threading.local):
@@ -93,13 +93,13 @@ class Sealed(dict[str, Any]):
 
     def __or__(self, other: Any) -> dict[str, Any]:  # type: ignore[override]
         """A plain dictionary."""
-        return self.copy() | other
+        return {**self.copy(), **other}
 
     def __ror__(self, other: Any) -> dict[str, Any]:  # type: ignore[override]
         """A plain dictionary."""
-        return other | self.copy()  # type: ignore[no-any-return]
+        return {**other, **self.copy()}
 
-    def __ior__(self, other: Any) -> Sealed:  # type: ignore[override, misc]
+    def __ior__(self, other: Any) -> Sealed:  # type: ignore[override]
         """Put others there."""
         self.update(other)
         return self

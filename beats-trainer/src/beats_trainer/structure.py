@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import is_
+from typing import Any
 
 from torch import nn
 from torch.nn.modules import module as hooks_of_all
 
-_PLAIN = {kind: kind.forward for kind in (nn.Linear, nn.LayerNorm, nn.Conv2d, nn.Sequential)}
+_PLAIN: dict[type[nn.Module], Any] = {
+    kind: kind.forward for kind in (nn.Linear, nn.LayerNorm, nn.Conv2d, nn.Sequential)
+}
 _KINDS = {*_PLAIN, nn.ModuleList}
 _OURS = "beats_trainer."
 
@@ -28,7 +31,7 @@ class Structure:
         # Not the model itself: what is kept with it must not keep it.
         self._settings = [(vars(part), [*vars(part).values()]) for part in (model, *parts)]
         self._children = [(part._modules, [*part._modules.values()]) for part in (model, *parts)]  # noqa: SLF001
-        self._hooks = [hooks for part in (model, *parts) for hooks in _hooks(part)]
+        self._hooks: list[dict[int, Any]] = [hooks for part in (model, *parts) for hooks in _hooks(part)]
         self._hooks += [hooks_of_all._global_forward_hooks, hooks_of_all._global_forward_pre_hooks]  # noqa: SLF001
         self._is_plain = _are_plain((model, *parts))
 
@@ -46,14 +49,14 @@ class Structure:
         )
 
 
-def _same(now: Iterable[object], then: list[object]) -> bool:
+def _same(now: Iterable[object], then: Sequence[object]) -> bool:
     """Whether these are the very same objects, whatever they think of being equal."""
     now = [*now]
     return len(now) == len(then) and all(map(is_, now, then))
 
 
-def _hooks(part: nn.Module) -> tuple[dict[int, object], dict[int, object]]:
-    return part._forward_hooks, part._forward_pre_hooks  # type: ignore[return-value]  # noqa: SLF001
+def _hooks(part: nn.Module) -> tuple[dict[int, Any], dict[int, Any]]:
+    return part._forward_hooks, part._forward_pre_hooks  # noqa: SLF001
 
 
 def _are_plain(parts: Iterable[nn.Module]) -> bool:
