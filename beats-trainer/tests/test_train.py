@@ -85,6 +85,16 @@ def test_layerdrop_leaves_layers_out_while_training_only():
     assert not torch.equal(*model.hidden(CLIP)[:2])
 
 
+def test_layers_that_are_left_out_take_part_in_the_backward_pass():
+    model = _model(encoder_layerdrop=1.0).train()
+
+    gradients = _gradients(model)
+
+    assert len(gradients) == 49
+    assert not gradients["encoder.layers.1.fc1.weight"].any()
+    assert gradients["post_extract_proj.weight"].any()
+
+
 def test_layer_wise_decay_shrinks_the_gradients_of_early_layers_and_no_number():
     plain, decayed = _model(), _model(layer_wise_gradient_decay_ratio=0.5)
 

@@ -5,7 +5,7 @@ folded into weights (a layer norm does not see a common scale but through its ep
 the positional convolution through the FFT; the relative bias read along its diagonals.
 
 What is laid out anew is a copy, used only while it is known to be current: while the model is made of the
-same parts (`structure`), and nobody can have changed a weight (`seal`). Other weights are read where they lie.
+same parts (`structure`), and nobody can have changed a weight (`seal`). Other weights are read in place.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import yaml
 from beats_trainer.errors import PinError
 from beats_trainer.place import SCHEME, Place, parse_place
 
-WEIGHTS = (".safetensors", ".pt", ".pth")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 MD5 = re.compile(r"[0-9a-f]{32}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 Table = Mapping[str, Any]
