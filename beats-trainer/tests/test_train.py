@@ -127,6 +127,28 @@ def test_a_graph_without_breaks_can_be_taken_for_compiling():
     )
 
 
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
+def test_the_whole_model_is_compiled_as_one_graph(grad):
+    model = _model()
+    with torch.no_grad():
+        model(CLIP)  # its weights are watched from now on
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+
+    with torch.set_grad_enabled(grad):
+        ours = compiled(CLIP).detach()
+
+    torch.testing.assert_close(ours, model(CLIP).detach(), rtol=0, atol=2e-5)
+
+
+def test_the_whole_model_is_exported():
+    model = _model()
+
+    exported = torch.export.export(model, (CLIP,)).module()
+
+    torch.testing.assert_close(exported(CLIP), model(CLIP), rtol=0, atol=2e-5)
+
+
 def test_what_is_compiled_trains_as_what_is_not():
     off = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout", "dropout_input"), 0.0)
     plain, compiled = (_model(encoder_layerdrop=0.0, **off).train() for _ in range(2))
