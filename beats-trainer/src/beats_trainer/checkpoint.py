@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 import struct
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from beats_trainer.config import BEATsConfig
 from beats_trainer.container import inspect
+from beats_trainer.description import read_description
 from beats_trainer.errors import CheckpointError
 from beats_trainer.formats import HEADS_SAID, TABLE, Layout, arrange
 from beats_trainer.heads import Head, read_heads
@@ -119,7 +119,7 @@ def _with_metadata(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
         metadata = file.metadata() or {}
     if "beats" not in metadata:
         return tensors
-    said = json.loads(metadata["beats"])
+    said = read_description(metadata["beats"])
     content = {"model": tensors, "cfg": said["config"], "label_dict": said["labels"]}
     return {**content, HEADS_SAID: said.get("heads", [])}
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from beats_trainer.fbank import FBANK_MEAN, FBANK_STD, N_MELS
+
+SIZES = {  # that the shapes of the weights tell
+    *("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "embed_dim"),
+    *("input_patch_size", "conv_pos", "conv_pos_groups", "num_buckets"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,12 @@ class BEATsConfig:
         if N_MELS % self.input_patch_size:
             message = f"input_patch_size {self.input_patch_size} does not divide {N_MELS} mels"
             raise ValueError(message)
+
+    def is_as_published(self) -> bool:
+        """Whether all but the sizes, which weights tell, is what is taken where a file says nothing."""
+        return all(
+            getattr(self, field.name) == field.default for field in fields(self) if field.name not in SIZES
+        )
 
     @property
     def head_dim(self) -> int:

@@ -15,6 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
+from beats_trainer.description import DESCRIPTION, as_text, read_description
+
 ANCHOR = "patch_embedding.weight"  # every file of the family has it once: what stands before it is the prefix
 TABLE = "relative_attention_bias.weight"
 HEADS_SAID = "beats_heads"  # no file of others has it
@@ -50,7 +52,7 @@ def arrange(content: Mapping[str, Any]) -> Layout:
     layout = Layout(_mapping(content.get("cfg")), _labels(content.get("label_dict")))
     for name, tensor in tensors.items():
         _place(layout, name, prefix, tensor)
-    layout.said_of_heads = {head["name"]: head for head in content.get(HEADS_SAID, ())}
+    layout.said_of_heads |= {head["name"]: head for head in content.get(HEADS_SAID, ())}
     layout.heads = {name: layout.heads[name] for name in _in_order(layout)}
     return layout
 
@@ -83,12 +85,27 @@ def _place(layout: Layout, name: str, prefix: str, tensor: Tensor) -> None:
     stem, _, last = bare.rpartition(".")
     if inside and bare in _IGNORED:
         return
-    if stem in _HEADS and last in ("weight", "bias"):
+    stem = _renamed_head(stem)
+    if inside and bare == DESCRIPTION:
+        _describe(layout, as_text(tensor))
+    elif stem in _HEADS and last in ("weight", "bias"):
         layout.heads.setdefault(stem, {})[last] = tensor
     elif inside:
         layout.weights[_renamed(bare)] = tensor
     else:
         layout.extra.append(name)
+
+
+def _describe(layout: Layout, text: str) -> None:
+    """Take what the model said of itself when it was saved; a config beside it is the file's own word."""
+    said = read_description(text)
+    layout.config = layout.config or _mapping(said.get("config"))
+    layout.said_of_heads = {head["name"]: head for head in said.get("heads") or ()}
+
+
+def _renamed_head(stem: str) -> str:
+    """Under its own name, where a model's own state_dict keeps it among its heads."""
+    return stem.removeprefix("heads.").replace("/", ".")
 
 
 def _renamed(name: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from beats_trainer.errors import CheckpointError
@@ -20,15 +19,24 @@ Activation = Literal["sigmoid", "softmax"]
 _SPECIAL = ("<blank>", "<unk>", "<sos/eos>")
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(nn.Module):
     """One head: weights, labels and how its logits become scores; None where the file does not say."""
 
-    name: str
-    weight: Tensor
-    bias: Tensor
-    labels: tuple[str, ...] | None = None
-    activation: Activation | None = None
+    def __init__(
+        self,
+        name: str,
+        weight: Tensor,
+        bias: Tensor,
+        labels: tuple[str, ...] | None = None,
+        activation: Activation | None = None,
+    ) -> None:
+        super().__init__()
+        self.name, self.labels, self.activation = name, labels, activation
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """What `logits` does."""
+        return self.logits(patches)
 
     def logits(self, patches: Tensor) -> Tensor:
         """`(batch, patches, dim)` -> `(batch, labels)`: the mean over patches of each patch's logits."""
@@ -45,6 +53,26 @@ class Head:
             )
             raise ValueError(message)
         return logits.sigmoid() if chosen == "sigmoid" else logits.softmax(dim=-1)
+
+
+class Heads(nn.ModuleDict):
+    """Heads by name; a module's name has no dot, so a slash stands for it there."""
+
+    def __getitem__(self, name: str) -> Head:
+        """The head."""
+        return cast(Head, super().__getitem__(name.replace(".", "/")))
+
+    def __setitem__(self, name: str, head: nn.Module) -> None:
+        """Put it there."""
+        super().__setitem__(name.replace(".", "/"), head)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is one."""
+        return isinstance(name, str) and super().__contains__(name.replace(".", "/"))
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, outermost last."""
+        return (name.replace("/", ".") for name in super().__iter__())
 
 
 def read_heads(path: Path, layout: Layout, dim: int, config_path: str | Path | None) -> dict[str, Head]:
@@ -71,8 +99,10 @@ def read_heads(path: Path, layout: Layout, dim: int, config_path: str | Path | N
 def _said(head: Mapping[str, Any]) -> tuple[dict[int, str] | None, Activation | None]:
     """Labels and activation from the header that `beats publish` writes."""
     labels, ends = head.get("labels"), head.get("activation")
-    named = dict(enumerate(map(str, labels))) if isinstance(labels, list) else None
-    return named, ends if ends in get_args(Activation) else None
+    if ends is not None and ends not in get_args(Activation):
+        message = f"it says {ends!r:.60} of how a head ends; expected {' or '.join(get_args(Activation))}"
+        raise CheckpointError(message)
+    return dict(enumerate(map(str, labels))) if isinstance(labels, list) else None, ends
 
 
 def _refuse_misshapen(path: Path, name: str, tensors: Mapping[str, Tensor], dim: int) -> None:

@@ -124,7 +124,8 @@ def build(checkpoint: Checkpoint, device: str | torch.device | None = None) -> B
     with torch.device("meta"):
         model = BEATs(checkpoint.config)
     model.load_state_dict(checkpoint.weights, strict=True, assign=True)
-    model.heads.update(checkpoint.heads)
+    for name, head in checkpoint.heads.items():
+        model.heads[name] = head
     return model.to(pick_device(device)).eval()
 
 

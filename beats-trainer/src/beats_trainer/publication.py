@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.description import described
 from beats_trainer.digest import file_digest
 from beats_trainer.errors import CheckpointError
 from beats_trainer.load import build
@@ -101,12 +102,7 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
     """One entry only: safetensors writes several in any order, and one checkpoint must give one file."""
-    heads = [
-        {"name": head.name, "labels": head.labels, "activation": head.activation}
-        for head in checkpoint.heads.values()
-    ]
-    said = {"config": asdict(checkpoint.config), "labels": None, "heads": heads}
-    return {"beats": json.dumps(said, sort_keys=True)}
+    return {"beats": described(checkpoint.config, checkpoint.heads.values())}
 
 
 def _config(checkpoint: Checkpoint, statement: Statement) -> str:
