@@ -40,7 +40,9 @@ class Head(nn.Module):
 
     def logits(self, patches: Tensor) -> Tensor:
         """`(batch, patches, dim)` -> `(batch, labels)`: the mean over patches of each patch's logits."""
-        return functional.linear(patches, self.weight.to(patches), self.bias.to(patches)).mean(dim=1)
+        trains = torch.is_grad_enabled() and not patches.is_inference()
+        with torch.set_grad_enabled(trains):
+            return functional.linear(patches, self.weight.to(patches), self.bias.to(patches)).mean(dim=1)
 
     def scores(self, patches: Tensor, activation: Activation | None = None) -> Tensor:
         """`(batch, patches, dim)` -> `(batch, labels)`, each in [0, 1]."""
