@@ -360,6 +360,28 @@ def test_weights_given_for_one_call_are_used_in_it_and_not_after():
     torch.testing.assert_close(_run(model), before, rtol=0, atol=2e-5)
 
 
+def test_copies_that_are_laid_out_anew_are_let_go_first():
+    model, seen = _fresh(), []
+    with torch.inference_mode():
+        old = weakref.ref(fast_encoder(model).layers[1])
+        fast = model.fast
+        for copied in fast._copies:
+            copied._lay_out = _noting(copied._lay_out, lambda: seen.append(old()))
+        list(model.parameters())
+        fast_encoder(model)
+
+    assert seen
+    assert set(seen) == {None}
+
+
+def _noting(lay_out: Callable[[], Any], note: Callable[[], object]) -> Callable[[], Any]:
+    def noted() -> Any:
+        note()
+        return lay_out()
+
+    return noted
+
+
 def test_weights_that_somebody_holds_are_computed_with_where_they_are():
     model = _fresh()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -194,6 +194,7 @@ class Fast:
             if not structure.is_plain():
                 return None
             if self._encoder is None or not are_current(self._copies):
+                self._encoder = None  # it must not keep the copies that go
                 self._encoder = FastEncoder(model, parts) if (parts := refresh(self._copies)) else None
                 self._tell()
             return self._encoder
