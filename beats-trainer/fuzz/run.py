@@ -243,6 +243,8 @@ def _read(path: Path, writing: int) -> None:
 
 
 def _is_act(event: str, arguments: tuple[object, ...]) -> bool:
+    if event in ("open", "shutil.copyfile") and _is_unnamed(str(arguments[event != "open"])):
+        return False
     if event == "open":
         mode, flags = arguments[1], arguments[2]
         if arguments[0] == os.devnull:
@@ -251,6 +253,11 @@ def _is_act(event: str, arguments: tuple[object, ...]) -> bool:
             isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) != 0
         )
     return event.startswith(ACTS) and event not in HARMLESS
+
+
+def _is_unnamed(target: str) -> bool:
+    """Whether this is the copy without a name that weights are mapped from."""
+    return target == tempfile.gettempdir() or target.startswith("/proc/self/fd/")
 
 
 def _is_clear(message: str, path: Path) -> bool:

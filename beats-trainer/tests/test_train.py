@@ -85,6 +85,16 @@ def test_layerdrop_leaves_layers_out_while_training_only():
     assert not torch.equal(*model.hidden(CLIP)[:2])
 
 
+def test_layers_that_are_left_out_take_part_in_the_backward_pass():
+    model = _model(encoder_layerdrop=1.0).train()
+
+    gradients = _gradients(model)
+
+    assert len(gradients) == 49
+    assert not gradients["encoder.layers.1.fc1.weight"].any()
+    assert gradients["post_extract_proj.weight"].any()
+
+
 def test_layer_wise_decay_shrinks_the_gradients_of_early_layers_and_no_number():
     plain, decayed = _model(), _model(layer_wise_gradient_decay_ratio=0.5)
 
@@ -115,6 +125,28 @@ def test_a_graph_without_breaks_can_be_taken_for_compiling():
     torch.testing.assert_close(
         compiled(energies, [-1])[0], model.encode(energies, [-1])[0], rtol=0, atol=2e-5
     )
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
+def test_the_whole_model_is_compiled_as_one_graph(grad):
+    model = _model()
+    with torch.no_grad():
+        model(CLIP)  # its weights are watched from now on
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+
+    with torch.set_grad_enabled(grad):
+        ours = compiled(CLIP).detach()
+
+    torch.testing.assert_close(ours, model(CLIP).detach(), rtol=0, atol=2e-5)
+
+
+def test_the_whole_model_is_exported():
+    model = _model()
+
+    exported = torch.export.export(model, (CLIP,)).module()
+
+    torch.testing.assert_close(exported(CLIP), model(CLIP), rtol=0, atol=2e-5)
 
 
 def test_what_is_compiled_trains_as_what_is_not():

@@ -93,7 +93,7 @@ def test_labels_have_an_index_and_a_text(tmp_path: Path, labels: dict, named: st
 @pytest.mark.parametrize(
     ("heads", "named"),
     [
-        (5, "beats_heads is 5; expected a list"),
+        (5, "heads is 5; expected a list"),
         ([5], r"beats_heads\[0\] is 5; expected a table"),
         ([{"name": []}], r"beats_heads\[0\]\.name is \[\]; expected a text"),
         ([{"name": "a", "labels": "abc"}], r"beats_heads\[0\]\.labels is 'abc'; expected a list"),
@@ -189,7 +189,7 @@ def test_a_head_has_its_shape(tmp_path: Path, shape: tuple[int, ...]):
         ("[]", r"the header of .*the whole is \[\]; expected a table"),
         ("[" * 100_000, "nested without end"),
         ('{"config": {"max_distance": NaN}}', "NaN is no number of JSON"),
-        ('{"heads": {"a": 1}}', "beats_heads is"),
+        ('{"heads": {"a": 1}}', "heads is"),
         ("sixteen", "expected JSON"),
     ],
 )

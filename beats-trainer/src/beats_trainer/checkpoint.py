@@ -9,11 +9,10 @@ import warnings
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
 from beats_trainer.config import BEATsConfig
@@ -23,6 +22,7 @@ from beats_trainer.errors import CheckpointError
 from beats_trainer.formats import TABLE, Layout, NoEncoderError, arrange
 from beats_trainer.heads import Head, read_heads
 from beats_trainer.shapes import expected_shapes, infer_config
+from beats_trainer.snapshot import snapshot
 from beats_trainer.sniff import Kind, sniff
 
 LONGEST_NAME = 100  # letters of a tensor's name in a message
@@ -57,7 +57,7 @@ class Checkpoint:
 
 @torch.inference_mode(mode=False)  # weights that were read while inferring could never be trained
 def read_checkpoint(path: str | Path, *, config_path: str | Path | None = None) -> Checkpoint:
-    """Read a checkpoint; the weights stay memory-mapped.
+    """Read a checkpoint; the weights stay memory-mapped, on Linux, from a copy that no later save reaches.
 
     Args:
         path: The file.
@@ -85,7 +85,7 @@ def _layout(path: Path) -> Layout:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(_broken(path, error)) from error
-    content = parse_content(path, _tensors(path) if kind is Kind.SAFETENSORS else _unpickled(path, kind))
+    content = parse_content(path, _content(path, kind))
     try:
         return arrange(content)
     except NoEncoderError as error:
@@ -96,26 +96,33 @@ def _layout(path: Path) -> Layout:
         raise CheckpointError(message) from error
 
 
-def _unpickled(path: Path, kind: Kind) -> object:
+def _content(path: Path, kind: Kind) -> object:
+    """What the file holds, with the config and the heads' labels that `beats publish` keeps in the header."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong with the file is raised, not warned of
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=kind is Kind.ZIP)
+        held, header = _held(path, kind)
     except _UNREADABLE as error:
         raise CheckpointError(_unsafe(path, error) or _broken(path, error)) from error
+    return {"model": held, **parse_header(path, header)} if header else held
 
 
-def _tensors(path: Path) -> dict[str, Any]:
-    """The tensors, with the config and the heads' labels that `beats publish` keeps in the header."""
-    try:
-        tensors = load_file(path)
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except _UNREADABLE as error:
-        raise CheckpointError(_broken(path, error)) from error
-    if "beats" not in metadata:
-        return dict(tensors)
-    return {"model": tensors, **parse_header(path, metadata["beats"])}
+def _held(path: Path, kind: Kind) -> tuple[object, str]:
+    """The content, mapped where that keeps it as it is, else read; and our part of a header, if any."""
+    if kind is Kind.PICKLE:
+        return _unpickled(path, mapped=False), ""
+    with snapshot(path) as taken:
+        if kind is Kind.ZIP:
+            return _unpickled(taken.path, mapped=taken.is_own), ""
+        with safe_open(taken.path, framework="pt") as file:
+            header = (file.metadata() or {}).get("beats", "")
+        tensors = load_file(taken.path) if taken.is_own else load(taken.path.read_bytes())
+        return dict(sorted(tensors.items())), header  # from bytes they come in any order, and heads have one
+
+
+def _unpickled(path: Path, *, mapped: bool) -> object:
+    with warnings.catch_warnings(), path.open("rb") as file:
+        warnings.simplefilter("ignore")  # what is wrong with the file is raised, not warned of
+        source = path if mapped else file  # of a path, torch would go by the suffix
+        return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
 
 
 def _unsafe(path: Path, error: Exception) -> str:

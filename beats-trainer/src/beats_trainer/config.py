@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from beats_trainer.fbank import FBANK_MEAN, FBANK_STD, N_MELS
 
-SIZES = (
+SIZES = (  # that the shapes of the weights tell
     *("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "embed_dim"),
     *("input_patch_size", "conv_pos", "conv_pos_groups", "num_buckets"),
 )
@@ -58,6 +58,12 @@ class BEATsConfig:
         if not 0 < self.num_buckets // 4 < self.max_distance:
             message = f"{self.num_buckets} buckets do not reach a max_distance of {self.max_distance}"
             raise ValueError(message)
+
+    def is_as_published(self) -> bool:
+        """Whether all but the sizes, which weights tell, is what is taken where a file says nothing."""
+        return all(
+            getattr(self, field.name) == field.default for field in fields(self) if field.name not in SIZES
+        )
 
     @property
     def head_dim(self) -> int:

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor
 
+from beats_trainer.description import DESCRIPTION, read_description, read_tensor
 from beats_trainer.errors import CheckpointError
-from beats_trainer.foreign import Field, Text, bounded, parse_json
+from beats_trainer.foreign import Field, Text, bounded
 from beats_trainer.measure import excess, shown
 
 Activation = Literal["sigmoid", "softmax"]
@@ -53,18 +54,28 @@ def parse_content(path: Path, content: object) -> Content:
         )
         raise CheckpointError(message)
     _refuse_endless(whole)
-    config = whole["cfg"]
+    tensors = _tensors(_state(whole))
+    own = _take_description(tensors, whole.origin)
+    config = whole["cfg"] if whole["cfg"].is_table() else own["config"]
     return Content(
-        _tensors(_state(whole)),
+        tensors,
         dict(config.named()) if config.is_table() else None,
         parse_labels(whole["label_dict"]) if whole["label_dict"].is_table() else None,
-        _words(whole[HEADS_SAID]),
+        _words(whole[HEADS_SAID]) or _words(own["heads"]),
     )
+
+
+def _take_description(tensors: dict[str, Tensor], origin: Text) -> Field:
+    """What a model said of itself when it was saved; what stands beside it is the file's own word."""
+    for name in tensors:
+        if name.rpartition(".")[2] == DESCRIPTION:
+            return read_tensor(tensors.pop(name), origin)
+    return Field(origin, "", None)
 
 
 def parse_header(path: Path, text: str) -> dict[str, Any]:
     """What `beats publish` keeps in the header of its files, under the names that pickles have."""
-    said = parse_json(text, Text("the header of", str(path), ADVICE, CheckpointError))
+    said = read_description(text, Text("the header of", str(path), ADVICE, CheckpointError))
     names = {"cfg": "config", "label_dict": "labels", HEADS_SAID: "heads"}
     return {ours: said[theirs].value for ours, theirs in names.items()}
 

@@ -69,6 +69,16 @@ def scale_gradient(x: Tensor, ratio: float) -> Tensor:
     return x if ratio == 1.0 else x.detach() + ratio * (x - x.detach())
 
 
+def taking_part(x: Tensor, layer: nn.Module) -> Tensor:
+    """The same numbers; the backward pass reaches the layer's weights, with gradients of zero.
+
+    Training on several devices waits for a gradient of each weight, and each drops other layers.
+    """
+    if not torch.is_grad_enabled():
+        return x
+    return x + 0.0 * torch.stack([weight.flatten()[:1].sum() for weight in layer.parameters()]).sum()
+
+
 class Encoder(nn.Module):
     """Positional convolution and the stack of layers, which share one table of relative biases."""
 
@@ -95,7 +105,7 @@ class Encoder(nn.Module):
         if torch.is_grad_enabled():
             hidden = scale_gradient(hidden, self.config.layer_wise_gradient_decay_ratio)
         if self.training and self._dropped():
-            return hidden
+            return taking_part(hidden, layer)
         if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(layer, hidden, bias, use_reentrant=False)  # type: ignore[no-any-return]
         return layer(hidden, bias)  # type: ignore[no-any-return]

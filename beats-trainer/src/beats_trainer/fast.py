@@ -3,13 +3,17 @@
 Exact rearrangements only: one product for queries, keys, values and gates; 1/sqrt(head) and DeepNorm's scale
 folded into weights (a layer norm does not see a common scale but through its epsilon, which is scaled along);
 the positional convolution through the FFT; the relative bias read along its diagonals.
+
+What is laid out anew is a copy, used only while it is known to be current: while the model is made of the
+same parts (`structure`), and nobody can have changed a weight (`seal`). Other weights are read in place.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
-from weakref import WeakKeyDictionary
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,38 +22,44 @@ from torch.nn import functional
 from beats_trainer.attention import GATE_UNITS, Attention, diagonals
 from beats_trainer.config import BEATsConfig
 from beats_trainer.convolution import BlockConvolution
+from beats_trainer.copies import LaidOut, are_current, refresh
 from beats_trainer.kernels import choice, linear
 from beats_trainer.memory import release_weights
 from beats_trainer.mixing import mix, turned
+from beats_trainer.structure import Structure
 
 if TYPE_CHECKING:
     from beats_trainer.encoder import Layer
     from beats_trainer.model import BEATs
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_log = logging.getLogger(__name__)
+_HELD = (
+    "The encoder runs in its plain, slower form: something else, such as an optimizer, holds its weights "
+    "and could change them unseen."
+)
 
 
 class FastNorm:
     """A layer norm whose input was divided by a scale."""
 
     def __init__(self, norm: nn.LayerNorm, scale: float = 1.0) -> None:
-        self.shape, self.weight, self.bias = norm.normalized_shape, norm.weight, norm.bias
-        self.eps = norm.eps / scale**2
+        self.norm, self.eps = norm, norm.eps / scale**2
 
     def __call__(self, x: Tensor) -> Tensor:
         """`(..., dim)` -> `(..., dim)`."""
-        return functional.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+        norm = self.norm
+        return functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, self.eps)
 
 
 class FastAttention:
     """Queries, keys, values and gates in one product."""
 
-    def __init__(self, attention: Attention, config: BEATsConfig, dtype: torch.dtype) -> None:
-        self.heads, self.head_dim = attention.heads, config.head_dim
-        self.max_distance = config.max_distance
-        self.grep_a = attention.grep_a.view(1, 1, -1)
+    def __init__(
+        self, attention: Attention, config: BEATsConfig, dtype: torch.dtype, scale: float = 1.0
+    ) -> None:
+        self.attention, self.heads, self.head_dim = attention, attention.heads, config.head_dim
         self.project = linear(*_fused(attention, config), dtype)
-        scale = config.residual_scale
         self.out = linear(attention.out_proj.weight / scale, attention.out_proj.bias / scale, dtype)
 
     def __call__(self, x: Tensor, bias: Tensor, batch: int) -> Tensor:
@@ -66,15 +76,16 @@ class FastAttention:
     def _gate(self, units: Tensor) -> Tensor:
         """`(batch, patches, 2 * heads)` -> `(batch, heads, patches, 1)`."""
         update, reset = units.float().sigmoid().chunk(2, dim=-1)
-        return (update * (reset * self.grep_a - 1.0) + 2.0).transpose(1, 2).unsqueeze(-1)
+        scale = self.attention.grep_a.view(1, 1, -1)
+        return (update * (reset * scale - 1.0) + 2.0).transpose(1, 2).unsqueeze(-1)
 
 
 class FastLayer:
     """One transformer layer."""
 
     def __init__(self, layer: Layer, config: BEATsConfig, dtype: torch.dtype) -> None:
-        scale = config.residual_scale
-        self.attention = FastAttention(layer.self_attn, config, dtype)
+        scale = layer.residual_scale
+        self.attention = FastAttention(layer.self_attn, config, dtype, scale)
         self.attention_norm = FastNorm(layer.self_attn_layer_norm, scale)
         self.fc1 = linear(layer.fc1.weight, layer.fc1.bias, dtype)
         self.fc2 = linear(layer.fc2.weight / scale, layer.fc2.bias / scale, dtype)
@@ -87,24 +98,18 @@ class FastLayer:
 
 
 class FastEncoder:
-    """All of it, from filter bank to layers."""
+    """All of it, from filter bank to layers.
 
-    def __init__(self, model: BEATs, dtype: torch.dtype = torch.float32) -> None:
-        self.config, encoder = model.config, model.encoder
-        self.embed = linear(model.patch_embedding.weight.flatten(1), None)
-        self.embed_norm = FastNorm(model.layer_norm)
-        self.project = linear(model.post_extract_proj.weight, model.post_extract_proj.bias)
-        position = encoder.position
-        self.convolution = BlockConvolution(position.weight(), position.bias)
-        self.norm = FastNorm(encoder.layer_norm)
-        self.table = encoder.table
-        self.layers = [self._laid_out(cast("Layer", layer), dtype) for layer in encoder.layers]
+    Args:
+        model: The model; small weights are read from its modules.
+        parts: What is laid out, in the order of `_copies`.
+    """
 
-    def _laid_out(self, layer: Layer, dtype: torch.dtype) -> FastLayer:
-        """The original's weights leave the memory layer by layer, so that it never holds two whole copies."""
-        fast = FastLayer(layer, self.config, dtype)
-        release_weights(layer.parameters())
-        return fast
+    def __init__(self, model: BEATs, parts: Sequence[Any]) -> None:
+        encoder, self.config = model.encoder, model.encoder.config
+        self.embed, self.project, self.convolution, *self.layers = parts
+        self.embed_norm, self.norm = FastNorm(model.layer_norm), FastNorm(encoder.layer_norm)
+        self.table = cast("Layer", encoder.layers[0]).self_attn.relative_attention_bias
 
     def __call__(self, energies: Tensor, wanted: Sequence[int]) -> list[Tensor]:
         """`(batch, frames, 128)` -> the layers wanted, in ascending order, each `(batch, patches, dim)`."""
@@ -129,7 +134,7 @@ class FastEncoder:
 
     def _bias(self, patches: int) -> Tensor:
         """The relative bias of every pair, keys in reverse: `(heads, patches, patches)`."""
-        return turned(diagonals(self.table, patches, self.config.max_distance), patches)
+        return turned(diagonals(self.table.weight, patches, self.config.max_distance), patches)
 
 
 def _fused(attention: Attention, config: BEATsConfig) -> tuple[Tensor, Tensor]:
@@ -145,21 +150,74 @@ def _fused(attention: Attention, config: BEATsConfig) -> tuple[Tensor, Tensor]:
     return weight, torch.cat([query.bias * scale, key.bias, value.bias, gates_bias])
 
 
-_encoders: WeakKeyDictionary[nn.Module, tuple[object, FastEncoder | None]] = WeakKeyDictionary()
+def _copies(model: BEATs, dtype: torch.dtype) -> list[LaidOut]:
+    """All that is laid out: patches, projection and convolution, then the layers."""
+    patches, projection, position = model.patch_embedding, model.post_extract_proj, model.encoder.position
+    return [
+        LaidOut([patches], lambda: linear(patches.weight.flatten(1).clone(), None)),
+        LaidOut([projection], lambda: linear(projection.weight, projection.bias)),
+        LaidOut([position], lambda: BlockConvolution(position.weight(), position.bias.clone())),
+        *(_layer_copies(cast("Layer", layer), model.encoder.config, dtype) for layer in model.encoder.layers),
+    ]
+
+
+def _layer_copies(layer: Layer, config: BEATsConfig, dtype: torch.dtype) -> LaidOut:
+    products = (part for part in layer.modules() if isinstance(part, nn.Linear))
+    return LaidOut(products, lambda: _laid_out(layer, config, dtype))
+
+
+def _laid_out(layer: Layer, config: BEATsConfig, dtype: torch.dtype) -> FastLayer:
+    """The original's weights leave the memory layer by layer, so that it never holds two whole copies."""
+    fast = FastLayer(layer, config, dtype)
+    release_weights(layer.parameters())
+    return fast
+
+
+class Fast:
+    """The fast form that goes with a model; what is copied or saved of the model is without it."""
+
+    def __init__(self) -> None:
+        self._lock, self._told = Lock(), False
+        self._setting: object = None
+        self._structure: Structure | None = None
+        self._copies: list[LaidOut] = []
+        self._encoder: FastEncoder | None = None
+
+    def __reduce__(self) -> tuple[type[Fast], tuple[()]]:
+        """A copy of a model has weights of its own."""
+        return Fast, ()
+
+    def encoder(self, model: BEATs) -> FastEncoder | None:
+        """The fast form of the model as it is now; nothing where only the plain form is known to be right."""
+        with self._lock, torch.inference_mode(mode=False), torch.no_grad():
+            structure = self._prepare(model)
+            if not structure.is_plain():
+                return None
+            if self._encoder is None or not are_current(self._copies):
+                self._encoder = None  # it must not keep the copies that go
+                self._encoder = FastEncoder(model, parts) if (parts := refresh(self._copies)) else None
+                self._tell()
+            return self._encoder
+
+    def _prepare(self, model: BEATs) -> Structure:
+        """What the model is made of; if that or its precision is another, so are all copies."""
+        dtype = DTYPES[model.precision]
+        setting = dtype, choice(dtype)
+        if self._structure is None or setting != self._setting or not self._structure.is_unchanged():
+            self._encoder = self._structure = None
+            self._copies = _copies(model, dtype) if Structure(model).is_plain() else []
+            self._structure, self._setting = Structure(model), setting  # as it is with its weights watched
+        return self._structure
+
+    def _tell(self) -> None:
+        if self._encoder is None and not self._told:
+            self._told = True
+            _log.info(_HELD)
 
 
 def fast_encoder(model: BEATs) -> FastEncoder | None:
     """The fast form of a model as it is now; nothing where only the plain form is right."""
-    if not _may_be_fast(model):
-        return None
-    dtype = DTYPES[model.precision]
-    key = (dtype, choice(dtype), tuple((id(p), p.data_ptr(), _version(p)) for p in model.parameters()))
-    cached = _encoders.get(model)
-    if cached is None or cached[0] != key:
-        with torch.inference_mode(mode=False), torch.no_grad():
-            cached = key, FastEncoder(model, dtype) if _is_plain(model) else None
-        _encoders[model] = cached
-    return cached[1]
+    return model.fast.encoder(model) if _may_be_fast(model) else None
 
 
 def _may_be_fast(model: BEATs) -> bool:
@@ -171,15 +229,4 @@ def _may_be_fast(model: BEATs) -> bool:
         or torch.is_autocast_enabled("cpu")
         or weight.device.type != "cpu"
         or weight.dtype != torch.float32
-        or any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())  # noqa: SLF001
     )
-
-
-def _is_plain(model: BEATs) -> bool:
-    """Whether every part is what it was built as: adapters and parametrizations go through the plain form."""
-    known = {nn.Linear, nn.LayerNorm, nn.Conv2d, nn.Sequential, nn.ModuleList}
-    return all(type(m) in known or type(m).__module__.startswith("beats_trainer.") for m in model.modules())
-
-
-def _version(parameter: Tensor) -> int:
-    return 0 if parameter.is_inference() else parameter._version  # noqa: SLF001

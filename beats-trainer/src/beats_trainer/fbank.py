@@ -58,7 +58,7 @@ def log_mel(waveform: Tensor) -> Tensor:
 @lru_cache
 def _constants(device: torch.device) -> tuple[Tensor, Tensor]:
     """The Povey window `(400,)` and the mel bank `(257, 128)`."""
-    with torch.inference_mode(mode=False), torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():  # without a name: so torch's compiler wants it
         window = torch.hann_window(FRAME_LENGTH, periodic=False, device="cpu").pow(0.85)
         return window.to(device), _mel_bank().to(device)
 

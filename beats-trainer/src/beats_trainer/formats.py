@@ -79,12 +79,18 @@ def _place(layout: Layout, name: str, prefix: str, tensor: Tensor) -> None:
     stem, _, last = bare.rpartition(".")
     if inside and bare in _IGNORED:
         return
+    stem = _renamed_head(stem)
     if stem in _HEADS and last in ("weight", "bias"):
         layout.heads.setdefault(stem, {})[last] = tensor
     elif inside:
         layout.weights[_renamed(bare)] = tensor
     else:
         layout.extra.append(name)
+
+
+def _renamed_head(stem: str) -> str:
+    """Under its own name, where a model's own state_dict keeps it among its heads."""
+    return stem.removeprefix("heads.").replace("/", ".")
 
 
 def _renamed(name: str) -> str:

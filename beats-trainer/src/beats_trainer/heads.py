@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from beats_trainer.content import Activation, Words, parse_labels
@@ -19,19 +19,30 @@ from beats_trainer.measure import shown
 _SPECIAL = ("<blank>", "<unk>", "<sos/eos>")
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(nn.Module):
     """One head: weights, labels and how its logits become scores; None where the file does not say."""
 
-    name: str
-    weight: Tensor
-    bias: Tensor
-    labels: tuple[str, ...] | None = None
-    activation: Activation | None = None
+    def __init__(
+        self,
+        name: str,
+        weight: Tensor,
+        bias: Tensor,
+        labels: tuple[str, ...] | None = None,
+        activation: Activation | None = None,
+    ) -> None:
+        super().__init__()
+        self.name, self.labels, self.activation = name, labels, activation
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """What `logits` does."""
+        return self.logits(patches)
 
     def logits(self, patches: Tensor) -> Tensor:
         """`(batch, patches, dim)` -> `(batch, labels)`: the mean over patches of each patch's logits."""
-        return functional.linear(patches, self.weight.to(patches), self.bias.to(patches)).mean(dim=1)
+        trains = torch.is_grad_enabled() and not patches.is_inference()
+        with torch.set_grad_enabled(trains):
+            return functional.linear(patches, self.weight.to(patches), self.bias.to(patches)).mean(dim=1)
 
     def scores(self, patches: Tensor, activation: Activation | None = None) -> Tensor:
         """`(batch, patches, dim)` -> `(batch, labels)`, each in [0, 1]."""
@@ -44,6 +55,26 @@ class Head:
             )
             raise ValueError(message)
         return logits.sigmoid() if chosen == "sigmoid" else logits.softmax(dim=-1)
+
+
+class Heads(nn.ModuleDict):
+    """Heads by name; a module's name has no dot, so a slash stands for it there."""
+
+    def __getitem__(self, name: str) -> Head:
+        """The head."""
+        return cast(Head, super().__getitem__(name.replace(".", "/")))
+
+    def __setitem__(self, name: str, head: nn.Module) -> None:
+        """Put it there."""
+        super().__setitem__(name.replace(".", "/"), head)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is one."""
+        return isinstance(name, str) and super().__contains__(name.replace(".", "/"))
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, outermost last."""
+        return (name.replace("/", ".") for name in super().__iter__())
 
 
 def read_heads(path: Path, layout: Layout, dim: int, config_path: str | Path | None) -> dict[str, Head]:

@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 _log = logging.getLogger(__name__)
@@ -90,8 +90,17 @@ _KINDS: dict[Kernels, Callable[[Tensor, Tensor | None], Linear]] = {
 
 
 def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype = torch.float32) -> Linear:
-    """A linear layer on the fastest kernel that this machine has, in float32 or bfloat16."""
-    return _KINDS[choice(dtype)](weight.to(dtype), None if bias is None else bias.to(dtype))
+    """A linear layer on the fastest kernel that this machine has, in float32 or bfloat16.
+
+    It has copies of parameters; other tensors are given to it to keep.
+    """
+    kind = choice(dtype)
+    laid = weight.to(dtype) if kind == "onednn" else _own(weight, dtype)  # oneDNN's layout is a copy anyway
+    return _KINDS[kind](laid, None if bias is None else _own(bias, dtype))
+
+
+def _own(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    return weight.to(dtype, copy=isinstance(weight, nn.Parameter))
 
 
 def choice(dtype: torch.dtype = torch.float32) -> Kernels:

@@ -12,12 +12,12 @@ import torch
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
 from beats_trainer.collector import paused
 from beats_trainer.model import BEATs, Precision
+from beats_trainer.pinfile import WEIGHTS
 
 if TYPE_CHECKING:
     from os import PathLike
 
 DEFAULT_CHECKPOINT = "BEATs_iter3_plus_AS2M"
-_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
 def load_model(
@@ -113,7 +113,7 @@ def is_path(name_or_path: str | PathLike[str]) -> bool:
         return True
     if name_or_path.startswith("hf://"):
         return False
-    if name_or_path.endswith(_SUFFIXES) or name_or_path.startswith((".", "/", "~")) or "\\" in name_or_path:
+    if name_or_path.endswith(WEIGHTS) or name_or_path.startswith((".", "/", "~")) or "\\" in name_or_path:
         return True
     return name_or_path.partition("@")[0].count("/") > 1  # OWNER/REPO@REVISION is a name on the Hub
 
@@ -124,7 +124,8 @@ def build(checkpoint: Checkpoint, device: str | torch.device | None = None) -> B
     with torch.device("meta"):
         model = BEATs(checkpoint.config)
     model.load_state_dict(checkpoint.weights, strict=True, assign=True)
-    model.heads.update(checkpoint.heads)
+    for name, head in checkpoint.heads.items():
+        model.heads[name] = head
     return model.to(pick_device(device)).eval()
 
 

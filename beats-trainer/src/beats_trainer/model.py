@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import torch
@@ -12,15 +13,21 @@ from torch.nn import functional
 
 from beats_trainer.config import BEATsConfig
 from beats_trainer.content import Activation
+from beats_trainer.description import DESCRIPTION, as_tensor, described, read_tensor
 from beats_trainer.encoder import Encoder
 from beats_trainer.errors import CheckpointError
-from beats_trainer.fast import fast_encoder
+from beats_trainer.fast import Fast, fast_encoder
 from beats_trainer.fbank import fbank
+from beats_trainer.foreign import Text
 from beats_trainer.golden import agrees, golden_noise, golden_of
-from beats_trainer.heads import Head, best
+from beats_trainer.heads import Head, Heads, best
+from beats_trainer.measure import shown
 from beats_trainer.waveform import Short, as_batch
 
 Precision = Literal["fp32", "bf16"]
+_STATE = Text(
+    "the weights", "given", "Nothing was loaded. Load them with the version that saved them.", CheckpointError
+)
 # Numbers in a tensor whose faults noise need not show: gates, biases, those of far distances. A fault of a
 # larger one reaches every patch, so the whole file is not read only to find none.
 SMALL = 10_000
@@ -47,8 +54,9 @@ class BEATs(nn.Module):
         self.layer_norm = nn.LayerNorm(config.embed_dim)
         self.post_extract_proj = nn.Linear(config.embed_dim, config.encoder_embed_dim)
         self.encoder = Encoder(config)
-        self.heads: dict[str, Head] = {}
+        self.heads = Heads()
         self.precision: Precision = "fp32"
+        self.fast = Fast()
 
     @property
     def n_layers(self) -> int:
@@ -94,6 +102,22 @@ class BEATs(nn.Module):
         fast = fast_encoder(self)
         found = fast(energies, wanted) if fast else self.plain(energies, wanted)
         return [found[wanted.index(i)] for i in asked]
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        """What the weights alone do not tell goes along, if there is such."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if len(self.heads) or not self.config.is_as_published():
+            destination[prefix + DESCRIPTION] = as_tensor(described(self.config, self.heads.values()))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Weights of a model with other settings are refused: with ours they would compute something else."""
+        numbers, errors = state_dict.pop(prefix + DESCRIPTION, None), rest[-1]
+        said = read_tensor(numbers, _STATE)["config"].named() if numbers is not None else ()
+        ours = asdict(self.config)
+        differ = [f"{name} {shown(value)}, not {ours[name]}" for name, value in said if ours[name] != value]
+        if differ:
+            errors.append(f"They are of a model with other settings: {'; '.join(differ)}.")
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def checkpoint_gradients(self, on: bool = True) -> None:
         """While training, keep only the inputs of the layers and compute the rest again, to save memory."""

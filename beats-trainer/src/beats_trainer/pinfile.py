@@ -16,7 +16,7 @@ from beats_trainer.localconfig import is_users
 from beats_trainer.names import is_inner, is_plain
 from beats_trainer.place import SCHEME, Place, parse_place
 
-WEIGHTS = (".safetensors", ".pt", ".pth")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 MD5 = re.compile(r"[0-9a-f]{32}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 GIT_SHA1 = re.compile(r"[0-9a-f]{40}")

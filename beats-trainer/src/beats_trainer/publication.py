@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.description import described
 from beats_trainer.digest import file_digest
 from beats_trainer.errors import CheckpointError
 from beats_trainer.load import build
@@ -42,13 +44,21 @@ def write_publication(source: Path, folder: Path, statement: Statement) -> list[
     checkpoint = read_checkpoint(source)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
-    save_file(_tensors(checkpoint), weights, metadata=_metadata(checkpoint))
-    check_equal(checkpoint, read_checkpoint(weights))
+    _write_weights(checkpoint, weights)
     files = [weights, _write(folder / "config.json", _config(checkpoint, statement))]
     if labels := _label_map(checkpoint):
         files.append(_write(folder / "label_map.json", labels))
     files.append(_write(folder / "README.md", _card(weights, checkpoint, statement)))
     return files
+
+
+def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
+    """Under another name until it has been compared: what lay there may be the source."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        converted = Path(folder, path.name)
+        save_file(_tensors(checkpoint), converted, metadata=_metadata(checkpoint))
+        check_equal(checkpoint, read_checkpoint(converted))
+        converted.replace(path)
 
 
 def check_equal(source: Checkpoint, converted: Checkpoint) -> None:
@@ -92,12 +102,7 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
     """One entry only: safetensors writes several in any order, and one checkpoint must give one file."""
-    heads = [
-        {"name": head.name, "labels": head.labels, "activation": head.activation}
-        for head in checkpoint.heads.values()
-    ]
-    said = {"config": asdict(checkpoint.config), "labels": None, "heads": heads}
-    return {"beats": json.dumps(said, sort_keys=True)}
+    return {"beats": described(checkpoint.config, checkpoint.heads.values())}
 
 
 def _config(checkpoint: Checkpoint, statement: Statement) -> str:

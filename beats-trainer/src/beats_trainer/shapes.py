@@ -50,7 +50,7 @@ def infer_config(weights: Mapping[str, Tensor], said: Mapping[str, object] | Non
 def expected_shapes(config: BEATsConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of such an encoder."""
     with torch.device("meta"):
-        return {name: tuple(value.shape) for name, value in BEATs(config).state_dict().items()}
+        return {name: tuple(value.shape) for name, value in BEATs(config).named_parameters()}
 
 
 def _sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def write_untrained(path: str | Path, seed: int = 2026, config: BEATsConfig = BA
 def untrained_weights(seed: int = 2026, config: BEATsConfig = BASE) -> OrderedDict[str, torch.Tensor]:
     """Seeded random weights under Microsoft's 250 names; each depends on the seed and its own name alone."""
     with torch.device("meta"):
-        shapes = {name: tuple(value.shape) for name, value in BEATs(config).state_dict().items()}
+        shapes = {name: tuple(value.shape) for name, value in BEATs(config).named_parameters()}
     weights = OrderedDict((name, _draw(seed, name, shape)) for name, shape in shapes.items())
     first = f"encoder.layers.0.self_attn.{TABLE}.weight"
     for i in range(1, config.encoder_layers):

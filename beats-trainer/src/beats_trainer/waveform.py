@@ -77,6 +77,8 @@ def _refuse_bad(batch: Tensor) -> None:
     if batch.numel() == 0:
         message = f"The audio is empty: shape {tuple(batch.shape)}; expected at least {SHORTEST} samples."
         raise WaveformError(message)
+    if torch.compiler.is_compiling():
+        return  # a graph has no values to look at: from here on they are the caller's
     bad = int(batch.numel() - torch.isfinite(batch).sum())
     if bad:
         message = (

@@ -155,12 +155,14 @@ def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
     """The model, and what loading it took given back to the system."""
     from beats_trainer.load import load_found
     from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim, use_heap_again
+    from beats_trainer.seal import quietly
 
     device = None if options["device"] == "auto" else options["device"]
     keep_heap_small()
     release_code()
     model = load_found(found, device=device, precision=options["precision"])
-    release_weights(model.parameters())
+    with quietly():
+        release_weights(model.parameters())
     release_code()
     trim()
     use_heap_again()

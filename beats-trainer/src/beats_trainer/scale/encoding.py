@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from beats_trainer.batches import PATCHES_PER_FORWARD
+from beats_trainer.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD
 from beats_trainer.embed import embed
 from beats_trainer.memory import Trimming, trim
 from beats_trainer.scale.gathering import Gathering
@@ -20,7 +20,6 @@ from beats_trainer.scale.settings import Settings
 if TYPE_CHECKING:
     from beats_trainer.model import BEATs
 
-PATCHES_PER_FORWARD_GPU = 32 * PATCHES_PER_FORWARD
 PATCHES_PER_SECOND = 49.6
 HEAP_GROWTH = 48 << 20  # bytes; a clip of 10 s takes 34 MB on its way through the base model
 
@@ -37,7 +36,7 @@ class Encoding:
     def __init__(self, model: BEATs, settings: Settings, batch_size: int | None = None) -> None:
         self.model, self.settings = model, settings
         gpu = model.device.type != "cpu"
-        limit = PATCHES_PER_FORWARD_GPU if gpu else PATCHES_PER_FORWARD
+        limit = PATCHES_PER_GPU_FORWARD if gpu else PATCHES_PER_FORWARD
         self.limit = int(batch_size * settings.clip_s * PATCHES_PER_SECOND) + 8 if batch_size else limit
         self._trim = Trimming(HEAP_GROWTH)
         pass_s = self.limit / PATCHES_PER_SECOND
