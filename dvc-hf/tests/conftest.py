@@ -41,8 +41,8 @@ class Done:
 class Forks:
     """Commands of DVC's, each a process of its own, forked from one that has imported DVC already.
 
-    That takes 0.15 s of a processor where a Python of its own takes 0.9 s. Where a process cannot be forked safely, each
-    command starts a Python, as users do.
+    That takes 0.15 s of a processor where a Python of its own takes 0.9 s. Where a process cannot be forked
+    safely, each command starts a Python, as users do.
     """
 
     IS_SAFE = sys.platform == "linux"

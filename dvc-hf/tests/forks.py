@@ -1,7 +1,7 @@
 """Runs DVC's command line many times: a process that has imported DVC forks one process for each command.
 
-Started with no arguments. It reads one JSON object a line (``argv``, ``cwd``, ``env``, ``out``, ``err``, and ``before``,
-Python that the command's process runs first), and answers with the process's ``pid``, then with its ``status``.
+It reads one JSON object a line (``argv``, ``cwd``, ``env``, ``out``, ``err``, and ``before``: Python that the
+command's process runs first), and answers with the process's ``pid``, then with its ``status``.
 """
 
 import atexit
@@ -74,7 +74,7 @@ def obey(order: dict[str, Any]) -> None:
         from dvc.cli import main
 
         status = main(order["argv"])
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the end of the process, whatever the reason
         traceback.print_exc()
     finally:
         threading._shutdown()

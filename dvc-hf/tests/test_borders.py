@@ -1,7 +1,7 @@
 """A push, a pull and a gc end at each border of what they do: the next one completes them.
 
 A border lies behind each transaction of DVC's databases and, in the long form, before and behind each request
-and at each file that gets its name, too. The command is killed there, or interrupted as by Ctrl-C.
+and before each file that gets its name, too. The command is killed there, or interrupted as by Ctrl-C.
 """
 
 import os
@@ -122,11 +122,13 @@ def contents(project: Any) -> dict[str, bytes]:
     return {path.relative_to(project.folder).as_posix(): path.read_bytes() for path in sorted(paths)}
 
 
-def stopped_at_each_border(stop: str, command: tuple[str, ...], prepare: Callable[[], Any]) -> Iterator[Any]:
+def stopped_at_each_border(
+    stop: str, command: tuple[str, ...], prepare: Callable[[], Any], everywhere: bool = LONG
+) -> Iterator[Any]:
     """Projects in which a command was stopped: at its first border, at its second, and so on to the last."""
     for number in range(1, MOST_BORDERS):
         project = prepare()
-        sabotage = SABOTAGE.format(number=number, signal=stop, everywhere=LONG)
+        sabotage = SABOTAGE.format(number=number, signal=stop, everywhere=everywhere)
         done = project.dvc(*command, ok=None, before=sabotage)
         if done.status == 0:
             assert number > 3, "the command has fewer borders than it must have"
@@ -214,6 +216,8 @@ def test_a_pull_that_ends_anywhere_is_completed_by_the_next(make, stop, mode, tm
 
 @pytest.mark.slow
 def test_a_gc_that_ends_anywhere_is_completed_by_the_next(make, stop, served, tmp_path) -> None:
+    """It has few transactions, so its requests are borders in the short form, too."""
+
     def prepare() -> Any:
         project = make(REMOTES["publish"])
         project.dvc("push")
@@ -222,7 +226,7 @@ def test_a_gc_that_ends_anywhere_is_completed_by_the_next(make, stop, served, tm
         return project
 
     collect = ("gc", "--workspace", "--cloud", "--force")
-    for project in stopped_at_each_border(stop, collect, prepare):
+    for project in stopped_at_each_border(stop, collect, prepare, everywhere=True):
         project.dvc(*collect)
         there, wanted = served(), contents(project)
         assert_objects(there, wanted)

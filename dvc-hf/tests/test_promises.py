@@ -31,7 +31,8 @@ tree = RepoClient.tree
 
 def late(*args, **kwargs):
     RepoClient.tree = tree
-    HfApi().upload_file(path_or_fileobj=b"new", path_in_repo="{path}", repo_id="alice/checkpoints", repo_type="dataset")
+    where = {{"repo_id": "alice/checkpoints", "repo_type": "dataset"}}
+    HfApi().upload_file(path_or_fileobj=b"new", path_in_repo="{path}", **where)
     return tree(*args, **kwargs)
 
 RepoClient.tree = late

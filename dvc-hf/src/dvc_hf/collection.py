@@ -30,9 +30,9 @@ def used_folder(original: Original, out: Any, *args: Any, **kwargs: Any) -> Any:
     tree = original(out, *args, **kwargs)
     if tree is None and any(push.writes_to(out) for push in _collecting):
         message = (
-            f"cannot tell what '{out}' uses: its listing {out.hash_info.value} is neither in the cache nor on "
-            "the remote, and a gc would delete the files that it names. Nothing was deleted. Push it from the "
-            "clone that has it, or restore an older .dvc file, then run gc again."
+            f"cannot tell what '{out}' uses: its listing {out.hash_info.value} is neither in the cache "
+            "nor on the remote, and a gc would delete the files that it names. Nothing was deleted. "
+            "Push it from the clone that has it, or restore an older .dvc file, then run gc again."
         )
         raise CollectCacheError(message)
     return tree
