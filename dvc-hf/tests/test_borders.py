@@ -254,3 +254,10 @@ def test_a_local_folder_beside_the_hub_gets_all_too(make, stop, tmp_path) -> Non
             if path.is_file()
         }
         assert_objects(there, contents(project))
+
+
+@pytest.mark.slow
+def test_without_its_hook_a_stopped_push_is_not_completed(fails_without) -> None:
+    """The walk sees what DVC makes of half a list."""
+    test = test_a_push_that_ends_anywhere_is_completed_by_the_next
+    fails_without("SQLiteTrie._traverse", test, stop="SIGKILL", mode="objects")

@@ -116,6 +116,17 @@ def test_a_clone_that_has_not_all_in_its_cache_pushes_what_it_has(folder, served
     assert served()[object_of(b"\0own")] == b"\0own"
 
 
+@pytest.mark.parametrize("suffix", ["", ".dir"])
+def test_a_pull_of_what_is_nowhere_fails(folder, api: HfApi, tmp_path, suffix: str) -> None:
+    """A file of a folder, or the folder's listing."""
+    files = api.list_repo_files(REPO, repo_type="dataset")
+    gone = object_of(b"\0b") if not suffix else next(path for path in files if path.endswith(suffix))
+    api.delete_file(gone, REPO, repo_type="dataset")
+    clone = folder.clone(tmp_path / "clone")
+    clone.dvc("pull", ok=False)
+    clone.dvc("pull", ok=False)
+
+
 def test_a_name_whose_object_is_nowhere_is_an_error(publishing) -> None:
     publishing.write("checkpoints/README.md", "# Another card\n")
     publishing.dvc("add", "checkpoints")
@@ -204,29 +215,31 @@ def test_a_push_that_found_the_disk_full_is_completed_by_the_next(project, serve
     assert {object_of(f"\0{name}".encode()) for name in "abc"} <= served().keys()
 
 
-def test_a_pull_takes_the_versions_of_the_dvc_file_and_not_those_that_dvc_noted(
+def test_a_pull_takes_the_version_of_the_dvc_file_and_not_the_one_that_dvc_noted(
     make_project, repo, api: HfApi, tmp_path
 ) -> None:
-    project = filled(make_project(version_aware="true"))
+    project = make_project(version_aware="true")
+    push_content(project, b"\0a")
     clone = project.clone(tmp_path / "clone")
     clone.dvc("pull")
-    renew(project)
-    project.dvc("push")
-    api.super_squash_history(REPO, repo_type="dataset")  # the versions that the clone has noted are gone
-    for name in "abc":
-        project.write(f"d/{name}.bin", f"\0{name}!")
-    project.dvc("add", "d")
-    project.dvc("push")
-    filled(project)
+    push_content(project, b"\0b")
+    api.super_squash_history(REPO, repo_type="dataset")  # the version that the clone has noted is gone
+    push_content(project, b"\0a")
     clone.git("pull", "--quiet")
     drop_cache(clone)
-    shutil.rmtree(clone.folder / "d")
+    (clone.folder / "x.bin").unlink()
     clone.dvc("pull")
-    assert clone.read("d/b.bin") == b"\0b"
+    assert clone.read("x.bin") == b"\0a"
+
+
+def push_content(project: Any, content: bytes) -> None:
+    project.write("x.bin", content)
+    project.dvc("add", "x.bin")
+    project.dvc("push")
+    project.commit()
 
 
 HOOKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
-    ("status", test_a_push_asks_for_every_file_of_a_listing_that_is_on_the_remote, {}),
     ("status", test_the_status_of_the_cloud_asks_for_every_file, {}),
     ("transfer", test_a_push_whose_listing_names_a_file_that_is_nowhere_fails, {}),
     (

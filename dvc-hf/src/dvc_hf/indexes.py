@@ -1,7 +1,7 @@
 """What DVC notes on disk: each note is written whole or not at all, and of the Hub none is believed.
 
 DVC keeps a list of the project's files (the data index) and one of what is on each remote. Of both it asks
-only whether an entry is there, never whether its writing came to an end: docs/dvc-defects.md has what follows.
+only whether an entry is there, never whether its writing came to an end: see docs/dvc-defects.md.
 """
 
 import json
