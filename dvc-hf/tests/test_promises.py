@@ -251,10 +251,9 @@ HOOKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
     ("Repo.gc", test_a_gc_deletes_nothing_where_a_push_came_between, {}),
     (
         "_build_tree_from_outs",
-        test_a_pull_takes_the_versions_of_the_dvc_file_and_not_those_that_dvc_noted,
+        test_a_pull_takes_the_version_of_the_dvc_file_and_not_the_one_that_dvc_noted,
         {},
     ),
-    ("_load_from_storage", test_a_push_that_found_the_disk_full_is_completed_by_the_next, {"number": 3}),
 )
 
 
