@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from dvc_data.hashfile.db.index import ObjectDBIndex
+from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.index import DataIndex, DataIndexEntry
 from dvc_data.index.index import Meta
 from dvc_hf import indexes
@@ -106,3 +108,18 @@ def test_the_list_of_a_remote_is_emptied_at_once_or_not_at_all(tmp_path) -> None
     indexes.change_remote(ObjectDBIndex.clear, remote)
     assert list(remote) == []
     remote.close()
+
+
+def named(version: str) -> str:
+    """The name of the list of a project with one file, which is on a remote at this version."""
+    stage = SimpleNamespace(is_import=False, deps=[])
+    out = SimpleNamespace(
+        use_cache=True, fspath="x", meta=Meta(version_id=version), hash_info=None, files=None, stage=stage
+    )
+    tree = indexes.identify(lambda outs: SimpleNamespace(hash_info=HashInfo("md5", "a.dir")), [out])
+    return str(tree.hash_info.value)
+
+
+def test_a_list_is_not_that_of_dvc_alone_nor_that_of_other_versions() -> None:
+    assert named("1") == named("1")
+    assert len({named("1"), named("2"), "a.dir"}) == 3

@@ -249,11 +249,6 @@ HOOKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
     ),
     ("Output._collect_used_dir_cache", test_a_gc_that_cannot_know_what_a_folder_uses_deletes_nothing, {}),
     ("Repo.gc", test_a_gc_deletes_nothing_where_a_push_came_between, {}),
-    (
-        "_build_tree_from_outs",
-        test_a_pull_takes_the_version_of_the_dvc_file_and_not_the_one_that_dvc_noted,
-        {},
-    ),
 )
 
 
