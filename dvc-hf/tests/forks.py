@@ -40,7 +40,7 @@ PRELOADED = (
     "dvc_hf.pushing",
     "dvc_hf.versions",
     "dvc_hf.pins",
-    "dvc_hf.promises",
+    "dvc_hf.wanted",
 )
 
 

@@ -8,7 +8,7 @@ from dvc_hf import publish, running
 from dvc_hf.advice import refuse_web_page
 from dvc_hf.copying import is_hub
 from dvc_hf.log import logger
-from dvc_hf.promises import Promise
+from dvc_hf.wanted import Wanted
 from dvc_hf.transaction import transaction
 
 Original = Callable[..., Any]
@@ -51,7 +51,7 @@ def transfer(
     """Transfer objects and all that their listings name; where no push holds the commit back, commit here."""
     if not is_hub(dest.fs):
         return original(src, dest, obj_ids, *args, **kwargs)
-    promise = Promise.of(src, dest, obj_ids)
+    wanted = Wanted.of(src, dest, obj_ids)
     kwargs.update(cache_odb=src, validate_status=promise.noting(kwargs.get("validate_status")))
     kwargs.pop("dest_index", None)  # what is on the Hub is asked for, not remembered
     with transaction.held():

@@ -10,7 +10,7 @@ Validate = Callable[[Any], None] | None
 
 
 @dataclass
-class Promise:
+class Wanted:
     """The objects that are to be on a remote when a transfer has ended well."""
 
     source: Any
@@ -19,7 +19,7 @@ class Promise:
     absent: set[Any] = field(default_factory=set)
 
     @classmethod
-    def of(cls, source: Any, remote: Any, objects: Iterable[Any]) -> "Promise":
+    def of(cls, source: Any, remote: Any, objects: Iterable[Any]) -> "Wanted":
         """The objects, and what the listings among them name, wherever these are read from."""
         from dvc_data.hashfile.transfer import find_tree_by_obj_id
 
