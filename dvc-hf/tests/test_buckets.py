@@ -51,7 +51,7 @@ def files(api: HfApi) -> set[str]:
 def test_what_is_pushed_comes_back(stored, hub: Hub, api: HfApi, tmp_path: Path) -> None:
     hub.requests.clear()
     assert "105 files pushed" in stored.dvc("push").out
-    assert cost(hub) == {"paths-info": 9, "resolve": 2, "token": 1, "batch": 2}
+    assert cost(hub) == {"paths-info": 8, "token": 1, "batch": 2}
     assert "in sync" in stored.dvc("status", "--cloud").out
     clone = stored.clone(tmp_path / "clone")
     hub.requests.clear()
@@ -65,7 +65,7 @@ def test_nothing_new_is_no_change_of_the_bucket(stored, hub: Hub) -> None:
     stored.dvc("push")
     hub.requests.clear()
     stored.dvc("push")
-    assert cost(hub) == {"paths-info": 2, "resolve": 2}
+    assert cost(hub) == {"paths-info": 1}
     hub.requests.clear()
     stored.dvc("status", "--cloud")
     assert cost(hub) == {"paths-info": 2}

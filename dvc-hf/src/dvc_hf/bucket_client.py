@@ -66,7 +66,9 @@ class BucketClient(Client):
         route = self._route(XetTokenType.WRITE)
         return self.ask(lambda: xet.send(route, self.headers, [upload])[0], "push to")
 
-    def write(self, added: Sequence[Uploaded], removed: Iterable[str], message: str) -> str:
+    def write(
+        self, added: Sequence[Uploaded], removed: Iterable[str], message: str, parent: str | None = None
+    ) -> str:
         """Add files, then delete some, listings of directories before what they list."""
         doomed = sorted(removed, key=lambda path: (not path.endswith(".dir"), path))
         listings = [path for path in doomed if path.endswith(".dir")]

@@ -140,8 +140,14 @@ class Client(ABC):
         """Make a small file ready for the next write."""
 
     @abstractmethod
-    def write(self, added: Sequence[Uploaded], removed: Iterable[str], message: str) -> str:
-        """Make the changes; the answer is the commit hash, or nothing for a bucket. It is not repeated."""
+    def write(
+        self, added: Sequence[Uploaded], removed: Iterable[str], message: str, parent: str | None = None
+    ) -> str:
+        """Make the changes, on this parent alone if one is named. It is not repeated.
+
+        Returns:
+            The commit hash, or nothing for a bucket, which has no commits and so no parents.
+        """
 
     @abstractmethod
     def content_url(self, path: str, revision: str) -> str:

@@ -29,6 +29,11 @@ class Batch:
         self.added: dict[str, Uploaded] = {}
         self.removed: set[str] = set()
         self.commits: dict[str, tuple[str, str]] = {}  # path -> the commit of ours that wrote it, the etag
+        self.relied: set[str] = set()  # paths that the push found there, and promises with what it sends
+        self.unsent: set[str] = set()  # paths that could not be sent, and are reported as failed
+        self.parent: str | None = (
+            None  # the commit that the changes were reckoned on, if only on that they hold
+        )
         self._lock = threading.RLock()
 
     def __bool__(self) -> bool:
@@ -63,6 +68,9 @@ class Batch:
         with self._lock:
             self.added.clear()
             self.removed.clear()
+            self.relied.clear()
+            self.unsent.clear()
+            self.parent = None
 
     def commit(self) -> dict[str, Exception]:
         """Commit what is staged, and confirm it.
@@ -72,13 +80,15 @@ class Batch:
         """
         with self._lock:
             pending, removed = sorted(self.added.values(), key=_order), set(self.removed)
-            self.discard()
+            self.added.clear()
+            self.removed.clear()
         failed: dict[str, Exception] = {}
+        promised = self.relied.copy()
         try:
             if removed:
                 removed &= set(self.client.entries(removed))
             while pending or removed:
-                pending, removed = self._commit_some(pending, removed, failed)
+                pending, removed = self._commit_some(pending, removed, failed, promised)
                 if not self.client.IS_ATOMIC:
                     raise_first(failed)  # what comes later, a listing say, promises what came before
         except Exception as error:  # noqa: BLE001 - DVC counts what failed
@@ -86,9 +96,16 @@ class Batch:
         return failed
 
     def _commit_some(
-        self, pending: list[Uploaded], removed: set[str], failed: dict[str, Exception]
+        self,
+        pending: list[Uploaded],
+        removed: set[str],
+        failed: dict[str, Exception],
+        promised: set[str],
     ) -> tuple[list[Uploaded], set[str]]:
-        """Make one commit of the first changes; what is left comes back."""
+        """Make one commit of the first changes; what is left comes back.
+
+        The last one is looked at with all that the push promises: a gc may have come between.
+        """
         choose = _chunk if self.client.IS_ATOMIC else _phase
         chunk = choose(pending, self.most_changes)
         is_last = len(chunk) == len(pending)
@@ -96,7 +113,8 @@ class Batch:
         if head is None:
             self.most_changes = self.ceiling = max(1, len(chunk) // 2)
             return pending, removed
-        failed.update(self._unconfirmed(chunk, head))
+        failed.update(self._unconfirmed(chunk, head, promised if is_last else set()))
+        promised.update(item.path for item in chunk)
         return pending[len(chunk) :], set() if is_last else removed
 
     def _send(self, chunk: list[Uploaded], removed: set[str]) -> str | None:
@@ -104,7 +122,8 @@ class Batch:
         attempt, started = 0, time.monotonic()
         while True:
             try:
-                head = self.client.write(chunk, removed, self.message or _summary(chunk, removed))
+                message = self.message or _summary(chunk, removed)
+                head = self.client.write(chunk, removed, message, self.parent)
             except Exception as error:  # noqa: BLE001 - explained below
                 if status_of(error) == REFUSED_SIZE and len(chunk) > 1:
                     return None
@@ -116,10 +135,22 @@ class Batch:
                 landed = self._landed(chunk, removed)
                 if landed is not None or (_took_too_long(error) and len(chunk) > 1):
                     return landed
+                self._refuse_moved()
                 attempt += 1
             else:
                 self._note(chunk, removed, head, time.monotonic() - started)
                 return head
+
+    def _refuse_moved(self) -> None:
+        """Stop where what is to be deleted was reckoned on a state that is no more."""
+        head = self.parent and self.client.head()
+        if head and head != self.parent:
+            message = (
+                f"cannot remove anything from {self.client.place.url}: someone committed to it meanwhile "
+                f"(it is at {head[:7]}, and what is unused was reckoned at {str(self.parent)[:7]}). "
+                "Nothing was removed from it. Run it again: it then takes into account what came."
+            )
+            raise RejectedError(message)
 
     def _landed(self, chunk: list[Uploaded], removed: set[str]) -> str | None:
         """The branch's commit hash, if it shows these changes although no answer came."""
@@ -139,18 +170,27 @@ class Batch:
         done, at = ("Committed", f" ({head[:7]})") if head else ("Written", "")
         logger.info("%s to %s: %s%s", done, self.client.place.url, _summary(chunk, removed), at)
 
-    def _unconfirmed(self, chunk: list[Uploaded], head: str) -> dict[str, Exception]:
-        there = self.client.entries((item.path for item in chunk), head)
+    def _unconfirmed(self, chunk: list[Uploaded], head: str, promised: set[str]) -> dict[str, Exception]:
+        sent = {item.path: item for item in chunk}
+        there = self.client.entries(chain(sent, promised), head)
         place = self.client.place
         where = f"commit {head[:7]}" if head else f"the {place.kind}"
-        return {
-            item.path: RejectedError(
-                f"cannot confirm '{item.path}' in {place.url}: {where} should hold {item.size} bytes "
+        failed: dict[str, Exception] = {
+            path: RejectedError(
+                f"cannot confirm '{path}' in {place.url}: {where} should hold {item.size} bytes "
                 f"with etag {item.etag}, and does not. Push again."
             )
-            for item in chunk
+            for path, item in sent.items()
             if not _shows(there, item)
         }
+        gone = promised - sent.keys() - there.keys()
+        if gone:
+            error = RejectedError(
+                f"cannot confirm '{min(gone)}' in {place.url}: {where} should hold it as it did when this "
+                "push began, and does not: a gc removed it meanwhile. Push again."
+            )
+            failed.update(dict.fromkeys(gone, error))
+        return failed
 
 
 def _shows(there: dict[str, Entry], item: Uploaded) -> bool:

@@ -14,6 +14,7 @@ from dvc_hf.log import logger
 from dvc_hf.repository import Repository
 from dvc_hf.running import Push, running
 from dvc_hf.tracked import Folder, Tracked
+from dvc_hf.transaction import transaction
 from dvc_hf.uploads import upload
 from dvc_hf.view import README, Plan, Shown, plan
 
@@ -130,8 +131,8 @@ class View:
         for name, path in objects.items():
             entry = entries.get(path)
             if entry is None:
-                continue
-            if entry.is_large:
+                self._note_absent(name, names[name], path)
+            elif entry.is_large:
                 self._stage(name, entry)
                 shown[name] = Shown(names[name], entry.etag)
             else:
@@ -143,6 +144,21 @@ class View:
             shown[self._name(item.path)] = Shown(names[self._name(item.path)], outcome.etag)
         return shown
 
+    def _note_absent(self, name: str, md5: str, path: str) -> None:
+        """Fail for a name whose object is nowhere; one that is merely not pushed now is shown later."""
+        batch = self.hub.batch
+        is_known = path in batch.unsent or (not self.push.is_whole and self._local(md5).is_file())
+        if is_known:
+            return
+        transaction.absent.add(path)
+        logger.error(
+            "cannot show '%s' in %s: its object %s is neither in DVC's cache nor on the remote. "
+            "Push from a clone that has it, or track the file again with 'dvc add', then push.",
+            name,
+            self.hub.place.url,
+            md5,
+        )
+
     def _object(self, md5: str, hash_name: str) -> str:
         odb = self.remote.odb if hash_name == "md5" else self.remote.legacy_odb
         return parse_path(odb.oid_to_path(md5)).path_in_repo
@@ -153,10 +169,13 @@ class View:
 
     def _content(self, md5: str, path: str) -> Path | bytes:
         """A small file's content, from DVC's cache or else from the remote."""
-        local = Path(self.push.repo.cache.local.oid_to_path(md5))
+        local = self._local(md5)
         if local.is_file():
             return local
         return bytes(self.remote.fs.cat_file(f"{self.hub.place}/{path}"))
+
+    def _local(self, md5: str) -> Path:
+        return Path(self.push.repo.cache.local.oid_to_path(md5))
 
 
 def _until_written(

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from typing import Any
 
 from dvc_hf import publish, running
 from dvc_hf.advice import refuse_web_page
 from dvc_hf.copying import is_hub
-from dvc_hf.location import parse_path
 from dvc_hf.log import logger
+from dvc_hf.wanted import Wanted
 from dvc_hf.transaction import transaction
 
 Original = Callable[..., Any]
@@ -29,39 +28,40 @@ def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
     from dvc.repo import lock_repo
 
     refuse_web_page(repo, kwargs.get("remote"), is_read=False)
-    with lock_repo(repo), transaction.held(), running.during(repo, kwargs.get("remote")):
+    is_whole = not (args or kwargs.get("targets"))
+    with lock_repo(repo), transaction.held(), running.during(repo, kwargs.get("remote"), is_whole=is_whole):
         transaction.forget_commits()
         return original(repo, *args, **kwargs)
 
 
 def push_indexes(original: Original, idxs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
-    """Push, publish, commit; what the commit lost is counted as failed."""
-    indexes = list(idxs)
+    """Push, publish, commit; what the commit lost, or what is nowhere, is counted as failed."""
     with transaction.held():
-        pushed, failed = original(indexes, *args, **kwargs)
+        pushed, failed = original(list(idxs), *args, **kwargs)
         publish.stage_names()
         lost = _commit()
-    if lost:
-        _report(lost)
-        for index in indexes:
-            _forget(index.storage_map[()].data)
+        failed += len(transaction.absent)
+    _report(lost)
     return max(0, pushed - len(lost)), failed + len(lost)
 
 
-def transfer(original: Original, src: Any, dest: Any, *args: Any, **kwargs: Any) -> Any:
-    """Transfer objects; where no push holds the commit back, commit here."""
-    if not is_hub(dest.fs) or transaction.depth:
-        return original(src, dest, *args, **kwargs)
+def transfer(
+    original: Original, src: Any, dest: Any, obj_ids: Iterable[Any], *args: Any, **kwargs: Any
+) -> Any:
+    """Transfer objects and all that their listings name; where no push holds the commit back, commit here."""
+    if not is_hub(dest.fs):
+        return original(src, dest, obj_ids, *args, **kwargs)
+    wanted = Wanted.of(src, dest, obj_ids)
+    kwargs.update(cache_odb=src, validate_status=wanted.noting(kwargs.get("validate_status")))
+    kwargs.pop("dest_index", None)  # what is on the Hub is asked for, not remembered
     with transaction.held():
-        result = original(src, dest, *args, **kwargs)
-        lost = _commit()
-    if not lost:
-        return result
+        result = original(src, dest, wanted.objects, *args, **kwargs)
+        failed = result.failed | wanted.absent
+        wanted.keep(failed)
+        lost = {} if transaction.depth > 1 else _commit()
     _report(lost)
-    if kwargs.get("dest_index"):
-        kwargs["dest_index"].clear()
-    failed = {info for info in result.transferred if _path(dest, info) in lost}
-    return type(result)(result.transferred - failed, result.failed | failed)
+    failed |= {info for info in wanted.objects if wanted.path(info) in lost}
+    return type(result)(result.transferred - failed, failed)
 
 
 def _commit() -> dict[str, Exception]:
@@ -72,28 +72,8 @@ def _commit() -> dict[str, Exception]:
         return transaction.commit()
 
 
-def _path(odb: Any, hash_info: Any) -> str:
-    return parse_path(odb.oid_to_path(hash_info.value)).path_in_repo
-
-
 def _report(lost: dict[str, Exception]) -> None:
     """Say each reason once: a failed commit loses all its files for the same one."""
     for reason in {id(error): error for error in lost.values()}.values():
         paths = [path for path, error in lost.items() if error is reason]
         logger.error("%s (%d file%s)", reason, len(paths), "s" * (len(paths) != 1))
-
-
-def _forget(data: Any) -> None:
-    """Drop DVC's memory of what is on a remote: it was written before the commit failed."""
-    from dvc_data.hashfile.db import get_index
-
-    odb = getattr(data, "odb", None)
-    if odb is not None and is_hub(odb.fs):
-        with closing(get_index(odb)) as index:
-            index.clear()
-
-
-def gc(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
-    """Run ``dvc gc``: one commit, of objects only."""
-    with transaction.held(objects_only=True):
-        return original(repo, *args, **kwargs)

@@ -68,14 +68,17 @@ class RepoClient(Client):
         content = upload.bytes()
         return Uploaded(upload.path, len(content), git_oid(content), is_large=False, content=content)
 
-    def write(self, added: Sequence[Uploaded], removed: Iterable[str], message: str) -> str:
-        """Make one commit."""
+    def write(
+        self, added: Sequence[Uploaded], removed: Iterable[str], message: str, parent: str | None = None
+    ) -> str:
+        """Make one commit; the Hub refuses it with 412 where the branch is no longer at the parent."""
         place = self.place
         url = f"{self.endpoint}/api/{place.repo_type}s/{place.repo_id}/commit/{quote(place.branch, safe='')}"
+        lines = _lines(added, removed, message, parent)
         response = get_session().post(
             url,
             headers={**self.headers, "Content-Type": "application/x-ndjson"},
-            content=b"".join(json.dumps(line).encode() + b"\n" for line in _lines(added, removed, message)),
+            content=b"".join(json.dumps(line).encode() + b"\n" for line in lines),
             timeout=ANSWER_WITHIN_S,
         )
         hf_raise_for_status(response, endpoint_name="commit")
@@ -134,9 +137,12 @@ def _entry(item: Any) -> Entry:
     return Entry(item.path, size, etag, bool(item.lfs), False, item.xet_hash, commit)
 
 
-def _lines(added: Iterable[Uploaded], removed: Iterable[str], message: str) -> Iterator[dict[str, Any]]:
+def _lines(
+    added: Iterable[Uploaded], removed: Iterable[str], message: str, parent: str | None
+) -> Iterator[dict[str, Any]]:
     """A commit as the Hub reads it, a line for each change."""
-    header = {"key": "header", "value": {"summary": message, "description": ""}}
+    on = {"parentCommit": parent} if parent else {}
+    header = {"key": "header", "value": {"summary": message, "description": "", **on}}
     deletions = ({"key": "deletedFile", "value": {"path": path}} for path in sorted(removed))
     return chain([header], deletions, map(_addition, added))
 

@@ -76,6 +76,8 @@ class Repository:
 
     def tree(self, path: str, revision: str | None = None, *, recursive: bool = False) -> list[Entry]:
         """Everything below a folder, files that are staged included."""
+        if transaction.objects_only:
+            self.fix_parent()
         listed = self.client.tree(path, revision, recursive=recursive)
         if revision or not self.batch:
             return listed
@@ -129,6 +131,10 @@ class Repository:
             self.batch.remove(path)
         if not transaction.depth:
             raise_first(self.batch.commit())
+
+    def fix_parent(self) -> None:
+        """Let what is held be committed on the present commit alone."""
+        self.batch.parent = self.batch.parent or self.client.head() or None
 
     def _leave(self) -> dict[str, Exception]:
         """Of the threads that are uploading, the last one out commits for all of them."""

@@ -8,10 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Push:
-    """A ``dvc push`` that is running."""
+    """A ``dvc push`` that is running, or another command that writes to the same remotes."""
 
     repo: Any
     remote: str | None
+    is_whole: bool = True  # whether all outputs go, not some targets alone
 
     @property
     def default_remote(self) -> str | None:
@@ -24,14 +25,19 @@ class Push:
         on_hub = {name for name in names if name and url_of(self.repo.config, name).startswith("hf://")}
         return {name: self.repo.cloud.get_remote(name) for name in sorted(on_hub)}
 
+    def writes_to(self, out: Any) -> bool:
+        """Whether an output goes to a Hub remote."""
+        name: str | None = out.remote or self.default_remote
+        return name is not None and _url(self.repo.config, name).startswith("hf://")
+
 
 _running: list[Push] = []
 
 
 @contextmanager
-def during(repo: Any, remote: str | None) -> Iterator[None]:
+def during(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
     """While a push runs, know of which repository and to which remote it is."""
-    _running.append(Push(repo, remote))
+    _running.append(Push(repo, remote, is_whole))
     try:
         _make_missing(_running[-1])
         yield

@@ -35,7 +35,7 @@ class Folder:
         tracked = Tracked()
         for out in self.repo.index.outs:
             is_ours = (out.remote or default) == self.remote
-            if is_ours and out.is_in_repo and out.use_cache and out.hash_info:
+            if is_ours and out.is_in_repo and out.use_cache and out.can_push and out.hash_info:
                 self._add(out, tracked)
         return tracked
 

@@ -18,6 +18,7 @@ class Transaction:
         self.depth = 0
         self.objects_only = False
         self.batches: list[Batch] = []
+        self.absent: set[str] = set()  # what should be on a remote, is not, and is in no cache to be sent
 
     @contextmanager
     def held(self, *, objects_only: bool = False) -> Iterator[None]:
@@ -37,6 +38,7 @@ class Transaction:
             self.depth -= 1
             if self.depth == 0:
                 self.objects_only = False
+                self.absent.clear()
                 for batch in self.batches:
                     batch.discard()
 

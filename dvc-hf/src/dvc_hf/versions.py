@@ -26,6 +26,7 @@ def compare(original: Original, old: Any, new: Any, *args: Any, **kwargs: Any) -
     data = old.storage_map[()].data
     if not is_hub(data.fs):
         return diff
+    _note_absent(getattr(new, "absent", ()), old, data)
     written = {entry.key for entry in diff.files_create}
     diff.files_delete = [entry for entry in diff.files_delete if entry.key not in written]
     for entry in diff.dirs_delete:
@@ -34,6 +35,38 @@ def compare(original: Original, old: Any, new: Any, *args: Any, **kwargs: Any) -
     if data.fs.config.get("prune") and data.fs.config.get("worktree"):
         _prune(diff, old, new)
     return diff
+
+
+def filter_missing(original: Original, index: Any) -> Any:
+    """Leave out what is not in the cache; what is left out must be on the remote already."""
+    cached = original(index)
+    if is_hub(index.storage_map[()].data.fs):
+        cached.absent = [entry for key, entry in index.items() if key not in cached]
+    return cached
+
+
+def _note_absent(entries: Iterable[Any], there: Any, data: Any) -> None:
+    """Fail for files that are not in the cache, nor on the remote as their ``.dvc`` file says."""
+    unknown = [entry for entry in entries if not (entry.meta and entry.meta.isdir)]
+    unknown = [entry for entry in unknown if not _is_shown(entry, there)]
+    kept = set(
+        _existing([entry for entry in unknown if entry.meta and entry.meta.version_id], data.fs, data.path)
+    )
+    for entry in unknown:
+        if entry.key not in kept:
+            path = data.fs.unstrip_protocol(data.fs.join(data.path, *entry.key))
+            transaction.absent.add(path)
+            logger.error(
+                "cannot push '%s': it is neither in DVC's cache nor on the remote. "
+                "Push from a clone that has it, or track the file again with 'dvc add', then push.",
+                path,
+            )
+
+
+def _is_shown(entry: Any, there: Any) -> bool:
+    found = there.get(entry.key)
+    etag = entry.meta and entry.meta.etag
+    return bool(found and found.meta and etag and found.meta.etag == etag)
 
 
 def _prune(diff: Any, old: Any, new: Any) -> None:
