@@ -8,8 +8,8 @@ from dvc_hf import publish, running
 from dvc_hf.advice import refuse_web_page
 from dvc_hf.copying import is_hub
 from dvc_hf.log import logger
-from dvc_hf.wanted import Wanted
 from dvc_hf.transaction import transaction
+from dvc_hf.wanted import Wanted
 
 Original = Callable[..., Any]
 _TEMPORARY = re.compile(r"(^|/)files/md5/\.[^/]+\.tmp$")

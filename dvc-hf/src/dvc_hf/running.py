@@ -28,7 +28,7 @@ class Push:
     def writes_to(self, out: Any) -> bool:
         """Whether an output goes to a Hub remote."""
         name: str | None = out.remote or self.default_remote
-        return name is not None and _url(self.repo.config, name).startswith("hf://")
+        return name is not None and url_of(self.repo.config, name).startswith("hf://")
 
 
 _running: list[Push] = []
