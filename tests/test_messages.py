@@ -14,10 +14,28 @@ WORDS = 4  # a sentence has at least so many
 
 # Whose every sentence is a message.
 MODULES = (
-    *("fetch", "transfer", "huberror", "hubcache", "hubpin", "cachelock", "partial", "patience", "answer"),
-    *("announcement", "credential", "origin"),
-    *("pins", "pinfile", "place", "shelf", "digest", "signed", "signature", "licences", "load"),
     *(
+        "fetch",
+        "transfer",
+        "huberror",
+        "hubcache",
+        "hubpin",
+        "cachelock",
+        "partial",
+        "patience",
+        "answer",
+        "announcement",
+        "credential",
+        "origin",
+        "pins",
+        "pinfile",
+        "place",
+        "shelf",
+        "digest",
+        "signed",
+        "signature",
+        "licences",
+        "load",
         "sniff",
         "container",
         "instructions",
@@ -27,11 +45,26 @@ MODULES = (
         "publish",
         "publication",
         "card",
+        "bundle",
+        "archive",
+        "carried",
+        "settling",
+        "foreign",
+        "plainyaml",
+        "measure",
     ),
-    *("bundle", "archive", "carried", "settling", "foreign", "plainyaml", "measure"),
-    *("commands/publish", "commands/pin", "commands/registry", "commands/bundle", "commands/card"),
+    *(
+        "commands/publish",
+        "commands/pin",
+        "commands/registry",
+        "commands/bundle",
+        "commands/card",
+    ),
 )
-ALSO_ON_THE_PAGE = ("model", "doctor")
+ALSO_ON_THE_PAGE = (
+    "model",
+    "doctor",
+)
 # Sentences that are no messages: of the card that is written, of the commit, of the command's help.
 NO_MESSAGES = {"_card", "_body", "card_text", "_identity"}
 QUIET = {"info", "debug", "option", "say", "compile"}

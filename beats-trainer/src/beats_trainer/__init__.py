@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from beats_trainer.collector import paused
+from beats_trainer.startup import paused
 
 if TYPE_CHECKING:
     from beats_trainer.extractor import BEATsFeatureExtractor

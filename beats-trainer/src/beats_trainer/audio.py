@@ -14,12 +14,12 @@ import numpy.typing as npt
 import soxr
 
 from beats_trainer.errors import RecordingError
+from beats_trainer.sampling import SAMPLE_RATE
 from beats_trainer.sound import FFMPEG_SUFFIXES, Sound, open_sound
 from beats_trainer.truncation import missing_bytes
 
 __all__ = ["Channels", "RecordingError", "probe", "read_waveform", "resample", "stream_waveform"]
 
-SAMPLE_RATE = 16_000  # Hz
 QUALITY = "HQ"
 RESAMPLER = f"soxr {QUALITY}"
 MARGIN_S = 1  # more than the resampler's filter reaches to either side

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-SAMPLE_RATE = 16_000  # Hz
-SHORTEST = 2_800  # samples: 16 frames, one column of patches
+from beats_trainer.sampling import SAMPLE_RATE, SHORTEST
+
 Last = Literal["full", "pad", "drop", "extend"]
 Waveform = npt.NDArray[np.float32]
 

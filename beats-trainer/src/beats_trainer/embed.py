@@ -11,9 +11,9 @@ from torch import Tensor
 
 from beats_trainer.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, plan
 from beats_trainer.exported import ExportedEncoder
-from beats_trainer.fbank import SAMPLE_RATE
 from beats_trainer.model import BEATs
 from beats_trainer.pooling import pool
+from beats_trainer.sampling import SAMPLE_RATE
 from beats_trainer.waveform import Short, as_batch, n_columns
 
 _log = logging.getLogger(__name__)

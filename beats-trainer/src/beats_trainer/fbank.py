@@ -9,25 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SAMPLE_RATE = 16_000  # Hz, everywhere inside
-FRAME_LENGTH = SAMPLE_RATE * 25 // 1000  # 400 samples in a frame of 25 ms
-FRAME_SHIFT = SAMPLE_RATE * 10 // 1000  # 160 samples from one frame to the next
+from beats_trainer.sampling import FRAME_LENGTH, FRAME_SHIFT, INT16_SCALE, SAMPLE_RATE
+
 N_FFT = 512  # samples, the next power of two
 N_MELS = 128
 LOW_HZ, HIGH_HZ = 20.0, SAMPLE_RATE / 2
 PREEMPHASIS = 0.97
-INT16_SCALE = 2.0**15  # Kaldi counts in 16-bit units
 FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # of AudioSet, by the authors of BEATs
-
-
-def n_frames(n_samples: int) -> int:
-    """Number of frames in a waveform; a rest shorter than a frame is dropped."""
-    return max(0, 1 + (n_samples - FRAME_LENGTH) // FRAME_SHIFT)
-
-
-def n_samples(frames: int) -> int:
-    """Number of samples that so many frames look at."""
-    return FRAME_LENGTH + (frames - 1) * FRAME_SHIFT if frames else 0
 
 
 def fbank(waveform: Tensor, mean: float = FBANK_MEAN, std: float = FBANK_STD) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from beats_trainer.waveform import SHORTEST
+from beats_trainer.sampling import SHORTEST
 
 LENGTH = 16
 TOLERANCE = {"fp32": 2e-3, "bf16": 5e-2}

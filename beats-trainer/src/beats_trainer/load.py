@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
-from beats_trainer.collector import paused
 from beats_trainer.model import BEATs, Precision
 from beats_trainer.pinfile import WEIGHTS
+from beats_trainer.startup import paused
 
 if TYPE_CHECKING:
     from os import PathLike

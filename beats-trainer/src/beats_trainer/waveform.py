@@ -10,10 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from beats_trainer.errors import WaveformError
-from beats_trainer.fbank import INT16_SCALE, SAMPLE_RATE, n_frames, n_samples
+from beats_trainer.sampling import INT16_SCALE, PATCH, SAMPLE_RATE, SHORTEST, n_frames, n_samples
 
-PATCH = 16  # frames and mels on a side, in every published encoder
-SHORTEST = n_samples(PATCH)  # 2800 samples: one column of patches
 Short = Literal["error", "pad"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from beats_trainer.clips import SAMPLE_RATE
+from beats_trainer.sampling import SAMPLE_RATE
 from beats_trainer.scale.reading import Clip, Ended
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from beats_trainer.audio import QUALITY, SAMPLE_RATE
+from beats_trainer.audio import QUALITY
+from beats_trainer.sampling import SAMPLE_RATE
 from beats_trainer.scale.health import Health
 from beats_trainer.scale.settings import Tracks
 from beats_trainer.sound import Sound

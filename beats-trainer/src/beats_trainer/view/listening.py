@@ -14,9 +14,9 @@ import torch
 from torch.nn import functional
 
 from beats_trainer.audio import Channels, read_waveform
-from beats_trainer.clips import SAMPLE_RATE, SHORTEST
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.fbank import log_mel
+from beats_trainer.sampling import SAMPLE_RATE, SHORTEST
 from beats_trainer.view.recordings import Recordings
 
 LONGEST_S = 15.0  # of a clip, from its start

@@ -2,7 +2,7 @@ import gc
 import threading
 
 import pytest
-from beats_trainer.collector import paused
+from beats_trainer.startup import paused
 
 
 def test_nothing_is_collected_meanwhile_and_afterwards_as_before():
