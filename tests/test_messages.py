@@ -49,9 +49,11 @@ MODULES = (
         "archive",
         "carried",
         "settling",
-        "foreign",
-        "plainyaml",
-        "measure",
+    ),
+    *(
+        "foreign/texts",
+        "foreign/plainyaml",
+        "foreign/measure",
     ),
     *(
         "commands/publish",

@@ -11,9 +11,9 @@ from typing import IO
 
 from beats_trainer.digest import new_hash
 from beats_trainer.errors import BundleError, DigestMismatchError
-from beats_trainer.foreign import Field, Text, parse_json
-from beats_trainer.measure import shown
-from beats_trainer.names import is_plain
+from beats_trainer.foreign.measure import shown
+from beats_trainer.foreign.names import is_plain
+from beats_trainer.foreign.texts import Field, Text, parse_json
 from beats_trainer.pinfile import SHA256
 
 MANIFEST = "manifest.json"

@@ -21,8 +21,8 @@ from beats_trainer.carried import SUFFIX, check
 from beats_trainer.digest import file_digest, new_hash
 from beats_trainer.errors import BundleError
 from beats_trainer.fetch import fetch_checkpoint, find_checkpoint
+from beats_trainer.foreign.names import is_plain
 from beats_trainer.hubpin import hub_name, is_hub_name
-from beats_trainer.names import is_plain
 from beats_trainer.pinfile import Pin
 from beats_trainer.place import SCHEME, parse_place
 from beats_trainer.settling import settle

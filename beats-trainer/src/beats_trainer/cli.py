@@ -10,8 +10,8 @@ from types import TracebackType
 import click
 
 from beats_trainer.commands import bundle, card, classify, demo, doctor, export, pin, publish, registry
+from beats_trainer.redaction import veiled
 from beats_trainer.scale import command as scale
-from beats_trainer.veil import veiled
 from beats_trainer.view import command as view
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from beats_trainer.description import DESCRIPTION, read_description, read_tensor
 from beats_trainer.errors import CheckpointError
-from beats_trainer.foreign import Field, Text, bounded
-from beats_trainer.measure import excess, shown
+from beats_trainer.foreign.measure import excess, shown
+from beats_trainer.foreign.texts import Field, Text, bounded
 
 Activation = Literal["sigmoid", "softmax"]
 HEADS_SAID = "beats_heads"  # no file of others has it

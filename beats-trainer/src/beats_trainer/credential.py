@@ -12,7 +12,7 @@ from huggingface_hub.utils import build_hf_headers
 from beats_trainer.errors import AccessError
 from beats_trainer.origin import harmless, origin_of
 from beats_trainer.place import Place
-from beats_trainer.veil import conceal
+from beats_trainer.redaction import conceal
 
 VARIABLE = "HF_TOKEN_ORIGINS"
 TOKEN = re.compile(r"[\x21-\x7e]+")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from beats_trainer.config import BEATsConfig
-from beats_trainer.foreign import Field, Text, parse_json
+from beats_trainer.foreign.texts import Field, Text, parse_json
 
 DESCRIPTION = "description"  # the tensor's name
 _LONGEST = 1 << 20  # bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from beats_trainer.veil import veiled
+from beats_trainer.redaction import veiled
 
 
 class BeatsError(Exception):

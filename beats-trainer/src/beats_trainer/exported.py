@@ -16,7 +16,7 @@ from beats_trainer.config import BEATsConfig
 from beats_trainer.errors import CheckpointError
 from beats_trainer.export import KEY, SUFFIXES, requires
 from beats_trainer.fbank import fbank
-from beats_trainer.foreign import Text, parse_json
+from beats_trainer.foreign.texts import Text, parse_json
 from beats_trainer.waveform import Short, as_batch
 
 Backend = Literal["onnxruntime", "openvino"]

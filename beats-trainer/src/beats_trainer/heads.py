@@ -12,9 +12,17 @@ from torch.nn import functional
 
 from beats_trainer.content import Activation, Words, parse_labels
 from beats_trainer.errors import CheckpointError
-from beats_trainer.foreign import LARGEST_JSON, LARGEST_YAML, Field, Text, parse_json, parse_yaml, read_bytes
+from beats_trainer.foreign.measure import shown
+from beats_trainer.foreign.texts import (
+    LARGEST_JSON,
+    LARGEST_YAML,
+    Field,
+    Text,
+    parse_json,
+    parse_yaml,
+    read_bytes,
+)
 from beats_trainer.formats import Layout
-from beats_trainer.measure import shown
 
 _SPECIAL = ("<blank>", "<unk>", "<sos/eos>")
 

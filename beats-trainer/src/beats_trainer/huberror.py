@@ -10,7 +10,7 @@ from beats_trainer import credential
 from beats_trainer.errors import AccessError, FetchError, NotCachedError
 from beats_trainer.origin import origin_of
 from beats_trainer.place import Place
-from beats_trainer.veil import veil_causes
+from beats_trainer.redaction import veil_causes
 
 # The client changed its HTTP library twice; its own error always derives from that library's.
 HUB_ERRORS: tuple[type[Exception], ...] = (errors.HfHubHTTPError.__mro__[1], OSError)

@@ -18,10 +18,10 @@ from beats_trainer.encoder import Encoder
 from beats_trainer.errors import CheckpointError
 from beats_trainer.fast import Fast, fast_encoder
 from beats_trainer.fbank import fbank
-from beats_trainer.foreign import Text
+from beats_trainer.foreign.measure import shown
+from beats_trainer.foreign.texts import Text
 from beats_trainer.golden import agrees, golden_noise, golden_of
 from beats_trainer.heads import Head, Heads, best
-from beats_trainer.measure import shown
 from beats_trainer.waveform import Short, as_batch
 
 Precision = Literal["fp32", "bf16"]

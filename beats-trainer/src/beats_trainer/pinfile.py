@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from beats_trainer.errors import PinError
-from beats_trainer.foreign import Field, Text, decode, parse_json, parse_yaml, read_bytes
+from beats_trainer.foreign.names import is_inner, is_plain
+from beats_trainer.foreign.texts import Field, Text, decode, parse_json, parse_yaml, read_bytes
 from beats_trainer.localconfig import is_users
-from beats_trainer.names import is_inner, is_plain
 from beats_trainer.place import SCHEME, Place, parse_place
 
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")

@@ -12,7 +12,7 @@ from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.huberror import HUB_ERRORS, status_of
 from beats_trainer.origin import origin_of
 from beats_trainer.place import Place
-from beats_trainer.veil import veil_causes
+from beats_trainer.redaction import veil_causes
 
 FAILURES: tuple[type[Exception], ...] = (RuntimeError, *HUB_ERRORS)
 

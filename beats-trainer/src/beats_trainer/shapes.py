@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from beats_trainer.config import BEATsConfig
-from beats_trainer.measure import shown
+from beats_trainer.foreign.measure import shown
 from beats_trainer.model import BEATs
 
 # What a config that does not say means: the defaults of the code that wrote it, not the published values.

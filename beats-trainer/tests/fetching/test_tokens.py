@@ -17,7 +17,7 @@ from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.huberror import translate
 from beats_trainer.place import Place
 from beats_trainer.publish import send
-from beats_trainer.veil import conceal, veil_causes, veiled
+from beats_trainer.redaction import conceal, veil_causes, veiled
 from huggingface_hub import HfApi, constants
 from published import Published, beats, dvc_folder
 from spoiler import Spoiler, serve_spoiler, status

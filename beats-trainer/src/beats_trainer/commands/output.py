@@ -12,7 +12,7 @@ from huggingface_hub.utils import are_progress_bars_disabled
 from tqdm import tqdm
 
 from beats_trainer.errors import BeatsError
-from beats_trainer.veil import veiled
+from beats_trainer.redaction import veiled
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -12,9 +12,9 @@ from beats_trainer.digest import file_digest
 from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, signer
 from beats_trainer.hubcache import cached_copies
 from beats_trainer.pinfile import Pin
+from beats_trainer.redaction import veiled
 from beats_trainer.shelf import shelved
 from beats_trainer.signature import PublicKey, read_key
-from beats_trainer.veil import veiled
 
 SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden", "key")
 SCORE = "AudioSet-2M mAP"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from beats_trainer.errors import BeatsError
-from beats_trainer.measure import MOST, as_plain, excess, shown
-from beats_trainer.plainyaml import load_yaml
+from beats_trainer.foreign.measure import MOST, as_plain, excess, shown
+from beats_trainer.foreign.plainyaml import load_yaml
 
 LARGEST_YAML = 1 << 18  # bytes: pins and configs have some kB
 LARGEST_JSON = 1 << 24  # a listing has some 100 bytes a file, a label map 40 a label

@@ -5,10 +5,10 @@ import time
 
 import pytest
 import torch
-from beats_trainer import foreign
 from beats_trainer.errors import PinError
-from beats_trainer.foreign import Field, Text, parse_json, parse_yaml
-from beats_trainer.measure import excess, shown
+from beats_trainer.foreign import texts
+from beats_trainer.foreign.measure import excess, shown
+from beats_trainer.foreign.texts import Field, Text, parse_json, parse_yaml
 
 ORIGIN = Text("the pin", "somewhere/m.dvc", "Write it anew.", PinError)
 
@@ -90,7 +90,7 @@ def test_what_people_write_is_read():
 @pytest.mark.parametrize("pure", [True, False])
 def test_it_is_the_same_without_libyaml(monkeypatch, pure: bool):
     import yaml
-    from beats_trainer import plainyaml
+    from beats_trainer.foreign import plainyaml
 
     if pure:
         monkeypatch.setattr(plainyaml, "_EVENTS", yaml.SafeLoader)
@@ -121,7 +121,7 @@ def test_bytes_that_are_no_text_are_told_with_their_place():
 
 
 def test_json_that_is_too_long_is_not_read(monkeypatch):
-    monkeypatch.setattr(foreign, "LARGEST_JSON", 10)
+    monkeypatch.setattr(texts, "LARGEST_JSON", 10)
     with pytest.raises(PinError, match="it has 11 bytes; expected at most 10"):
         parse_json(b'"123456789"', ORIGIN)
 

@@ -12,7 +12,7 @@ from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.nodes import MappingNode, ScalarNode
 from yaml.resolver import Resolver
 
-from beats_trainer.measure import shown
+from beats_trainer.foreign.measure import shown
 
 MOST = 20_000  # values, with those behind an alias counted as often as it is named
 DEEPEST = 50
