@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FILES = ("checkpoints.dvc", ".dvc/config")
 IN_SDIST = "published"
-IN_WHEEL = "beats_trainer/checkpoints/published"
+IN_WHEEL = "beats_trainer/pins/published"
 
 
 class CarriedPin(BuildHookInterface):  # type: ignore[misc]

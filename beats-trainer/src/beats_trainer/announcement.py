@@ -11,8 +11,8 @@ from huggingface_hub import constants
 from beats_trainer.answer import COMMIT, Answer, open_answer
 from beats_trainer.credential import address_of, headers_for
 from beats_trainer.errors import FetchError
-from beats_trainer.origin import harmless
-from beats_trainer.place import COMMIT_HASH, PREFIXES, Place
+from beats_trainer.pins.address import COMMIT_HASH, PREFIXES, Place
+from beats_trainer.pins.origin import harmless
 
 ETAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,127}")
 SIZE = re.compile(r"[0-9]{1,15}")

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from beats_trainer.errors import FetchError
-from beats_trainer.origin import harmless, origin_of
+from beats_trainer.pins.origin import harmless, origin_of
 
 BLOCK = 1 << 14
 HOPS = 10

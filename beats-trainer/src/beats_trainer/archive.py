@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from beats_trainer.digest import new_hash
 from beats_trainer.errors import BundleError, DigestMismatchError
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.names import is_plain
 from beats_trainer.foreign.texts import Field, Text, parse_json
-from beats_trainer.pinfile import SHA256
+from beats_trainer.pins.digest import new_hash
+from beats_trainer.pins.pin import SHA256
 
 MANIFEST = "manifest.json"
 FORMAT = "beats-bundle 1"

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from beats_trainer.digest import file_digest
-from beats_trainer.pinfile import WEIGHTS, Pin
+from beats_trainer.pins.digest import file_digest
+from beats_trainer.pins.pin import WEIGHTS, Pin
 
 NAME = "README.md"
 TAGS = ("audio", "bioacoustics", "embeddings", "beats", "feature-extraction")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from beats_trainer.archive import Archive, Member
 from beats_trainer.card import NAME as CARD
-from beats_trainer.digest import new_hash
 from beats_trainer.errors import BundleError
 from beats_trainer.foreign.texts import LARGEST_YAML, Text, parse_yaml
-from beats_trainer.pinfile import Pin, parse_pin
+from beats_trainer.pins.digest import new_hash
+from beats_trainer.pins.pin import Pin, parse_pin
 
 SUFFIX = ".dvc"
 ADVICE = "Nothing was installed: do not use this bundle."

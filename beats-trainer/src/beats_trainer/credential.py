@@ -10,8 +10,8 @@ from huggingface_hub import constants, get_token
 from huggingface_hub.utils import build_hf_headers
 
 from beats_trainer.errors import AccessError
-from beats_trainer.origin import harmless, origin_of
-from beats_trainer.place import Place
+from beats_trainer.pins.address import Place
+from beats_trainer.pins.origin import harmless, origin_of
 from beats_trainer.redaction import conceal
 
 VARIABLE = "HF_TOKEN_ORIGINS"

@@ -16,9 +16,9 @@ from beats_trainer.credential import own_token
 from beats_trainer.errors import AccessError, BeatsError
 from beats_trainer.fetch import damaged_copies, known_checkpoints, local_copy
 from beats_trainer.huberror import HUB_ERRORS, status_of
-from beats_trainer.pins import Registry
+from beats_trainer.pins.folders import shelves
+from beats_trainer.pins.registry import Registry
 from beats_trainer.redaction import veiled
-from beats_trainer.shelf import shelves
 
 NEEDED = ("beats-trainer", "huggingface_hub", "torch", "soundfile", "soxr", "pyarrow")
 OPTIONAL = ("dvc", "dvc-hf", "model-signing")

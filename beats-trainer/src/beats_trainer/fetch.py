@@ -9,7 +9,6 @@ from typing import Literal
 
 from huggingface_hub import constants
 
-from beats_trainer.digest import check_file, file_digest
 from beats_trainer.errors import AccessError, DigestMismatchError, FetchError, UnknownCheckpointError
 from beats_trainer.hubcache import (
     Verdict,
@@ -23,9 +22,10 @@ from beats_trainer.hubcache import (
 )
 from beats_trainer.huberror import not_cached
 from beats_trainer.hubpin import hub_name, is_hub_name, resolve
-from beats_trainer.pinfile import FolderPin, Pin
-from beats_trainer.pins import Registry
-from beats_trainer.shelf import shelf_copy, shelf_pins
+from beats_trainer.pins.digest import check_file, file_digest
+from beats_trainer.pins.folders import shelf_copy, shelf_pins
+from beats_trainer.pins.pin import FolderPin, Pin
+from beats_trainer.pins.registry import Registry
 from beats_trainer.signature import PublicKey, need_signing, read_key
 from beats_trainer.signed import check_signed
 from beats_trainer.transfer import Progress, Transfer

@@ -14,8 +14,8 @@ from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
 from beats_trainer.credential import is_known
-from beats_trainer.digest import is_file_of, strongest
-from beats_trainer.place import COMMIT_HASH, Place
+from beats_trainer.pins.address import COMMIT_HASH, Place
+from beats_trainer.pins.digest import is_file_of, strongest
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 GIT = re.compile(r"[0-9a-f]{40}")

@@ -8,8 +8,8 @@ from huggingface_hub import constants, errors
 
 from beats_trainer import credential
 from beats_trainer.errors import AccessError, FetchError, NotCachedError
-from beats_trainer.origin import origin_of
-from beats_trainer.place import Place
+from beats_trainer.pins.address import Place
+from beats_trainer.pins.origin import origin_of
 from beats_trainer.redaction import veil_causes
 
 # The client changed its HTTP library twice; its own error always derives from that library's.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
-import yaml
 from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -20,10 +18,10 @@ from beats_trainer.credential import address_of, headers_for
 from beats_trainer.errors import FetchError, PinError
 from beats_trainer.hubcache import cached_commit, recorded, remember_commit, repo_folder
 from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
-from beats_trainer.origin import harmless
 from beats_trainer.patience import patiently
-from beats_trainer.pinfile import SHA256, WEIGHTS, Pin
-from beats_trainer.place import COMMIT_HASH, REPO_TYPES, SCHEME, Place, check_path, parse_place
+from beats_trainer.pins.address import COMMIT_HASH, REPO_TYPES, SCHEME, Place, check_path, parse_place
+from beats_trainer.pins.origin import harmless
+from beats_trainer.pins.pin import SHA256, WEIGHTS, Pin
 
 logger = logging.getLogger(__name__)
 
@@ -215,33 +213,3 @@ def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
         raise not_cached(place, name, "the network may not be used")
     found = _one(place, files)
     return _pin(replace(place, path=found.path, revision=commit), found, {})
-
-
-def pin_document(pin: Pin, golden: Sequence[float] = (), key: str = "") -> str:
-    """The `.dvc` file of a resolved pin, in the form that `dvc import-url --no-download` writes.
-
-    Args:
-        pin: From `resolve`.
-        golden: What the encoder makes of the waveform of the self-check, for `meta.golden`.
-        key: A public key, PEM, for `meta.key`: every fetch of this pin will ask for its owner's signature.
-
-    Raises:
-        FetchError: The Hub gave no SHA-256, so that nothing could be verified.
-    """
-    place, sha256 = pin.sources[0], pin.digests.get("sha256")
-    if sha256 is None:
-        message = f"the Hub has no sha256 for {place}: it is no LFS file. Publish it anew as a large file."
-        raise FetchError(message)
-    source = Place(place.repo_id, place.path, place.repo_type)
-    meta = {name: value for name, value in pin.meta.items() if value}
-    if golden:
-        meta["golden"] = [round(value, 6) for value in golden]
-    if key:
-        meta["key"] = key
-    document = {
-        "deps": [{"path": str(source), "etag": sha256, "version_id": place.revision, "size": pin.size}],
-        "frozen": True,
-        "outs": [{"path": pin.filename}],
-        "meta": meta | ({"endpoint": place.endpoint} if place.endpoint else {}),
-    }
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)

@@ -11,7 +11,7 @@ import torch
 
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
 from beats_trainer.model import BEATs, Precision
-from beats_trainer.pinfile import WEIGHTS
+from beats_trainer.pins.pin import WEIGHTS
 from beats_trainer.startup import paused
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from beats_trainer.digest import new_hash
+from beats_trainer.pins.digest import new_hash
 
 STALE_S = 600
 BLOCK = 1 << 20

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from beats_trainer.checkpoint import Checkpoint, read_checkpoint
 from beats_trainer.description import described
-from beats_trainer.digest import file_digest
 from beats_trainer.errors import CheckpointError
 from beats_trainer.load import build
+from beats_trainer.pins.digest import file_digest
 
 WEIGHTS = "model.safetensors"
 CHECK_SAMPLES = 16_000

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from beats_trainer.digest import check_file, file_digest
 from beats_trainer.errors import DigestMismatchError, FetchError
 from beats_trainer.hubcache import recorded, repo_folder
 from beats_trainer.huberror import not_cached
 from beats_trainer.hubpin import ask
-from beats_trainer.pinfile import Pin
-from beats_trainer.place import Place
+from beats_trainer.pins.address import Place
+from beats_trainer.pins.digest import check_file, file_digest
+from beats_trainer.pins.pin import Pin
 from beats_trainer.signature import NAME, PublicKey, check_signature
 from beats_trainer.transfer import Transfer
 

@@ -84,8 +84,8 @@ def test_a_licence_against_commerce_is_accepted_by_argument(tiny: Published, loa
 
 
 def test_the_digest_that_the_fetch_compared_is_not_computed_again(tiny: Published, monkeypatch):
-    from beats_trainer import digest
     from beats_trainer.load import load_found, locate
+    from beats_trainer.pins import digest
 
     computed = []
     once = digest.file_digest

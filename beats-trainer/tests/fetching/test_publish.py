@@ -15,7 +15,7 @@ from beats_trainer.checkpoint import Checkpoint, read_checkpoint
 from beats_trainer.errors import AccessError, CheckpointError, FetchError
 from beats_trainer.licences import LicenceError, check_licence
 from beats_trainer.load import build, load_model
-from beats_trainer.place import Place
+from beats_trainer.pins.address import Place
 from beats_trainer.publication import Statement, check_equal, write_publication
 from beats_trainer.publish import send
 from published import Published, beats, import_pin, upload

@@ -63,7 +63,7 @@ def test_a_wheel_holds_code_and_no_weights(tree: Path, tmp_path: Path, distribut
 def test_the_wheel_carries_the_pins_of_weights_that_others_host_and_the_page(tree: Path, tmp_path: Path):
     (wheel,) = build(tree / "beats-trainer", tmp_path, "--wheel")
     held = set(names(wheel))
-    assert "beats_trainer/checkpoints/BEATs_iter3_plus_AS2M.dvc" in held
+    assert "beats_trainer/pins/known/BEATs_iter3_plus_AS2M.dvc" in held
     page = ("report.html", "report.css", "map.js", "player.js", "main.js")
     assert held.issuperset(f"beats_trainer/view/page/{name}" for name in page)
 
@@ -83,13 +83,13 @@ def test_the_wheel_carries_what_the_repository_has_published(
         p for p in build(repository / "beats-trainer", tmp_path / "out", *kinds) if p.suffix == ".whl"
     )
     with zipfile.ZipFile(wheel) as archive:
-        carried = "beats_trainer/checkpoints/published/"
+        carried = "beats_trainer/pins/published/"
         assert archive.read(f"{carried}checkpoints.dvc").decode() == PIN
         archive.extractall(tmp_path / "installed")
     assert not any(name.endswith(".pt") for name in names(wheel))
     code = (
-        "from beats_trainer import pins; from beats_trainer.pinfile import read_pin; "
-        "print(read_pin(pins.pin_paths()[-1]).root)"
+        "from beats_trainer.pins import registry; from beats_trainer.pins.pin import read_pin; "
+        "print(read_pin(registry.pin_paths()[-1]).root)"
     )
     root = subprocess.run(
         [sys.executable, "-c", code],

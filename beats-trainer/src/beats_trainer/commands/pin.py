@@ -8,7 +8,8 @@ import click
 
 from beats_trainer.commands.output import plainly
 from beats_trainer.fetch import fetch_checkpoint
-from beats_trainer.hubpin import pin_document, resolve
+from beats_trainer.hubpin import resolve
+from beats_trainer.pins.pin import pin_document
 from beats_trainer.signature import read_key
 
 

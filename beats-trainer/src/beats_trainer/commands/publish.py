@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from beats_trainer.commands.output import plainly, put, say, size_of
-from beats_trainer.digest import file_digest
 from beats_trainer.fetch import find_checkpoint, known_checkpoints
 from beats_trainer.licences import check_licence
-from beats_trainer.pinfile import Pin
-from beats_trainer.place import parse_place
+from beats_trainer.pins.address import parse_place
+from beats_trainer.pins.digest import file_digest
+from beats_trainer.pins.pin import Pin
 
 KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
 

@@ -105,9 +105,9 @@ class Actor:
     def __init__(self, cluster: Cluster) -> None:
         import torch
 
-        from beats_trainer.digest import file_digest
         from beats_trainer.load import load_model
         from beats_trainer.memory import keep_heap_small, use_heap_again
+        from beats_trainer.pins.digest import file_digest
         from beats_trainer.scale.encoding import Encoding
 
         keep_heap_small()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from beats_trainer.commands.output import Bar, plainly, put, say
-from beats_trainer.digest import file_digest
+from beats_trainer.pins.digest import file_digest
 
 if TYPE_CHECKING:
     from beats_trainer.load import Found

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from beats_trainer import pins
 from beats_trainer.errors import PinError, UnknownCheckpointError
-from beats_trainer.pinfile import FolderPin, Pin, read_pin
-from beats_trainer.pins import Registry
-from beats_trainer.place import Place, parse_place
+from beats_trainer.pins import registry
+from beats_trainer.pins.address import Place, parse_place
+from beats_trainer.pins.pin import FolderPin, Pin, read_pin
+from beats_trainer.pins.registry import Registry
 
 COMMIT = "0" * 39 + "1"
 
@@ -108,14 +108,14 @@ def test_the_pin_of_a_single_file_is_an_object_of_the_remote(tmp_path: Path):
 
 
 def test_the_default_checkpoint_has_place_commit_size_and_digest():
-    pin = pins.find("BEATs_iter3_plus_AS2M")
+    pin = registry.find("BEATs_iter3_plus_AS2M")
     assert pin.unknown == ()
     assert pin.sources[0].is_pinned
     assert pin.size == 361_499_833
 
 
 def test_every_pin_of_the_package_has_licence_origin_and_what_it_was_trained_on():
-    for pin in Registry(sorted((pins.PACKAGE / "checkpoints").glob("*.dvc"))).all():
+    for pin in Registry(sorted((registry.PACKAGE / "known").glob("*.dvc"))).all():
         assert pin.licence, pin.name
         assert pin.meta["origin"], pin.name
         assert pin.meta["trained_on"], pin.name
@@ -123,7 +123,7 @@ def test_every_pin_of_the_package_has_licence_origin_and_what_it_was_trained_on(
 
 
 def test_the_official_files_have_their_true_sizes_and_digests():
-    official = [pin for pin in pins.all() if pin.name.startswith("BEATs_iter")]
+    official = [pin for pin in registry.all() if pin.name.startswith("BEATs_iter")]
     assert len(official) == 15
     assert {pin.size for pin in official} == {361_499_833, 363_145_291}
     assert len({pin.digests["sha256"] for pin in official}) == 15
@@ -136,7 +136,7 @@ def test_dvc_itself_accepts_every_pin_of_the_package():
         "from dvc.schema import COMPILED_SINGLE_STAGE_SCHEMA as schema\n"
         "for path in sys.argv[1:]: schema(yaml.safe_load(open(path, encoding='utf-8').read()))\n"
     )
-    paths = sorted(map(str, (pins.PACKAGE / "checkpoints").glob("*.dvc")))
+    paths = sorted(map(str, (registry.PACKAGE / "known").glob("*.dvc")))
     assert len(paths) >= 15
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, *paths], capture_output=True, text=True, check=False
@@ -155,15 +155,15 @@ def test_beats_pins_comes_before_the_package_and_takes_files_and_folders(tmp_pat
     file = single(tmp_path, "BEATs_iter3_plus_AS2M.pt", sha256="a" * 64)
     folder = single(tmp_path / "more", "mine.pt").parent
     monkeypatch.setenv("BEATS_PINS", f"{file}{__import__('os').pathsep}{folder}")
-    assert pins.find("beats_ITER3_plus_AS2M").digests == {"sha256": "a" * 64}
-    assert pins.find("mine").unknown == ("size", "digest", "place")
-    assert pins.find("BEATs_iter1").digests
+    assert registry.find("beats_ITER3_plus_AS2M").digests == {"sha256": "a" * 64}
+    assert registry.find("mine").unknown == ("size", "digest", "place")
+    assert registry.find("BEATs_iter1").digests
 
 
 def test_a_place_of_pins_that_does_not_exist_is_named(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("BEATS_PINS", str(tmp_path / "nowhere"))
     with pytest.raises(PinError, match=r"nowhere, which does not exist"):
-        pins.all()
+        registry.all()
 
 
 def test_an_alias_is_asked_after_all_names(tmp_path: Path):
@@ -200,7 +200,7 @@ def test_an_unknown_name_with_nothing_near_lists_all():
     with pytest.raises(
         UnknownCheckpointError, match=r"no checkpoint is called 'xyz'\. Known: .*BEATs_iter1,"
     ):
-        pins.find("xyz")
+        registry.find("xyz")
 
 
 FIELDS = {

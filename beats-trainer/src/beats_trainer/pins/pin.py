@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from beats_trainer.errors import PinError
+import yaml
+
+from beats_trainer.errors import FetchError, PinError
 from beats_trainer.foreign.names import is_inner, is_plain
 from beats_trainer.foreign.texts import Field, Text, decode, parse_json, parse_yaml, read_bytes
-from beats_trainer.localconfig import is_users
-from beats_trainer.place import SCHEME, Place, parse_place
+from beats_trainer.pins.address import SCHEME, Place, parse_place
+from beats_trainer.pins.localconfig import is_users
 
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 MD5 = re.compile(r"[0-9a-f]{32}")
@@ -277,3 +279,33 @@ def _read_config(path: Path, parser: configparser.ConfigParser, origin: Text) ->
         parser.read_string(decode(read_bytes(path, origin), origin), str(path))
     except configparser.Error as error:
         origin.refuse(" ".join(str(error).split())[:200], "sections of names and values", error)
+
+
+def pin_document(pin: Pin, golden: Sequence[float] = (), key: str = "") -> str:
+    """The `.dvc` file of a resolved pin, in the form that `dvc import-url --no-download` writes.
+
+    Args:
+        pin: From `resolve`.
+        golden: What the encoder makes of the waveform of the self-check, for `meta.golden`.
+        key: A public key, PEM, for `meta.key`: every fetch of this pin will ask for its owner's signature.
+
+    Raises:
+        FetchError: The Hub gave no SHA-256, so that nothing could be verified.
+    """
+    place, sha256 = pin.sources[0], pin.digests.get("sha256")
+    if sha256 is None:
+        message = f"the Hub has no sha256 for {place}: it is no LFS file. Publish it anew as a large file."
+        raise FetchError(message)
+    source = Place(place.repo_id, place.path, place.repo_type)
+    meta = {name: value for name, value in pin.meta.items() if value}
+    if golden:
+        meta["golden"] = [round(value, 6) for value in golden]
+    if key:
+        meta["key"] = key
+    document = {
+        "deps": [{"path": str(source), "etag": sha256, "version_id": place.revision, "size": pin.size}],
+        "frozen": True,
+        "outs": [{"path": pin.filename}],
+        "meta": meta | ({"endpoint": place.endpoint} if place.endpoint else {}),
+    }
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)

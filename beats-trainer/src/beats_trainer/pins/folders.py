@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from beats_trainer.digest import is_file_of
-from beats_trainer.pinfile import WEIGHTS, Pin
+from beats_trainer.pins.digest import is_file_of
+from beats_trainer.pins.pin import WEIGHTS, Pin
 
 logger = logging.getLogger(__name__)
 

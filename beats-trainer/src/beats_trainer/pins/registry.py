@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
-from beats_trainer.pinfile import WEIGHTS, FolderPin, Pin, claimed_names, read_pin
-from beats_trainer.shelf import shelf_pins
+from beats_trainer.pins.folders import shelf_pins
+from beats_trainer.pins.pin import WEIGHTS, FolderPin, Pin, claimed_names, read_pin
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def pin_paths() -> list[Path]:
     """The `.dvc` files that make up the registry, by order of precedence."""
     named = [entry for entry in os.environ.get(VARIABLE, "").split(os.pathsep) if entry]
     paths = [path for entry in named for path in _expand(Path(entry).expanduser())]
-    return paths + _expand(PACKAGE / "checkpoints") + _published() + shelf_pins()
+    return paths + _expand(PACKAGE / "known") + _published() + shelf_pins()
 
 
 def _expand(path: Path) -> list[Path]:
@@ -130,10 +130,10 @@ def _expand(path: Path) -> list[Path]:
 
 def _published() -> list[Path]:
     """The repository's own `checkpoints.dvc`: as the wheel carries it, or of the source tree that runs."""
-    carried = PACKAGE / "checkpoints" / "published" / "checkpoints.dvc"
+    carried = PACKAGE / "published" / "checkpoints.dvc"
     if carried.is_file():
         return [carried]
-    distribution = PACKAGE.parents[1]
+    distribution = PACKAGE.parents[2]
     pin = distribution.parent / "checkpoints.dvc"
     return [pin] if (distribution / "pyproject.toml").is_file() and pin.is_file() else []
 

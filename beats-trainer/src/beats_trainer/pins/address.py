@@ -8,7 +8,7 @@ from pathlib import PureWindowsPath
 from urllib.parse import unquote
 
 from beats_trainer.errors import PinError
-from beats_trainer.origin import harmless, parse_endpoint
+from beats_trainer.pins.origin import harmless, parse_endpoint
 
 REPO_TYPES = {"datasets": "dataset", "models": "model", "spaces": "space"}
 PREFIXES = {"dataset": "datasets/", "model": "", "space": "spaces/"}

@@ -8,7 +8,7 @@ import os
 import pytest
 from beats_trainer import fetch_checkpoint
 from beats_trainer.errors import FetchError, PinError
-from beats_trainer.place import Place, parse_place
+from beats_trainer.pins.address import Place, parse_place
 from published import Published, beats, import_pin
 
 WAYS_OUT = [

@@ -1,28 +1,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
-# Read when huggingface_hub is imported: nobody's own cache or token may be touched.
-os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="beats-tests-")
-os.environ["HF_HUB_DISABLE_XET"] = "1"
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-os.environ["NO_PROXY"] = "127.0.0.1,localhost"
-for variable in (
-    "HF_TOKEN",
-    "HF_TOKEN_ORIGINS",
-    "HF_ENDPOINT",
-    "HF_HUB_OFFLINE",
-    "HF_HUB_CACHE",
-    "BEATS_PINS",
-    "BEATS_CHECKPOINTS",
-):
-    os.environ.pop(variable, None)
-
-import pytest  # noqa: E402
-from minihub.testing import Hub  # noqa: E402
-from published import Published, publish, upload  # noqa: E402
+import pytest
+from minihub.testing import Hub
+from published import Published, publish, upload
 
 
 @pytest.fixture

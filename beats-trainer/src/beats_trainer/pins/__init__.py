@@ -1,0 +1,1 @@
+"""Which checkpoints exist: their names, digests and addresses."""
