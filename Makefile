@@ -80,7 +80,7 @@ fetch-faults: setup
 
 # A fetch is killed at 100 random moments.
 fetch-crash: setup
-	BEATS_TEST_FULL=1 $(BIN)/python -m pytest beats-trainer/tests/fetching/test_processes.py -k "kill" --timeout 1800
+	BEATS_TEST_FULL=1 $(BIN)/python -m pytest beats-trainer/tests/hub/test_processes.py -k "kill" --timeout 1800
 
 # `beats embed` of 10,000 files is killed at 20 random moments: takes some minutes.
 embed-crash: setup

@@ -33,9 +33,9 @@ import torch
 from beats_trainer import bundle
 from beats_trainer.checkpoint import read_checkpoint
 from beats_trainer.errors import BeatsError, MissingExtraError
+from beats_trainer.hub.signature import PublicKey, check_signature, need_signing
 from beats_trainer.load import load_model
 from beats_trainer.pins.pin import FolderPin, read_pin
-from beats_trainer.signature import PublicKey, check_signature, need_signing
 from malice import CANARY, every, write_legacy
 from mutations import MUTATIONS, seeds
 

@@ -29,8 +29,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
 
 import spoiler as spoilers
-from beats_trainer import fetch_checkpoint, hubpin, patience
+from beats_trainer import fetch_checkpoint
 from beats_trainer.errors import BeatsError
+from beats_trainer.hub import lookup, retry
 from huggingface_hub import constants
 from huggingface_hub.utils import _http
 from minihub.testing import Hub, serve
@@ -119,8 +120,8 @@ def scene(folder: Path) -> Iterator[Scene]:
         _set(undo, vars(constants), "ENDPOINT", spoiler.url)
         for name in TIMEOUTS:
             _set(undo, vars(constants), name, PATIENT_S)
-        _set(undo, vars(hubpin), "LARGEST_DESCRIPTION", MOST)
-        _set(undo, vars(patience), "WAITS_S", (0.0,) * 4)
+        _set(undo, vars(lookup), "LARGEST_DESCRIPTION", MOST)
+        _set(undo, vars(retry), "WAITS_S", (0.0,) * 4)
         at_once = SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
         _set(undo, vars(_http), "time", at_once)  # 0.34 asks again by itself after 429, before we do
         yield Scene(published, spoiler, folder)

@@ -21,8 +21,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once, and a second of silence is a timeout."""
     from huggingface_hub import constants
 
-    monkeypatch.setattr("beats_trainer.patience.WAITS_S", (0.0, 0.0, 0.0, 0.0))
-    monkeypatch.setattr("beats_trainer.patience.LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("beats_trainer.hub.retry.WAITS_S", (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr("beats_trainer.hub.retry.LONGEST_WAIT_S", 0.0)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
 

@@ -9,7 +9,7 @@ from beats_trainer.startup import paused
 
 if TYPE_CHECKING:
     from beats_trainer.extractor import BEATsFeatureExtractor
-    from beats_trainer.fetch import fetch_checkpoint, list_checkpoints
+    from beats_trainer.hub.fetch import fetch_checkpoint, list_checkpoints
     from beats_trainer.load import load_model
 
 __all__ = ["BEATsFeatureExtractor", "fetch_checkpoint", "list_checkpoints", "load_model"]
@@ -17,8 +17,8 @@ __all__ = ["BEATsFeatureExtractor", "fetch_checkpoint", "list_checkpoints", "loa
 # Imported when first used: torch alone takes most of a second.
 _HOMES = {
     "BEATsFeatureExtractor": "beats_trainer.extractor",
-    "fetch_checkpoint": "beats_trainer.fetch",
-    "list_checkpoints": "beats_trainer.fetch",
+    "fetch_checkpoint": "beats_trainer.hub.fetch",
+    "list_checkpoints": "beats_trainer.hub.fetch",
     "load_model": "beats_trainer.load",
 }
 

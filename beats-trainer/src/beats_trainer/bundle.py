@@ -19,9 +19,9 @@ from beats_trainer.card import NAME as CARD
 from beats_trainer.card import Entry, card_text
 from beats_trainer.carried import SUFFIX, check
 from beats_trainer.errors import BundleError
-from beats_trainer.fetch import fetch_checkpoint, find_checkpoint
 from beats_trainer.foreign.names import is_plain
-from beats_trainer.hubpin import hub_name, is_hub_name
+from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint
+from beats_trainer.hub.lookup import hub_name, is_hub_name
 from beats_trainer.pins.address import SCHEME, parse_place
 from beats_trainer.pins.digest import file_digest, new_hash
 from beats_trainer.pins.folders import default_shelf

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, constants
 
-from beats_trainer.credential import own_token
 from beats_trainer.errors import AccessError, BeatsError
-from beats_trainer.fetch import damaged_copies, known_checkpoints, local_copy
-from beats_trainer.huberror import HUB_ERRORS, status_of
+from beats_trainer.hub.credential import own_token
+from beats_trainer.hub.errors import HUB_ERRORS, status_of
+from beats_trainer.hub.fetch import damaged_copies, known_checkpoints, local_copy
 from beats_trainer.pins.folders import shelves
 from beats_trainer.pins.registry import Registry
 from beats_trainer.redaction import veiled

@@ -100,7 +100,7 @@ def locate(
     """The local file of a checkpoint, fetched and verified if it has a name, with what its pin says of it."""
     if is_path(name_or_path):
         return Found(Path(name_or_path).expanduser())
-    from beats_trainer.fetch import fetch_checkpoint, trusted_pin
+    from beats_trainer.hub.fetch import fetch_checkpoint, trusted_pin
 
     pin = trusted_pin(str(name_or_path), trust)
     path = fetch_checkpoint(pin, trust=trust, allow_noncommercial=allow_noncommercial, progress=progress)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from beats_trainer.credential import VARIABLE, is_withheld, token_for
 from beats_trainer.errors import AccessError, FetchError
-from beats_trainer.huberror import HUB_ERRORS, status_of
+from beats_trainer.hub.credential import VARIABLE, is_withheld, token_for
+from beats_trainer.hub.errors import HUB_ERRORS, status_of
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.origin import origin_of
 from beats_trainer.redaction import veil_causes

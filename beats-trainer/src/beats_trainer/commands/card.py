@@ -8,7 +8,7 @@ import click
 
 from beats_trainer.card import write_card
 from beats_trainer.commands.output import plainly
-from beats_trainer.fetch import known_checkpoints
+from beats_trainer.hub.fetch import known_checkpoints
 
 
 @click.command()

@@ -59,7 +59,7 @@ def _table(source: str, kind: str, output: Path | None, layer: int | None) -> Pa
 
 def _refuse_table(source: str, kind: str) -> None:
     """A name of the registry is never looked for among the files that lie around."""
-    from beats_trainer.fetch import list_checkpoints
+    from beats_trainer.hub.fetch import list_checkpoints
 
     if _is_table(Path(source)) and source not in list_checkpoints():
         message = (
@@ -70,7 +70,7 @@ def _refuse_table(source: str, kind: str) -> None:
 
 
 def _refuse_checkpoint(source: str, kind: str) -> None:
-    from beats_trainer.fetch import list_checkpoints
+    from beats_trainer.hub.fetch import list_checkpoints
 
     path = Path(source)
     weights = path.is_file() and path.suffix.lower() != ".parquet"

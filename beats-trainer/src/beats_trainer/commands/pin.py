@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 import click
 
 from beats_trainer.commands.output import plainly
-from beats_trainer.fetch import fetch_checkpoint
-from beats_trainer.hubpin import resolve
+from beats_trainer.hub.fetch import fetch_checkpoint
+from beats_trainer.hub.lookup import resolve
+from beats_trainer.hub.signature import read_key
 from beats_trainer.pins.pin import pin_document
-from beats_trainer.signature import read_key
 
 
 @click.command()

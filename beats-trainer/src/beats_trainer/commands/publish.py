@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from beats_trainer.commands.output import plainly, put, say, size_of
-from beats_trainer.fetch import find_checkpoint, known_checkpoints
+from beats_trainer.hub.fetch import find_checkpoint, known_checkpoints
 from beats_trainer.licences import check_licence
 from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.digest import file_digest
@@ -50,9 +50,9 @@ def publish(
     One commit: model.safetensors, config.json, README.md, label_map.json where it has labels, and
     model.sig where it is signed (the password of the key is read from BEATS_SIGNING_PASSWORD).
     """
+    from beats_trainer.hub.signature import sign
     from beats_trainer.publication import Statement, write_publication
     from beats_trainer.publish import send
-    from beats_trainer.signature import sign
 
     place = parse_place(f"hf://{target}")
     known = _base(checkpoint, base)

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from beats_trainer.commands.output import Bar, plainly, put, put_table, say, size_of
-from beats_trainer.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, signer
-from beats_trainer.hubcache import cached_copies
+from beats_trainer.hub.cache import cached_copies
+from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, signer
+from beats_trainer.hub.signature import PublicKey, read_key
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.folders import shelved
 from beats_trainer.pins.pin import Pin
 from beats_trainer.redaction import veiled
-from beats_trainer.signature import PublicKey, read_key
 
 SHOWN_ELSEWHERE = ("sha256", "size", "md5", "sources", "golden", "key")
 SCORE = "AudioSet-2M mAP"

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from huggingface_hub import constants
 
-from beats_trainer.answer import COMMIT, Answer, open_answer
-from beats_trainer.credential import address_of, headers_for
 from beats_trainer.errors import FetchError
+from beats_trainer.hub.credential import address_of, headers_for
+from beats_trainer.hub.response import COMMIT, Answer, open_answer
 from beats_trainer.pins.address import COMMIT_HASH, PREFIXES, Place
 from beats_trainer.pins.origin import harmless
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from beats_trainer.huberror import HUB_ERRORS, is_transient, is_unreachable
+from beats_trainer.hub.errors import HUB_ERRORS, is_transient, is_unreachable
 
 logger = logging.getLogger(__name__)
 

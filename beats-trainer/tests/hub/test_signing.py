@@ -11,12 +11,12 @@ import pytest
 import yaml
 from beats_trainer import fetch_checkpoint, load_model
 from beats_trainer.errors import DigestMismatchError, MissingExtraError, NotCachedError
-from beats_trainer.hubpin import resolve
+from beats_trainer.hub.lookup import resolve
+from beats_trainer.hub.signature import PublicKey, read_key, sign
 from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.pin import pin_document
 from beats_trainer.publication import Statement, write_publication
 from beats_trainer.publish import send
-from beats_trainer.signature import PublicKey, read_key, sign
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from published import Published, beats, upload

@@ -10,15 +10,22 @@ from pathlib import Path
 from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-from beats_trainer.announcement import Announcement, ask_for, size_in
-from beats_trainer.answer import Answer, for_origin, open_answer
-from beats_trainer.cachelock import locked
-from beats_trainer.credential import headers_for, is_known
 from beats_trainer.errors import DigestMismatchError, FetchError
-from beats_trainer.hubcache import cache_root, link_blob, note, recorded, remember_commit, repo_folder
-from beats_trainer.huberror import HUB_ERRORS, CutShortError, translate
-from beats_trainer.partial import Partial
-from beats_trainer.patience import patiently
+from beats_trainer.hub.announcement import Announcement, ask_for, size_in
+from beats_trainer.hub.cache import (
+    cache_root,
+    link_blob,
+    locked,
+    note,
+    recorded,
+    remember_commit,
+    repo_folder,
+)
+from beats_trainer.hub.credential import headers_for, is_known
+from beats_trainer.hub.errors import HUB_ERRORS, CutShortError, translate
+from beats_trainer.hub.partial_file import Partial
+from beats_trainer.hub.response import Answer, for_origin, open_answer
+from beats_trainer.hub.retry import patiently
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.digest import file_digest, is_file_of, mismatch, strongest
 from beats_trainer.pins.pin import Pin

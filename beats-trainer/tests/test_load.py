@@ -10,7 +10,7 @@ from beats_trainer import BEATsFeatureExtractor, load_model
 from beats_trainer.errors import AccessError, CheckpointError, FetchError, PinError
 from published import Published, beats, upload
 
-FILE = Path(__file__).parents[1] / "golden" / "tiny" / "BEATs_iter3_plus_AS2M.pt"
+FILE = Path(__file__).parents[0] / "golden" / "tiny" / "BEATs_iter3_plus_AS2M.pt"
 
 
 @pytest.fixture

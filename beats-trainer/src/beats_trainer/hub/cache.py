@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
 
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import WeakFileLock
 
-from beats_trainer.credential import is_known
+from beats_trainer.hub.credential import is_known
 from beats_trainer.pins.address import COMMIT_HASH, Place
 from beats_trainer.pins.digest import is_file_of, strongest
 
@@ -22,6 +25,11 @@ GIT = re.compile(r"[0-9a-f]{40}")
 OBJECT = re.compile(r"(?:.*/)?files/md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?")
 NO_LINKS = "HF_HUB_DISABLE_SYMLINKS"
 RECORDS = ".digests"
+
+logger = logging.getLogger(__name__)
+
+# What file systems without locks answer: some NFS, FUSE and cluster mounts.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class Verdict(Enum):
@@ -173,3 +181,20 @@ def discard(path: Path, folder: Path) -> None:
     record.unlink(missing_ok=True)
     if target is not None and target.parent.resolve() == blobs.resolve():
         (blobs / target.name).unlink(missing_ok=True)
+
+
+# The lock under which a file enters the cache: huggingface_hub's own, or none where there are no locks.
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock, so that processes that ask at once fetch once.
+
+    Without locks each fetches for itself: under a name of its own, judged by digest, renamed at the end.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(WeakFileLock(str(path)))
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            logger.warning("%s cannot be locked (%s): processes that ask at once fetch twice", path, error)
+        yield

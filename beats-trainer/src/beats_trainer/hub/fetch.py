@@ -10,7 +10,7 @@ from typing import Literal
 from huggingface_hub import constants
 
 from beats_trainer.errors import AccessError, DigestMismatchError, FetchError, UnknownCheckpointError
-from beats_trainer.hubcache import (
+from beats_trainer.hub.cache import (
     Verdict,
     asked_copy,
     cached_copies,
@@ -20,15 +20,15 @@ from beats_trainer.hubcache import (
     recorded,
     repo_folder,
 )
-from beats_trainer.huberror import not_cached
-from beats_trainer.hubpin import hub_name, is_hub_name, resolve
+from beats_trainer.hub.download import Progress, Transfer
+from beats_trainer.hub.errors import not_cached
+from beats_trainer.hub.lookup import hub_name, is_hub_name, resolve
+from beats_trainer.hub.signature import PublicKey, need_signing, read_key
+from beats_trainer.hub.signed_repository import check_signed
 from beats_trainer.pins.digest import check_file, file_digest
 from beats_trainer.pins.folders import shelf_copy, shelf_pins
 from beats_trainer.pins.pin import FolderPin, Pin
 from beats_trainer.pins.registry import Registry
-from beats_trainer.signature import PublicKey, need_signing, read_key
-from beats_trainer.signed import check_signed
-from beats_trainer.transfer import Progress, Transfer
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 from beats_trainer import fetch_checkpoint
 from beats_trainer.cli import VeiledFormatter
-from beats_trainer.credential import own_token, token_for
 from beats_trainer.errors import AccessError, FetchError
-from beats_trainer.huberror import translate
+from beats_trainer.hub.credential import own_token, token_for
+from beats_trainer.hub.errors import translate
 from beats_trainer.pins.address import Place
 from beats_trainer.publish import send
 from beats_trainer.redaction import conceal, veil_causes, veiled

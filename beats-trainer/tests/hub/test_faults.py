@@ -19,7 +19,7 @@ REFUSALS: tuple[dict[str, Any], ...] = (
 
 def test_the_wait_that_a_busy_hub_asks_for_is_kept(published: Published, monkeypatch: pytest.MonkeyPatch):
     waits: list[float] = []
-    monkeypatch.setattr("beats_trainer.patience.time.sleep", waits.append)
+    monkeypatch.setattr("beats_trainer.hub.retry.time.sleep", waits.append)
     published.hub.fail("GET", "*/resolve/*", status=429, headers={"Retry-After": "7"})
     published.hub.fail("GET", "*/resolve/*", status=429, headers={"RateLimit": '"api";r=0;t=9'})
     assert fetch_checkpoint("small", cache_dir=published.cache).read_bytes() == published.data

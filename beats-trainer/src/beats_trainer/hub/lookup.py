@@ -13,12 +13,12 @@ from urllib.parse import quote
 from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-from beats_trainer.answer import open_answer
-from beats_trainer.credential import address_of, headers_for
 from beats_trainer.errors import FetchError, PinError
-from beats_trainer.hubcache import cached_commit, recorded, remember_commit, repo_folder
-from beats_trainer.huberror import HUB_ERRORS, not_cached, translate
-from beats_trainer.patience import patiently
+from beats_trainer.hub.cache import cached_commit, recorded, remember_commit, repo_folder
+from beats_trainer.hub.credential import address_of, headers_for
+from beats_trainer.hub.errors import HUB_ERRORS, not_cached, translate
+from beats_trainer.hub.response import open_answer
+from beats_trainer.hub.retry import patiently
 from beats_trainer.pins.address import COMMIT_HASH, REPO_TYPES, SCHEME, Place, check_path, parse_place
 from beats_trainer.pins.origin import harmless
 from beats_trainer.pins.pin import SHA256, WEIGHTS, Pin

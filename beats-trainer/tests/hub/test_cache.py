@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from beats_trainer import fetch_checkpoint
 from beats_trainer.errors import DigestMismatchError, FetchError, NotCachedError
-from beats_trainer.fetch import damaged_copies, find_checkpoint, local_copy
+from beats_trainer.hub.fetch import damaged_copies, find_checkpoint, local_copy
 from huggingface_hub import constants, file_download, hf_hub_download, scan_cache_dir
 from published import Published, import_pin, upload
 from spoiler import endless, serve_spoiler
@@ -182,7 +182,7 @@ def test_a_small_file_is_known_by_the_digest_that_git_gives_it(published: Publis
 
 
 def test_a_body_without_any_size_ends_somewhere(published: Published, monkeypatch, impatient: None):
-    monkeypatch.setattr("beats_trainer.transfer.LARGEST_UNANNOUNCED", 2_000_000)
+    monkeypatch.setattr("beats_trainer.hub.download.LARGEST_UNANNOUNCED", 2_000_000)
     with serve_spoiler(published.hub.endpoint) as spoiler:
         text = published.pin.read_text().replace(published.hub.endpoint, spoiler.url)
         published.pin.write_text(text.replace('"size": 300000', '"x": 0'))
@@ -190,6 +190,6 @@ def test_a_body_without_any_size_ends_somewhere(published: Published, monkeypatc
         spoiler.method = "HEAD"
         fetch_checkpoint("small", cache_dir=published.cache / "first")  # the body says its size
         spoiler.spoil("GET", "*/resolve/*", endless, 99)
-        monkeypatch.setattr("beats_trainer.announcement.size_in", lambda _: None)
+        monkeypatch.setattr("beats_trainer.hub.announcement.size_in", lambda _: None)
         with pytest.raises(FetchError, match="expected 2,000,000 bytes, got more"):
             fetch_checkpoint("small", cache_dir=published.cache)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from huggingface_hub import constants, errors
 
-from beats_trainer import credential
 from beats_trainer.errors import AccessError, FetchError, NotCachedError
+from beats_trainer.hub import credential
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.origin import origin_of
 from beats_trainer.redaction import veil_causes

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from beats_trainer import fetch_checkpoint
 from beats_trainer.errors import AccessError, FetchError, NotCachedError, PinError
-from beats_trainer.hubpin import is_hub_name
+from beats_trainer.hub.lookup import is_hub_name
 from huggingface_hub import HfApi
 from published import Published, beats, upload
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from beats_trainer.errors import DigestMismatchError, FetchError
-from beats_trainer.hubcache import recorded, repo_folder
-from beats_trainer.huberror import not_cached
-from beats_trainer.hubpin import ask
+from beats_trainer.hub.cache import recorded, repo_folder
+from beats_trainer.hub.download import Transfer
+from beats_trainer.hub.errors import not_cached
+from beats_trainer.hub.lookup import ask
+from beats_trainer.hub.signature import NAME, PublicKey, check_signature
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.digest import check_file, file_digest
 from beats_trainer.pins.pin import Pin
-from beats_trainer.signature import NAME, PublicKey, check_signature
-from beats_trainer.transfer import Transfer
 
 
 def check_signed(

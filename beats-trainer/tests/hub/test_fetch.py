@@ -14,7 +14,7 @@ from beats_trainer.errors import (
     NotCachedError,
     UnknownCheckpointError,
 )
-from beats_trainer.fetch import find_checkpoint
+from beats_trainer.hub.fetch import find_checkpoint
 from published import Published, dvc_folder, import_pin, upload
 
 # What the HTTP library of old clients holds back of an answer that breaks.
