@@ -72,8 +72,8 @@ def child(way: str, place: Path, model: Path) -> Found:
 
 def bare(place: Path, model: Path) -> Found:
     """All clips in memory before the time begins, cut as `beats embed` cuts them."""
-    from beats_trainer.audio import stream_waveform
-    from beats_trainer.clips import ClipPlan, cut
+    from beats_trainer.audio.clips import ClipPlan, cut
+    from beats_trainer.audio.read import stream_waveform
     from beats_trainer.embed import embed
     from beats_trainer.load import load_model
 

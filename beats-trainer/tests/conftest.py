@@ -29,6 +29,7 @@ for variable in (
     os.environ.pop(variable, None)
 
 # What the tests of several rooms share.
+from embed_fixtures import encoding, model, record, run  # noqa: E402
 from hub_fixtures import impatient, mine, published  # noqa: E402
 
-__all__ = ["impatient", "mine", "published"]
+__all__ = ["encoding", "impatient", "mine", "model", "published", "record", "run"]

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 from beats_trainer import BEATsFeatureExtractor
-from beats_trainer.audio import resample
+from beats_trainer.audio.read import resample
 from beats_trainer.errors import WaveformError
 from beats_trainer.pooling import by_time, pool
 from golden_data import CLIPS, TINY, tiny_model

@@ -199,12 +199,12 @@ def _ndim(waveform: Any) -> int:
 
 
 def _read(path: str | PathLike[str]) -> Array:
-    from beats_trainer.audio import read_waveform
+    from beats_trainer.audio.read import read_waveform
 
     return read_waveform(path)
 
 
 def _resampled(audio: Any, sample_rate: int) -> Array:
-    from beats_trainer.audio import resample
+    from beats_trainer.audio.read import resample
 
     return np.apply_along_axis(resample, -1, as_float(audio).numpy(), sample_rate)

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from beats_trainer.audio.completeness import header_findings
 from beats_trainer.scale.output import Output
-from beats_trainer.scale.wholeness import header_findings
 from sounds import noise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
-from beats_trainer.sound import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES, open_sound
+from beats_trainer.audio.decode import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES, open_sound
 from sounds import noise
 
 LIBSNDFILE = {

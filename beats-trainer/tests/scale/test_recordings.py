@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beats_trainer.audio import read_waveform
+from beats_trainer.audio.read import read_waveform
 from beats_trainer.table import read
 
 RECORDINGS = os.environ.get("BEATS_TEST_RECORDINGS", "")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from beats_trainer.clips import ClipPlan, cut
-from beats_trainer.scale.health import Health
-from beats_trainer.scale.tracks import track_blocks
-from beats_trainer.sound import open_sound
+from beats_trainer.audio.clips import ClipPlan, cut
+from beats_trainer.audio.decode import open_sound
+from beats_trainer.audio.health import Health
+from beats_trainer.audio.read import track_blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sounds import noise

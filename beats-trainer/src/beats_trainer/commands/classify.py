@@ -71,8 +71,8 @@ def _classified(
 def _rows(
     encoder: BEATs, path: Path, names: dict[str, str], options: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    from beats_trainer.audio import stream_waveform
-    from beats_trainer.clips import ClipPlan, cut
+    from beats_trainer.audio.clips import ClipPlan, cut
+    from beats_trainer.audio.read import stream_waveform
 
     chosen = {key: options[key] for key in ("top", "head", "activation")}
     for clip in cut(stream_waveform(path), ClipPlan(clip_s=options["clip_s"])):

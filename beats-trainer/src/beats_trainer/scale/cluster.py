@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from beats_trainer.audio.clips import Spans
 from beats_trainer.errors import MissingExtraError
 from beats_trainer.scale.opening import read_source
 from beats_trainer.scale.reading import Clip, Ended
@@ -23,7 +24,6 @@ from beats_trainer.scale.remote import RemoteCache
 from beats_trainer.scale.rows import Row, without_sound
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.sources import Source
-from beats_trainer.scale.spans import Spans
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -258,7 +258,7 @@ def _counted(outcome: Outcome) -> str:
 
 
 def _detail(line: Any) -> str:
-    from beats_trainer.scale.findings import FAILURES
+    from beats_trainer.audio.findings import FAILURES
 
     return "; ".join(str(f) for f in line.facts.findings if f.kind in FAILURES)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from beats_trainer.scale.findings import FAILURES, PASSING, Finding
+from beats_trainer.audio.findings import FAILURES, PASSING, Finding
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from beats_trainer.audio.clips import Spans
 from beats_trainer.scale.facts import Facts, read_facts
-from beats_trainer.scale.spans import Spans
 
 KEY = b"beats.journal"
 

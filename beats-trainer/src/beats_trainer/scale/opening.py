@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from beats_trainer.audio.clips import Spans
 from beats_trainer.scale.reading import UNREADABLE, Clip, Ended, read_clips, unread
 from beats_trainer.scale.remote import RemoteCache, unspoken
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.sources import Source
-from beats_trainer.scale.spans import Spans
 
 logger = logging.getLogger(__name__)
 

@@ -10,18 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.clips import cut
+from beats_trainer.audio.clips import Spans, cut
+from beats_trainer.audio.completeness import MPEG_SUFFIXES, header_findings
+from beats_trainer.audio.decode import Sound, open_sound
+from beats_trainer.audio.findings import Finding
+from beats_trainer.audio.health import Health
+from beats_trainer.audio.read import track_blocks
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.scale.deployment import Deployment, read_deployment
 from beats_trainer.scale.facts import Facts
-from beats_trainer.scale.findings import Finding
-from beats_trainer.scale.health import Health
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.sources import Source
-from beats_trainer.scale.spans import Spans
-from beats_trainer.scale.tracks import track_blocks
-from beats_trainer.scale.wholeness import MPEG_SUFFIXES, header_findings
-from beats_trainer.sound import Sound, open_sound
 
 Waveform = npt.NDArray[np.float32]
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beats_trainer.audio.clips import Spans
+from beats_trainer.audio.findings import LOSSES, Finding
 from beats_trainer.scale.ahead import Ahead, Item
 from beats_trainer.scale.facts import Facts
-from beats_trainer.scale.findings import LOSSES, Finding
 from beats_trainer.scale.journal import Journal
 from beats_trainer.scale.lock import locked
 from beats_trainer.scale.opening import read_source
@@ -29,7 +30,6 @@ from beats_trainer.scale.rows import Row, schema_of, without_sound
 from beats_trainer.scale.settings import Settings
 from beats_trainer.scale.shards import Shard
 from beats_trainer.scale.sources import Source
-from beats_trainer.scale.spans import Spans
 
 if TYPE_CHECKING:
     from beats_trainer.scale.encoding import Encoding

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from typing import Any, Literal
 
-from beats_trainer.audio import RESAMPLER
-from beats_trainer.clips import ClipPlan, Last
+from beats_trainer.audio.clips import ClipPlan, Last
+from beats_trainer.audio.read import RESAMPLER, Tracks
 
-Tracks = Literal["mix", "first", "each"]
 POOLINGS = ("mean", "max", "first", "last")
 
 

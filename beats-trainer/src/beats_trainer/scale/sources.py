@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from beats_trainer.audio.decode import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES
 from beats_trainer.scale.deployment import Deployment
 from beats_trainer.scale.remote import is_url, list_remote, public_name
-from beats_trainer.sound import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES
 
 if TYPE_CHECKING:
     from beats_trainer.scale.shards import Shard

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from beats_trainer.scale.findings import FAILURES, KINDS
+from beats_trainer.audio.findings import FAILURES, KINDS
 from beats_trainer.scale.output import Output
 
 LINES = 1_000  # on the page; the report has all

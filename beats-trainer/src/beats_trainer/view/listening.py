@@ -13,7 +13,7 @@ import soundfile
 import torch
 from torch.nn import functional
 
-from beats_trainer.audio import Channels, read_waveform
+from beats_trainer.audio.read import Channels, read_waveform
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.fbank import log_mel
 from beats_trainer.sampling import SAMPLE_RATE, SHORTEST

@@ -76,7 +76,7 @@ def embed_query(query: str | Path, settings: Settings, column: str, model: str |
 
 
 def _refuse_other(name: str, settings: Settings) -> None:
-    from beats_trainer.audio import RESAMPLER
+    from beats_trainer.audio.read import RESAMPLER
     from beats_trainer.load import find_checkpoint
     from beats_trainer.pins.digest import file_digest
 

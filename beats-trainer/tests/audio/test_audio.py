@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from beats_trainer.audio import probe, read_waveform, resample, stream_waveform
-from beats_trainer.clips import ClipPlan, cut
+from beats_trainer.audio.clips import ClipPlan, cut
+from beats_trainer.audio.read import probe, read_waveform, resample, stream_waveform
 from beats_trainer.errors import RecordingError
 
 LASTS = ("full", "pad", "drop", "extend")
