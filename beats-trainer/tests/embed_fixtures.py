@@ -46,8 +46,8 @@ def encoding(model):
 @pytest.fixture
 def run(encoding):
     """Embeds places into a table."""
+    from beats_trainer.recordings.sources import find_sources
     from beats_trainer.scale.run import embed_recordings
-    from beats_trainer.scale.sources import find_sources
 
     def go(out, *places, shard=None, settings=None, **options):
         sources = find_sources(places, shard=shard)

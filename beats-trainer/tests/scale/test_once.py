@@ -10,11 +10,10 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from beats_trainer.recordings.sources import Shard, find_sources, parse_shard
 from beats_trainer.scale.lock import locked
 from beats_trainer.scale.output import Output
 from beats_trainer.scale.run import embed_recordings
-from beats_trainer.scale.shards import Shard, parse_shard
-from beats_trainer.scale.sources import find_sources
 from embed_crash import crash
 from sounds import TINY
 
@@ -25,7 +24,7 @@ from beats_trainer.scale.encoding import Encoding
 from beats_trainer.scale.gathering import Gathering
 from beats_trainer.scale.run import embed_recordings
 from beats_trainer.scale.settings import Settings
-from beats_trainer.scale.sources import find_sources
+from beats_trainer.recordings.sources import find_sources
 checkpoint, out, *places = sys.argv[1:]
 model = load_model(checkpoint, device="cpu")
 encoding = Encoding(model, Settings("tiny", "0" * 64, clip_s=0.5, hop_s=0.5, layers=(model.n_layers,),

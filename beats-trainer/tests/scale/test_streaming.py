@@ -87,7 +87,7 @@ from beats_trainer.scale.gathering import Gathering
 from beats_trainer.scale.rows import Row
 from beats_trainer.scale.run import embed_recordings
 from beats_trainer.scale.settings import Settings
-from beats_trainer.scale.sources import find_sources
+from beats_trainer.recordings.sources import find_sources
 
 class Nothing:
     settings, gathering = Settings("none", "0" * 64), Gathering(160_000)

@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {
 @plainly
 def demo(paths: tuple[str, ...], output: Path) -> None:
     """Embed recordings with an UNTRAINED model: all but the weights is real, and no network is used."""
-    from beats_trainer.scale.sources import find_sources
+    from beats_trainer.recordings.sources import find_sources
     from beats_trainer.untrained import write_untrained
 
     with tempfile.TemporaryDirectory() as folder:

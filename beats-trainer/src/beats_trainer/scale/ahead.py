@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from beats_trainer.scale.reading import Clip, Ended
-from beats_trainer.scale.sources import Source
+from beats_trainer.recordings.reading import Clip, Ended
+from beats_trainer.recordings.sources import Source
 
 Item = Clip | Ended
 Read = Callable[[Source], Iterator[Item]]

@@ -18,12 +18,11 @@ import pyarrow as pa
 
 from beats_trainer.audio.clips import Spans
 from beats_trainer.errors import MissingExtraError
-from beats_trainer.scale.opening import read_source
-from beats_trainer.scale.reading import Clip, Ended
-from beats_trainer.scale.remote import RemoteCache
+from beats_trainer.recordings.reading import Clip, Ended, read_source
+from beats_trainer.recordings.remote import RemoteCache
+from beats_trainer.recordings.sources import Source
 from beats_trainer.scale.rows import Row, without_sound
 from beats_trainer.scale.settings import Settings
-from beats_trainer.scale.sources import Source
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -95,7 +94,9 @@ class Decoding:
         limit = self.cluster.cache_bytes // (os.cpu_count() or 1)
         cache = RemoteCache(folder / f"task-{os.getpid()}", limit)  # processes keep no common books
         for source, done in unpacked(batch):
-            for item in read_source(source, self.cluster.settings, done, cache):
+            for item in read_source(
+                source, self.cluster.settings.plan, self.cluster.settings.channels, done, cache
+            ):
                 yield packed([item])
 
 

@@ -85,8 +85,7 @@ def embed(paths: tuple[str, ...], output: Path, **options: Any) -> None:
     Recordings that cannot be read are reported, the others are embedded, and the exit status is 1. Run the
     same command again to go on where it stopped.
     """
-    from beats_trainer.scale.shards import parse_shard
-    from beats_trainer.scale.sources import find_sources
+    from beats_trainer.recordings.sources import find_sources, parse_shard
 
     shard = parse_shard(options["shard"])
     sources = find_sources(paths, relative_to=options["relative_to"], shard=shard)
@@ -96,8 +95,8 @@ def embed(paths: tuple[str, ...], output: Path, **options: Any) -> None:
 
 def run(sources: Any, encoding: Encoding, output: Path, options: dict[str, Any]) -> Outcome:
     """Embed on this machine, with the progress on stderr."""
+    from beats_trainer.recordings.sources import parse_shard
     from beats_trainer.scale.run import embed_recordings
-    from beats_trainer.scale.shards import parse_shard
 
     show = Display()
     try:

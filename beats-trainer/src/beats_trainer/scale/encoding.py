@@ -12,8 +12,8 @@ from torch.nn import functional
 from beats_trainer.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD
 from beats_trainer.embed import embed
 from beats_trainer.memory import Trimming, trim
+from beats_trainer.recordings.reading import Clip
 from beats_trainer.scale.gathering import Gathering
-from beats_trainer.scale.reading import Clip
 from beats_trainer.scale.rows import Row
 from beats_trainer.scale.settings import Settings
 

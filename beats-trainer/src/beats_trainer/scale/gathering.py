@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from beats_trainer.recordings.reading import Clip, Ended
 from beats_trainer.sampling import SAMPLE_RATE
-from beats_trainer.scale.reading import Clip, Ended
 
 
 @dataclass(frozen=True)

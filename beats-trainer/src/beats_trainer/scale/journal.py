@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from beats_trainer.audio.clips import Spans
-from beats_trainer.scale.facts import Facts, read_facts
+from beats_trainer.recordings.facts import Facts, read_facts
 
 KEY = b"beats.journal"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from beats_trainer.scale.shards import Shard
+from beats_trainer.recordings.sources import Shard
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from beats_trainer.recordings.sources import Shard
 from beats_trainer.scale.journal import KEY
 from beats_trainer.scale.part import Part
 from beats_trainer.scale.parts import find_parts, read_journal
-from beats_trainer.scale.shards import Shard
 
 MERGED = b"beats.merged"  # the names of the parts that a file was put together from
 

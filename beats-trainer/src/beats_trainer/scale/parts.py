@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beats_trainer.memory import release_code, trim
+from beats_trainer.recordings.reading import Clip, Ended
 from beats_trainer.scale.journal import KEY, Journal, joined, loads
 from beats_trainer.scale.part import Part
-from beats_trainer.scale.reading import Clip, Ended
 from beats_trainer.scale.rows import Row, as_table, schema_of, without_sound
 from beats_trainer.scale.settings import Settings
 from beats_trainer.table import METADATA_KEY, read_metadata

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from beats_trainer.audio.findings import KINDS, Finding
-from beats_trainer.scale.facts import Facts
+from beats_trainer.recordings.facts import Facts
 from beats_trainer.scale.journal import Journal
 
 COLUMNS = (

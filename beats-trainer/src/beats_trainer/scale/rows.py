@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beats_trainer.recordings.reading import Clip
 from beats_trainer.scale.columns import numbers, texts, vectors
-from beats_trainer.scale.reading import Clip
 from beats_trainer.scale.settings import Settings
 from beats_trainer.table import METADATA_KEY
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from beats_trainer.audio.clips import Spans
 from beats_trainer.audio.findings import LOSSES, Finding
+from beats_trainer.recordings.facts import Facts
+from beats_trainer.recordings.reading import Clip, Ended, read_source
+from beats_trainer.recordings.remote import RemoteCache
+from beats_trainer.recordings.sources import Shard, Source
 from beats_trainer.scale.ahead import Ahead, Item
-from beats_trainer.scale.facts import Facts
 from beats_trainer.scale.journal import Journal
 from beats_trainer.scale.lock import locked
-from beats_trainer.scale.opening import read_source
 from beats_trainer.scale.output import Output
 from beats_trainer.scale.parts import (
     ROWS_PER_PART,
@@ -23,13 +25,9 @@ from beats_trainer.scale.parts import (
     refuse_other_settings,
 )
 from beats_trainer.scale.progress import Callback, Progress
-from beats_trainer.scale.reading import Clip, Ended
-from beats_trainer.scale.remote import RemoteCache
 from beats_trainer.scale.report import Line, lines_of, write_report
 from beats_trainer.scale.rows import Row, schema_of, without_sound
 from beats_trainer.scale.settings import Settings
-from beats_trainer.scale.shards import Shard
-from beats_trainer.scale.sources import Source
 
 if TYPE_CHECKING:
     from beats_trainer.scale.encoding import Encoding
@@ -165,7 +163,9 @@ class Run:
         self.progress.waited_s = 0.0
 
         def read(source: Source) -> Iterator[Item]:
-            return read_source(source, self.settings, done[source.name], self.cache)
+            return read_source(
+                source, self.settings.plan, self.settings.channels, done[source.name], self.cache
+            )
 
         sources = [source for source, _ in work]
         with Ahead(sources, read, self.encoding.gathering.share, self.options.workers) as ahead:

@@ -55,18 +55,19 @@ def embed_query(query: str | Path, settings: Settings, column: str, model: str |
         RecordingError: The recording cannot be read, or is too short.
     """
     from beats_trainer.load import load_model
+    from beats_trainer.recordings.reading import Clip, read_source
+    from beats_trainer.recordings.remote import RemoteCache
+    from beats_trainer.recordings.sources import Source
     from beats_trainer.scale.encoding import Encoding
-    from beats_trainer.scale.opening import read_source
-    from beats_trainer.scale.reading import Clip
-    from beats_trainer.scale.remote import RemoteCache
-    from beats_trainer.scale.sources import Source
 
     name = model or settings.checkpoint
     _refuse_other(name, settings)
     encoding = Encoding(load_model(name, precision=settings.precision), settings)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         cache = RemoteCache(Path(folder), 10**10)
-        items = list(read_source(Source(str(query), str(query)), settings, None, cache))
+        items = list(
+            read_source(Source(str(query), str(query)), settings.plan, settings.channels, None, cache)
+        )
     rows = [row for _, rows in encoding([i for i in items if isinstance(i, Clip)]) for row in rows]
     if not rows:
         findings = "; ".join(str(f) for i in items if not isinstance(i, Clip) for f in i.facts.findings)

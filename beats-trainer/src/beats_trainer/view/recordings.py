@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from beats_trainer.errors import MissingExtraError, RecordingError
-from beats_trainer.scale.remote import RemoteCache, is_url, unspoken
+from beats_trainer.recordings.remote import RemoteCache, is_url, unspoken
 
 CACHE_BYTES = 10_000_000_000  # as `beats embed` takes
 

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from beats_trainer.audio.chunks import Layout, read_chunk, read_layout
-from beats_trainer.scale.comments import audiomoth, guano, info_texts, wamd
-from beats_trainer.scale.filenames import time_in_name
+from beats_trainer.recordings.filenames import time_in_name
+from beats_trainer.recordings.recorder_chunks import audiomoth, guano, info_texts, wamd
 
 
 @dataclass(frozen=True)

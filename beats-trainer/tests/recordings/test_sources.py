@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow.parquet as pq
 import pytest
-from beats_trainer.scale.deployment import read_deployment
-from beats_trainer.scale.filenames import time_in_name
-from beats_trainer.scale.remote import RemoteCache
-from beats_trainer.scale.sources import find_sources
+from beats_trainer.recordings.filenames import time_in_name
+from beats_trainer.recordings.metadata import read_deployment
+from beats_trainer.recordings.remote import RemoteCache
+from beats_trainer.recordings.sources import find_sources
 
 
 def names(*places, **options):

@@ -179,7 +179,7 @@ def _opened(url: str, scheme: str) -> tuple[Any, str]:
     if _EXTRAS.get(scheme) != "ssh":
         files, path = url_to_fs(url)
         return files, path
-    from beats_trainer.scale.ssh import KnownHostsFileSystem as Files
+    from beats_trainer.recordings.ssh import KnownHostsFileSystem as Files
 
     return Files(**Files._get_kwargs_from_urls(url)), Files._strip_protocol(url)  # noqa: SLF001 - as url_to_fs does
 

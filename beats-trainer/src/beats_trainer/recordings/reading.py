@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +11,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.audio.clips import Spans, cut
+from beats_trainer.audio.clips import ClipPlan, Spans, cut
 from beats_trainer.audio.completeness import MPEG_SUFFIXES, header_findings
 from beats_trainer.audio.decode import Sound, open_sound
 from beats_trainer.audio.findings import Finding
 from beats_trainer.audio.health import Health
-from beats_trainer.audio.read import track_blocks
+from beats_trainer.audio.read import Tracks, track_blocks
 from beats_trainer.errors import MissingExtraError, RecordingError
-from beats_trainer.scale.deployment import Deployment, read_deployment
-from beats_trainer.scale.facts import Facts
-from beats_trainer.scale.settings import Settings
-from beats_trainer.scale.sources import Source
+from beats_trainer.recordings.facts import Facts
+from beats_trainer.recordings.metadata import Deployment, read_deployment
+from beats_trainer.recordings.remote import RemoteCache, unspoken
+from beats_trainer.recordings.sources import Source
 
 Waveform = npt.NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,19 @@ class Ended:
 
 
 def read_clips(
-    source: Source, path: Path, settings: Settings, done: Spans | None = None
+    source: Source, path: Path, plan: ClipPlan, tracks: Tracks, done: Spans | None = None
 ) -> Iterator[Clip | Ended]:
     """The clips of a recording that are not done yet, in order, and then what is known of it.
 
     Args:
         source: The recording.
         path: Where it lies on this machine.
-        settings: How it is cut.
+        plan: How it is cut.
+        tracks: Which of its channels become waveforms.
         done: Clips to leave out. The file is decoded from its start all the same: a resampler that starts in
             the middle would not give exactly the same samples.
     """
-    reading = Reading(source, path, settings)
+    reading = Reading(source, path, plan, tracks)
     try:
         with open_sound(path) as sound:
             yield from reading.clips(sound, done or Spans())
@@ -81,8 +85,9 @@ UNREADABLE = (OSError, MissingExtraError)
 class Reading:
     """The state of reading one recording."""
 
-    def __init__(self, source: Source, path: Path, settings: Settings) -> None:
-        self.source, self.path, self.settings = source, path, settings
+    def __init__(self, source: Source, path: Path, plan: ClipPlan, tracks: Tracks) -> None:
+        self.source, self.path = source, path
+        self.plan, self.tracks = plan, tracks
         self.size = path.stat().st_size
         self.findings = header_findings(path)
         self.deployment = source.deployment.filled(read_deployment(path, source.name))
@@ -99,7 +104,7 @@ class Reading:
     def clips(self, sound: Sound, done: Spans) -> Iterator[Clip]:
         """Cut, and leave out what is done or broken."""
         self.sound = sound
-        for index, piece in enumerate(cut(self._blocks(sound), self.settings.plan)):
+        for index, piece in enumerate(cut(self._blocks(sound), self.plan)):
             self.count = index + 1
             if index in done:
                 continue
@@ -114,7 +119,7 @@ class Reading:
     def _blocks(self, sound: Sound) -> Iterator[Waveform]:
         """Blocks of waveforms; where decoding fails, the recording ends."""
         try:
-            for block in track_blocks(sound, self.settings.channels, self.health):
+            for block in track_blocks(sound, self.tracks, self.health):
                 self.digest.update(np.ascontiguousarray(block).data)
                 self.samples += len(block)
                 yield block
@@ -147,3 +152,30 @@ class Reading:
             digest=self.digest.hexdigest() if self.samples else "",
             findings=(*self.findings, *self.health.findings()),
         )
+
+
+# A recording wherever it lies: fetched if need be, read, and whatever goes wrong with it told as its end.
+def read_source(
+    source: Source, plan: ClipPlan, tracks: Tracks, done: Spans | None, cache: RemoteCache
+) -> Iterator[Clip | Ended]:
+    """The clips that are not done yet, and what is known of the recording; no error of it gets out.
+
+    Args:
+        source: The recording.
+        plan: How it is cut.
+        tracks: Which of its channels become waveforms.
+        done: Clips to leave out.
+        cache: Where it is fetched to if it lies behind a URL.
+    """
+    try:
+        if source.remote:
+            with cache.local(source.location) as path:
+                yield from read_clips(source, path, plan, tracks, done)
+        else:
+            yield from read_clips(source, Path(source.location), plan, tracks, done)
+    except UNREADABLE as error:
+        yield unread(source, unspoken(error, source.location))
+    except Exception as error:
+        reason = unspoken(error, source.location)
+        logger.warning("%s: %s", source.name, reason, exc_info=logger.isEnabledFor(logging.DEBUG))
+        yield unread(source, reason)

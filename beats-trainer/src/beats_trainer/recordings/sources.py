@@ -5,18 +5,15 @@ from __future__ import annotations
 import csv
 import glob
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from beats_trainer.audio.decode import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES
-from beats_trainer.scale.deployment import Deployment
-from beats_trainer.scale.remote import is_url, list_remote, public_name
-
-if TYPE_CHECKING:
-    from beats_trainer.scale.shards import Shard
+from beats_trainer.recordings.metadata import Deployment
+from beats_trainer.recordings.remote import is_url, list_remote, public_name
 
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 LISTS = {".txt", ".csv", ".tsv"}
@@ -151,3 +148,29 @@ def _name(location: str, root: Path | None) -> str:
     except ValueError as error:
         message = f"{location} is not below {root}. Choose another folder to name recordings relative to."
         raise ValueError(message) from error
+
+
+# `K/N`: the part of the recordings that one of N machines takes.
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, from 1."""
+
+    index: int = 1
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def has(self, number: int) -> bool:
+        """Whether the recording with this number belongs to it: each belongs to exactly one."""
+        return number % self.count == self.index - 1
+
+
+def parse_shard(text: str) -> Shard:
+    """Reads `K/N`."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    shard = Shard(int(found[1]), int(found[2])) if found else Shard(0, 0)
+    if not 1 <= shard.index <= shard.count:
+        message = f"{text!r} is no shard. Expected K/N with K from 1 to N, for example 3/16."
+        raise ValueError(message)
+    return shard

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from beats_trainer.scale.remote import list_remote, public_name, unspoken
-from beats_trainer.scale.sources import SUFFIXES, find_sources
+from beats_trainer.recordings.remote import list_remote, public_name, unspoken
+from beats_trainer.recordings.sources import SUFFIXES, find_sources
 from beats_trainer.table import read
 from sounds import TINY, noise
 
