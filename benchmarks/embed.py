@@ -124,7 +124,7 @@ def measure(root: Path, options: argparse.Namespace) -> dict[str, dict[str, list
 
 
 def _untrained(root: Path) -> Path:
-    from beats_trainer.untrained import write_untrained
+    from beats_trainer.checkpoint.untrained import write_untrained
 
     return write_untrained(root / "untrained.pt")
 

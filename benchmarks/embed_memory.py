@@ -126,7 +126,7 @@ def main() -> None:
 def write_model(folder: Path) -> Path:
     """In a process of its own: a child's peak begins with what its parent holds when it starts it."""
     target = str(folder / "untrained.pt")
-    program = f"from beats_trainer.untrained import write_untrained; write_untrained({target!r})"
+    program = f"from beats_trainer.checkpoint.untrained import write_untrained; write_untrained({target!r})"
     subprocess.run([sys.executable, "-c", program], check=True)
     return folder / "untrained.pt"
 

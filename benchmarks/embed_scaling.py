@@ -263,7 +263,7 @@ def main() -> None:
 
 
 def _untrained(root: Path) -> Path:
-    from beats_trainer.untrained import write_untrained
+    from beats_trainer.checkpoint.untrained import write_untrained
 
     return write_untrained(root / "untrained.pt")
 

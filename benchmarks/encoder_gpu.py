@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from beats_trainer.checkpoint.untrained import write_untrained
 from beats_trainer.load import load_model
-from beats_trainer.untrained import write_untrained
 
 TFLOP_10_S = 0.0986
 

@@ -22,7 +22,7 @@ import soundfile
 import soxr
 import torch
 from beats_trainer import BEATsFeatureExtractor, load_model
-from beats_trainer.untrained import write_untrained
+from beats_trainer.checkpoint.untrained import write_untrained
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.flac"))
 

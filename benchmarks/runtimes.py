@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 from beats_trainer import BEATsFeatureExtractor, load_model
+from beats_trainer.checkpoint.untrained import write_untrained
 from beats_trainer.export import export
-from beats_trainer.untrained import write_untrained
 
 RATE = 16_000
 CASES = {"10 s": (1, 10), "16 x 1 s": (16, 1)}

@@ -120,7 +120,7 @@ def create_repo(endpoint: str, token: str) -> None:
 
 def write_checkpoints(folder: Path) -> None:
     """Two files in Microsoft's format, of the true architecture, with seeded random weights."""
-    from beats_trainer.untrained import write_untrained
+    from beats_trainer.checkpoint.untrained import write_untrained
 
     folder.mkdir()
     for seed, name in enumerate(CHECKPOINTS):

@@ -31,11 +31,6 @@ MODULES = (
     *(
         "licences",
         "load",
-        "sniff",
-        "container",
-        "instructions",
-        "content",
-        "checkpoint",
         "heads",
         "publish",
         "publication",
@@ -44,6 +39,15 @@ MODULES = (
         "archive",
         "carried",
         "settling",
+    ),
+    *(
+        "checkpoint/build",
+        "checkpoint/container",
+        "checkpoint/pickles",
+        "checkpoint/content",
+        "checkpoint/read",
+        "checkpoint/heads",
+        "checkpoint/write",
     ),
     *(
         "pins/pin",

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.layouts import TABLE
+from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
+from beats_trainer.checkpoint.untrained import BASE, untrained_weights
 from beats_trainer.config import BEATsConfig
 from beats_trainer.fbank import FBANK_MEAN, FBANK_STD
-from beats_trainer.formats import TABLE
-from beats_trainer.load import build
 from beats_trainer.model import BEATs
-from beats_trainer.untrained import BASE, untrained_weights
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = GOLDEN / "tiny"

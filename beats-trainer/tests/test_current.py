@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 from beats_trainer.attention import Attention
-from beats_trainer.checkpoint import read_checkpoint
+from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.encoder import Layer
 from beats_trainer.fast import FastEncoder, fast_encoder
-from beats_trainer.load import build
 from beats_trainer.model import BEATs
 from golden_data import CLIPS, TINY
 from torch import nn

@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 from beats_trainer import kernels
-from beats_trainer.checkpoint import read_checkpoint
+from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.convolution import BlockConvolution
 from beats_trainer.embed import embed
 from beats_trainer.fast import FastEncoder, fast_encoder
-from beats_trainer.load import build
 from beats_trainer.model import BEATs
 from golden_data import CLIPS, TINY, base_model, tiny_model
 from torch import nn

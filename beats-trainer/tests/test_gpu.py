@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from beats_trainer.checkpoint.build import pick_device
 from beats_trainer.embed import embed
 from beats_trainer.extractor import BEATsFeatureExtractor
-from beats_trainer.load import load_model, pick_device
+from beats_trainer.load import load_model
 from golden_data import CLIPS, TINY, reference
 
 FILE = TINY / "BEATs_iter3_plus_AS2M.pt"

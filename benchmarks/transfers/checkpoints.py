@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import torch
-from beats_trainer.untrained import write_untrained
+from beats_trainer.checkpoint.untrained import write_untrained
 
 HEAD_CLASSES = 527
 

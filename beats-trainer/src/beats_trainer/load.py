@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.model import BEATs, Precision
 from beats_trainer.pins.pin import WEIGHTS
 from beats_trainer.startup import paused
@@ -116,21 +117,3 @@ def is_path(name_or_path: str | PathLike[str]) -> bool:
     if name_or_path.endswith(WEIGHTS) or name_or_path.startswith((".", "/", "~")) or "\\" in name_or_path:
         return True
     return name_or_path.partition("@")[0].count("/") > 1  # OWNER/REPO@REVISION is a name on the Hub
-
-
-@torch.inference_mode(mode=False)
-def build(checkpoint: Checkpoint, device: str | torch.device | None = None) -> BEATs:
-    """The encoder of a checkpoint, in eval mode; its weights stay memory-mapped until they are moved."""
-    with torch.device("meta"):
-        model = BEATs(checkpoint.config)
-    model.load_state_dict(checkpoint.weights, strict=True, assign=True)
-    for name, head in checkpoint.heads.items():
-        model.heads[name] = head
-    return model.to(pick_device(device)).eval()
-
-
-def pick_device(device: str | torch.device | None) -> torch.device:
-    """The device that was asked for; "auto" or nothing is a GPU if there is one, else the CPU."""
-    if device is None or device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from beats_trainer.config import BEATsConfig
-from beats_trainer.content import Activation
 from beats_trainer.description import DESCRIPTION, as_tensor, described, read_tensor
 from beats_trainer.encoder import Encoder
 from beats_trainer.errors import CheckpointError
@@ -21,7 +20,7 @@ from beats_trainer.fbank import fbank
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.texts import Text
 from beats_trainer.golden import agrees, golden_noise, golden_of
-from beats_trainer.heads import Head, Heads, best
+from beats_trainer.heads import Activation, Head, Heads, best
 from beats_trainer.waveform import Short, as_batch
 
 Precision = Literal["fp32", "bf16"]

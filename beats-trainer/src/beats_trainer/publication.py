@@ -14,13 +14,12 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from beats_trainer.checkpoint import Checkpoint, read_checkpoint
-from beats_trainer.description import described
+from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
+from beats_trainer.checkpoint.write import WEIGHTS_NAME, head_tensors, metadata_of, tensors_of
 from beats_trainer.errors import CheckpointError
-from beats_trainer.load import build
 from beats_trainer.pins.digest import file_digest
 
-WEIGHTS = "model.safetensors"
 CHECK_SAMPLES = 16_000
 TAGS = ("audio", "bioacoustics", "embeddings", "beats")
 
@@ -43,7 +42,7 @@ def write_publication(source: Path, folder: Path, statement: Statement) -> list[
     """
     checkpoint = read_checkpoint(source)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / WEIGHTS
+    weights = folder / WEIGHTS_NAME
     _write_weights(checkpoint, weights)
     files = [weights, _write(folder / "config.json", _config(checkpoint, statement))]
     if labels := _label_map(checkpoint):
@@ -56,7 +55,7 @@ def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
     """Under another name until it has been compared: what lay there may be the source."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         converted = Path(folder, path.name)
-        save_file(_tensors(checkpoint), converted, metadata=_metadata(checkpoint))
+        save_file(tensors_of(checkpoint), converted, metadata=metadata_of(checkpoint))
         check_equal(checkpoint, read_checkpoint(converted))
         converted.replace(path)
 
@@ -67,7 +66,7 @@ def check_equal(source: Checkpoint, converted: Checkpoint) -> None:
         _differ("the config", source.config, converted.config)
     for kind, ours, theirs in (
         ("tensor", source.weights, converted.weights),
-        ("head", _head_tensors(source), _head_tensors(converted)),
+        ("head", head_tensors(source), head_tensors(converted)),
     ):
         differ = [name for name in ours.keys() | theirs.keys() if not _same(ours.get(name), theirs.get(name))]
         if differ:
@@ -88,21 +87,6 @@ def _differ(what: str, expected: object, got: object) -> NoReturn:
         f"{what} changed on conversion: expected {expected}, got {got}. Nothing was published; report this."
     )
     raise CheckpointError(message)
-
-
-def _head_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    parts = ((head, part) for head in checkpoint.heads.values() for part in ("weight", "bias"))
-    return {f"{head.name}.{part}": getattr(head, part) for head, part in parts}
-
-
-def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    tensors = checkpoint.weights | _head_tensors(checkpoint)
-    return {name: tensor.detach().clone().contiguous() for name, tensor in sorted(tensors.items())}
-
-
-def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
-    """One entry only: safetensors writes several in any order, and one checkpoint must give one file."""
-    return {"beats": described(checkpoint.config, checkpoint.heads.values())}
 
 
 def _config(checkpoint: Checkpoint, statement: Statement) -> str:
@@ -142,7 +126,7 @@ def _card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> str:
         "",
         "| file | bytes | sha256 | md5 |",
         "|---|--:|---|---|",
-        f"| `{WEIGHTS}` | {weights.stat().st_size:,} | `{digests['sha256']}` | `{digests['md5']}` |",
+        f"| `{WEIGHTS_NAME}` | {weights.stat().st_size:,} | `{digests['sha256']}` | `{digests['md5']}` |",
         "",
         "## How to use",
         "",

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from beats_trainer.checkpoint import Checkpoint, read_checkpoint
+from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
 from beats_trainer.errors import AccessError, CheckpointError, FetchError
 from beats_trainer.licences import LicenceError, check_licence
-from beats_trainer.load import build, load_model
+from beats_trainer.load import load_model
 from beats_trainer.pins.address import Place
 from beats_trainer.publication import Statement, check_equal, write_publication
 from beats_trainer.publish import send

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from beats_trainer.checkpoint.untrained import write_untrained
 from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim
-from beats_trainer.untrained import write_untrained
 from sounds import TINY
 
 PEAK = """
@@ -50,7 +50,7 @@ assert before - resident() > 30 << 20, "not given back"
 
 
 def test_weights_that_were_given_back_have_the_same_values(tmp_path):
-    from beats_trainer.checkpoint import read_checkpoint
+    from beats_trainer.checkpoint.read import read_checkpoint
 
     mapped = read_checkpoint(TINY).weights
     before = {name: value.clone() for name, value in mapped.items()}

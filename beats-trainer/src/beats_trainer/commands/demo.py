@@ -26,8 +26,8 @@ OPTIONS: dict[str, Any] = {
 @plainly
 def demo(paths: tuple[str, ...], output: Path) -> None:
     """Embed recordings with an UNTRAINED model: all but the weights is real, and no network is used."""
+    from beats_trainer.checkpoint.untrained import write_untrained
     from beats_trainer.recordings.sources import find_sources
-    from beats_trainer.untrained import write_untrained
 
     with tempfile.TemporaryDirectory() as folder:
         sources = find_sources(paths or [_synthesized(Path(folder))])

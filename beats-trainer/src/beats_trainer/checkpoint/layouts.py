@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from beats_trainer.content import Content, Words
+from beats_trainer.checkpoint.content import Content, Words
 
 ANCHOR = "patch_embedding.weight"  # every file of the family has it once: what stands before it is the prefix
 TABLE = "relative_attention_bias.weight"

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from beats_trainer.checkpoint import read_checkpoint
+from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.read import read_checkpoint
+from beats_trainer.checkpoint.untrained import LARGE, write_untrained
 from beats_trainer.errors import CheckpointError
-from beats_trainer.load import build, find_checkpoint, load_model
-from beats_trainer.untrained import LARGE, write_untrained
+from beats_trainer.load import find_checkpoint, load_model
 from golden_data import TINY, TINY_FILES, features, tiny_model
 from safetensors.torch import save_file
 

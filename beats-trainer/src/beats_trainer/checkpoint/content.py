@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from torch import Tensor
 
@@ -13,8 +13,8 @@ from beats_trainer.description import DESCRIPTION, read_description, read_tensor
 from beats_trainer.errors import CheckpointError
 from beats_trainer.foreign.measure import excess, shown
 from beats_trainer.foreign.texts import Field, Text, bounded
+from beats_trainer.heads import Activation
 
-Activation = Literal["sigmoid", "softmax"]
 HEADS_SAID = "beats_heads"  # no file of others has it
 LONGEST_INDEX = 9  # digits
 MOST_VALUES = 200_000  # a file with its optimizer has some 10,000

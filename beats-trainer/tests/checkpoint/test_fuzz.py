@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from beats_trainer.checkpoint import read_checkpoint
+from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.errors import CheckpointError
 from golden_data import TINY
 
-FUZZ = Path(__file__).parents[1] / "fuzz" / "run.py"
+FUZZ = Path(__file__).parents[2] / "fuzz" / "run.py"
 COUNT = 200
 
 

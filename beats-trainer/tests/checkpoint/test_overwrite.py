@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from beats_trainer import publication
-from beats_trainer.checkpoint import read_checkpoint
+from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.errors import CheckpointError
 from beats_trainer.publication import Statement, write_publication
 from golden_data import TINY

@@ -15,15 +15,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, load_file
 from torch import Tensor
 
+from beats_trainer.checkpoint.container import Kind, inspect, sniff
+from beats_trainer.checkpoint.content import parse_content, parse_header
+from beats_trainer.checkpoint.heads import read_heads
+from beats_trainer.checkpoint.layouts import TABLE, Layout, NoEncoderError, arrange
+from beats_trainer.checkpoint.sizes import expected_shapes, infer_config
+from beats_trainer.checkpoint.snapshot import snapshot
 from beats_trainer.config import BEATsConfig
-from beats_trainer.container import inspect
-from beats_trainer.content import parse_content, parse_header
 from beats_trainer.errors import CheckpointError
-from beats_trainer.formats import TABLE, Layout, NoEncoderError, arrange
-from beats_trainer.heads import Head, read_heads
-from beats_trainer.shapes import expected_shapes, infer_config
-from beats_trainer.snapshot import snapshot
-from beats_trainer.sniff import Kind, sniff
+from beats_trainer.heads import Head
 
 LONGEST_NAME = 100  # letters of a tensor's name in a message
 # What PyTorch and safetensors raise for damaged files: there is no common base. Caught round their calls

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from beats_trainer.checkpoint import read_checkpoint
+from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.errors import CheckpointError
 from golden_data import TINY
 from safetensors.torch import load_file, save_file

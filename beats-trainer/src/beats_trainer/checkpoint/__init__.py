@@ -1,0 +1,1 @@
+"""A file of weights, of any layout, read, checked, built and written."""
