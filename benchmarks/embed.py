@@ -74,7 +74,7 @@ def bare(place: Path, model: Path) -> Found:
     """All clips in memory before the time begins, cut as `beats embed` cuts them."""
     from beats_trainer.audio.clips import ClipPlan, cut
     from beats_trainer.audio.read import stream_waveform
-    from beats_trainer.embed import embed
+    from beats_trainer.encoder.batches import embed
     from beats_trainer.load import load_model
 
     encoder = load_model(model, device="cpu")
@@ -86,7 +86,7 @@ def bare(place: Path, model: Path) -> Found:
 
 def naive(place: Path, model: Path) -> Found:
     """Load, resample, embed, one after the other, one clip a call."""
-    from beats_trainer.embed import embed
+    from beats_trainer.encoder.batches import embed
     from beats_trainer.load import load_model
 
     encoder = load_model(model, device="cpu")

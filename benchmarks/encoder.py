@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 from beats_trainer.checkpoint.untrained import LARGE, write_untrained
-from beats_trainer.kernels import choice
+from beats_trainer.encoder.fast.kernels import choice
 from encoders.contenders import Contender, install, load
 from encoders.limits import Clock, busy, gemm_limits, wall
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from beats_trainer import BEATsFeatureExtractor, load_model
 from beats_trainer.checkpoint.untrained import write_untrained
-from beats_trainer.export import export
+from beats_trainer.encoder.runtimes import export
 
 RATE = 16_000
 CASES = {"10 s": (1, 10), "16 x 1 s": (16, 1)}

@@ -31,7 +31,6 @@ MODULES = (
     *(
         "licences",
         "load",
-        "heads",
         "publish",
         "publication",
         "card",
@@ -40,6 +39,7 @@ MODULES = (
         "carried",
         "settling",
     ),
+    *("encoder/heads",),
     *(
         "checkpoint/build",
         "checkpoint/container",
@@ -71,7 +71,8 @@ MODULES = (
     ),
 )
 ALSO_ON_THE_PAGE = (
-    "model",
+    "encoder/model",
+    "encoder/self_check",
     "doctor",
 )
 # Sentences that are no messages: of the card that is written, of the commit, of the command's help.

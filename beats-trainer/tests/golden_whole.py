@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from beats_trainer.embed import embed
-from beats_trainer.fbank import fbank
+from beats_trainer.encoder.batches import embed
+from beats_trainer.encoder.fbank import fbank
 from golden_data import CLIPS, MIXED, TINY_FILES, base_model, reference, tiny_model
 
 

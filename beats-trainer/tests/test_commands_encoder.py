@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from beats_trainer.audioset import display_names
+from beats_trainer.encoder.audioset import display_names
 from golden_data import CLIPS, TINY, tiny_model
 
 CPT2 = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"

@@ -6,8 +6,8 @@ import soundfile
 import torch
 from beats_trainer import BEATsFeatureExtractor
 from beats_trainer.audio.read import resample
+from beats_trainer.encoder.pooling import by_time, pool
 from beats_trainer.errors import WaveformError
-from beats_trainer.pooling import by_time, pool
 from golden_data import CLIPS, TINY, tiny_model
 
 FILE = TINY / "BEATs_iter3_plus_AS2M.pt"

@@ -35,7 +35,7 @@ def load(name: str, path: Path, precision: str = "fp32") -> Contender:
 
 
 def _ours(path: Path, precision: str) -> Contender:
-    from beats_trainer.embed import embed
+    from beats_trainer.encoder.batches import embed
     from beats_trainer.load import load_model
 
     model = load_model(path, device="cpu", precision=precision)  # type: ignore[arg-type]

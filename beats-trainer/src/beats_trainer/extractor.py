@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from beats_trainer.embed import embed
+from beats_trainer.encoder.batches import embed
+from beats_trainer.encoder.model import BEATs, Precision
+from beats_trainer.encoder.pooling import known_pooling
+from beats_trainer.encoder.runtimes import Backend, ExportedEncoder
+from beats_trainer.encoder.waveform import Short, as_float
 from beats_trainer.errors import WaveformError
-from beats_trainer.exported import Backend, ExportedEncoder
 from beats_trainer.load import DEFAULT_CHECKPOINT, load_model
-from beats_trainer.model import BEATs, Precision
-from beats_trainer.pooling import known_pooling
 from beats_trainer.sampling import SAMPLE_RATE
-from beats_trainer.waveform import Short, as_float
 
 Array = npt.NDArray[np.float32]
 

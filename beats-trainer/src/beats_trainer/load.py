@@ -11,7 +11,8 @@ import torch
 
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
-from beats_trainer.model import BEATs, Precision
+from beats_trainer.encoder.model import BEATs, Precision
+from beats_trainer.encoder.self_check import check_encoder
 from beats_trainer.pins.pin import WEIGHTS
 from beats_trainer.startup import paused
 
@@ -58,7 +59,7 @@ def load_found(
     with paused():
         model = build(read_checkpoint(found.path), device)
         model.precision = precision
-        model.check(found.golden)
+        check_encoder(model, found.golden)
     return model
 
 

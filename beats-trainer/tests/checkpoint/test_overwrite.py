@@ -20,6 +20,7 @@ PROGRAM = """
 import os, resource, sys
 from pathlib import Path
 import torch
+from beats_trainer.encoder.self_check import check_encoder
 from beats_trainer.load import load_model
 from safetensors.torch import save_file
 
@@ -49,7 +50,7 @@ def check(what):
 
 for save in {saves}:
     check(save)
-    loaded(path).check()
+    check_encoder(loaded(path))
 for harm in {harms}:
     check(harm)
 """

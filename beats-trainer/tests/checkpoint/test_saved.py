@@ -12,9 +12,9 @@ import pytest
 import torch
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
-from beats_trainer.description import DESCRIPTION, as_tensor, described
+from beats_trainer.encoder.description import DESCRIPTION, as_tensor, described
+from beats_trainer.encoder.model import BEATs
 from beats_trainer.errors import CheckpointError
-from beats_trainer.model import BEATs
 from beats_trainer.publication import Statement, write_publication
 from golden_data import CLIPS, TINY
 from safetensors import safe_open

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from beats_trainer.checkpoint.read import Checkpoint
-from beats_trainer.model import BEATs
+from beats_trainer.encoder.model import BEATs
 
 
 @torch.inference_mode(mode=False)

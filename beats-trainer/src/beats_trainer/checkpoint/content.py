@@ -9,11 +9,11 @@ from typing import Any, get_args
 
 from torch import Tensor
 
-from beats_trainer.description import DESCRIPTION, read_description, read_tensor
+from beats_trainer.encoder.description import DESCRIPTION, read_description, read_tensor
+from beats_trainer.encoder.heads import Activation
 from beats_trainer.errors import CheckpointError
 from beats_trainer.foreign.measure import excess, shown
 from beats_trainer.foreign.texts import Field, Text, bounded
-from beats_trainer.heads import Activation
 
 HEADS_SAID = "beats_heads"  # no file of others has it
 LONGEST_INDEX = 9  # digits

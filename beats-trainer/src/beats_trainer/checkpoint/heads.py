@@ -9,6 +9,7 @@ from torch import Tensor
 
 from beats_trainer.checkpoint.content import Words, parse_labels
 from beats_trainer.checkpoint.layouts import Layout
+from beats_trainer.encoder.heads import Head
 from beats_trainer.errors import CheckpointError
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.texts import (
@@ -20,7 +21,6 @@ from beats_trainer.foreign.texts import (
     parse_yaml,
     read_bytes,
 )
-from beats_trainer.heads import Head
 
 _SPECIAL = ("<blank>", "<unk>", "<sos/eos>")
 

@@ -21,9 +21,9 @@ from beats_trainer.checkpoint.heads import read_heads
 from beats_trainer.checkpoint.layouts import TABLE, Layout, NoEncoderError, arrange
 from beats_trainer.checkpoint.sizes import expected_shapes, infer_config
 from beats_trainer.checkpoint.snapshot import snapshot
-from beats_trainer.config import BEATsConfig
+from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.heads import Head
 from beats_trainer.errors import CheckpointError
-from beats_trainer.heads import Head
 
 LONGEST_NAME = 100  # letters of a tensor's name in a message
 # What PyTorch and safetensors raise for damaged files: there is no common base. Caught round their calls

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beats_trainer.config import BEATsConfig
+from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.model import BEATs
 from beats_trainer.foreign.measure import shown
-from beats_trainer.model import BEATs
 
 # What a config that does not say means: the defaults of the code that wrote it, not the published values.
 _UNSAID = {

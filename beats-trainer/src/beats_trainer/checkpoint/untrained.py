@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from beats_trainer.config import BEATsConfig
-from beats_trainer.model import BEATs
+from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.model import BEATs
 
 TABLE = "relative_attention_bias"
 BASE = BEATsConfig()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from beats_trainer.checkpoint.read import Checkpoint
-from beats_trainer.description import described
+from beats_trainer.encoder.description import described
 
 WEIGHTS_NAME = "model.safetensors"
 

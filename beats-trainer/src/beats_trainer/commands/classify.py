@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from beats_trainer.audioset import display_names
 from beats_trainer.commands.output import plainly, put, put_table, say
+from beats_trainer.encoder.audioset import display_names
 from beats_trainer.errors import BeatsError
 
 if TYPE_CHECKING:
-    from beats_trainer.model import BEATs
+    from beats_trainer.encoder.model import BEATs
 
 DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
 

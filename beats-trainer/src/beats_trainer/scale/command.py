@@ -14,8 +14,8 @@ from beats_trainer.commands.output import Bar, plainly, put, say
 from beats_trainer.pins.digest import file_digest
 
 if TYPE_CHECKING:
+    from beats_trainer.encoder.model import BEATs
     from beats_trainer.load import Found
-    from beats_trainer.model import BEATs
     from beats_trainer.scale.cluster import Cluster
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.progress import Progress
@@ -152,9 +152,9 @@ def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = N
 
 def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
     """The model, and what loading it took given back to the system."""
+    from beats_trainer.encoder.fast.seal import quietly
     from beats_trainer.load import load_found
     from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim, use_heap_again
-    from beats_trainer.seal import quietly
 
     device = None if options["device"] == "auto" else options["device"]
     keep_heap_small()

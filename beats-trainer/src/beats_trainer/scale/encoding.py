@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from beats_trainer.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD
-from beats_trainer.embed import embed
+from beats_trainer.encoder.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, embed
 from beats_trainer.memory import Trimming, trim
 from beats_trainer.recordings.reading import Clip
 from beats_trainer.scale.gathering import Gathering
@@ -18,7 +17,7 @@ from beats_trainer.scale.rows import Row
 from beats_trainer.scale.settings import Settings
 
 if TYPE_CHECKING:
-    from beats_trainer.model import BEATs
+    from beats_trainer.encoder.model import BEATs
 
 PATCHES_PER_SECOND = 49.6
 HEAP_GROWTH = 48 << 20  # bytes; a clip of 10 s takes 34 MB on its way through the base model

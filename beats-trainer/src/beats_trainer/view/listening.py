@@ -14,8 +14,8 @@ import torch
 from torch.nn import functional
 
 from beats_trainer.audio.read import Channels, read_waveform
+from beats_trainer.encoder.fbank import log_mel
 from beats_trainer.errors import MissingExtraError, RecordingError
-from beats_trainer.fbank import log_mel
 from beats_trainer.sampling import SAMPLE_RATE, SHORTEST
 from beats_trainer.view.recordings import Recordings
 

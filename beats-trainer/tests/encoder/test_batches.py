@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from beats_trainer.batches import plan
-from beats_trainer.embed import embed
+from beats_trainer.encoder.batches import embed, plan
 from golden_data import CLIPS, base_model, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +79,7 @@ def test_samples_after_the_last_whole_patch_change_nothing():
 
 
 def test_a_very_long_clip_is_embedded_whole_and_said_to_be_slow(caplog, monkeypatch):
-    monkeypatch.setattr("beats_trainer.embed.LONG", 1_000)
+    monkeypatch.setattr("beats_trainer.encoder.batches.LONG", 1_000)
     clip = _noise(16_000 * 40)
 
     ours = embed(tiny_model(FILE), [clip])[0][0]

@@ -19,18 +19,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from beats_trainer.attention import GATE_UNITS, Attention, diagonals
-from beats_trainer.config import BEATsConfig
-from beats_trainer.convolution import BlockConvolution
-from beats_trainer.copies import LaidOut, are_current, refresh
-from beats_trainer.kernels import choice, linear
+from beats_trainer.encoder.attention import GATE_UNITS, Attention, diagonals
+from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.fast.attention import mix, turned
+from beats_trainer.encoder.fast.convolution import BlockConvolution
+from beats_trainer.encoder.fast.copies import LaidOut, are_current, refresh
+from beats_trainer.encoder.fast.kernels import choice, linear
+from beats_trainer.encoder.fast.structure import Structure
 from beats_trainer.memory import release_weights
-from beats_trainer.mixing import mix, turned
-from beats_trainer.structure import Structure
 
 if TYPE_CHECKING:
-    from beats_trainer.encoder import Layer
-    from beats_trainer.model import BEATs
+    from beats_trainer.encoder.layers import Layer
+    from beats_trainer.encoder.model import BEATs
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _log = logging.getLogger(__name__)
@@ -213,20 +213,3 @@ class Fast:
         if self._encoder is None and not self._told:
             self._told = True
             _log.info(_HELD)
-
-
-def fast_encoder(model: BEATs) -> FastEncoder | None:
-    """The fast form of a model as it is now; nothing where only the plain form is right."""
-    return model.fast.encoder(model) if _may_be_fast(model) else None
-
-
-def _may_be_fast(model: BEATs) -> bool:
-    weight = model.layer_norm.weight
-    return not (
-        model.training
-        or torch.is_grad_enabled()
-        or torch.compiler.is_compiling()
-        or torch.is_autocast_enabled("cpu")
-        or weight.device.type != "cpu"
-        or weight.dtype != torch.float32
-    )

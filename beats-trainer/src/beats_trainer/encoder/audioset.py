@@ -16,5 +16,5 @@ from types import MappingProxyType
 @lru_cache(maxsize=1)
 def display_names() -> Mapping[str, str]:
     """The name of each id, as in `{"/m/09x0r": "Speech", ...}`; all 632 of the ontology."""
-    table = files("beats_trainer").joinpath("audioset.csv").read_text(encoding="utf-8")
+    table = files("beats_trainer.encoder").joinpath("audioset.csv").read_text(encoding="utf-8")
     return MappingProxyType({row["mid"]: row["display_name"] for row in csv.DictReader(table.splitlines())})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from beats_trainer.encoder.self_check import check_encoder
 from beats_trainer.errors import CheckpointError
 from beats_trainer.load import load_model
 from golden_data import TINY, tiny_model
@@ -17,7 +18,7 @@ def _saved(tmp_path, change):
 
 
 def test_an_encoder_that_works_passes():
-    tiny_model(FILE).check()
+    check_encoder(tiny_model(FILE))
 
 
 def test_weights_that_are_not_finite_are_named_when_they_are_loaded(tmp_path):
@@ -62,7 +63,7 @@ def test_one_number_that_is_not_finite_is_noticed_whatever_is_looked_at_first(
 
     path = _saved(tmp_path, spoil)
     if "relative_attention_bias" not in name and "grep_a" not in name:
-        monkeypatch.setattr("beats_trainer.model.SMALL", small)
+        monkeypatch.setattr("beats_trainer.encoder.self_check.SMALL", small)
 
     with pytest.raises(CheckpointError, match=r"not finite|different relative biases"):
         load_model(path, device="cpu")

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from beats_trainer.seal import is_held, quietly, sealed
+from beats_trainer.encoder.fast.seal import is_held, quietly, sealed
 
 
 class LaidOut:

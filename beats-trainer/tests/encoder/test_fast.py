@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from beats_trainer import kernels
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
-from beats_trainer.convolution import BlockConvolution
-from beats_trainer.embed import embed
-from beats_trainer.fast import FastEncoder, fast_encoder
-from beats_trainer.model import BEATs
+from beats_trainer.encoder.batches import embed
+from beats_trainer.encoder.fast import kernels
+from beats_trainer.encoder.fast.convolution import BlockConvolution
+from beats_trainer.encoder.fast.encoder import FastEncoder
+from beats_trainer.encoder.model import BEATs, fast_encoder
 from golden_data import CLIPS, TINY, base_model, tiny_model
 from torch import nn
 from torch.nn import functional

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from beats_trainer.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, plan
-from beats_trainer.exported import ExportedEncoder
-from beats_trainer.model import BEATs
-from beats_trainer.pooling import pool
+from beats_trainer.encoder.model import BEATs
+from beats_trainer.encoder.pooling import pool
+from beats_trainer.encoder.runtimes import ExportedEncoder
+from beats_trainer.encoder.waveform import Short, as_batch, n_columns
 from beats_trainer.sampling import SAMPLE_RATE
-from beats_trainer.waveform import Short, as_batch, n_columns
 
 _log = logging.getLogger(__name__)
 LONG = 5 * 60 * 50  # patches in five minutes
@@ -22,6 +22,11 @@ LONG_CLIP = (
     "A clip of %.0f s is embedded in one piece, as was asked; the time that takes grows with its square. "
     "`beats embed` cuts recordings into clips."
 )
+
+# More do not run faster on a CPU, and their intermediate tensors leave its caches.
+PATCHES_PER_FORWARD = 768
+
+PATCHES_PER_GPU_FORWARD = 16_384  # 33 clips of 10 s: enough to fill a large GPU
 
 
 @torch.inference_mode()
@@ -80,3 +85,24 @@ def _places(vectors: Tensor, count: int, *, alike: bool) -> list[Tensor]:
 
 def _single(waveform: Any, short: Short, patch: int) -> Tensor:
     return as_batch(waveform, short=short, patch=patch).squeeze(0)
+
+
+# Which clips go through the encoder together: arithmetic without a model.
+def plan(patches: Sequence[int], limit: int = PATCHES_PER_FORWARD) -> list[list[int]]:
+    """Group clips of equal size, so that nothing is ever padded.
+
+    Args:
+        patches: Number of patches of each clip.
+        limit: Patches that go through the encoder at once; a clip of more goes alone.
+
+    Returns:
+        Positions of the clips that go together, in ascending order of size.
+    """
+    alike: dict[int, list[int]] = defaultdict(list)
+    for position, count in enumerate(patches):
+        alike[count].append(position)
+    return [
+        positions[start : start + max(1, limit // max(1, count))]
+        for count, positions in sorted(alike.items())
+        for start in range(0, len(positions), max(1, limit // max(1, count)))
+    ]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from beats_trainer.attention import Attention, pairwise
-from beats_trainer.config import BEATsConfig
+from beats_trainer.encoder.attention import Attention, pairwise
+from beats_trainer.encoder.config import BEATsConfig
 
 
 class PositionalConvolution(nn.Module):

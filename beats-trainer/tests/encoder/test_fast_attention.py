@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from beats_trainer import mixing
+from beats_trainer.encoder.fast import attention
 
 
 def _inputs(batch: int, patches: int) -> list[torch.Tensor]:
@@ -24,11 +24,11 @@ def _in_float64(query, key, value, gate, diagonals):
 @pytest.mark.parametrize("form", ["at once", "by heads"])
 @pytest.mark.parametrize(("batch", "patches"), [(1, 8), (3, 48), (2, 200)])
 def test_both_forms_are_attention_with_a_gated_bias(monkeypatch, form, batch, patches):
-    monkeypatch.setattr(mixing, "AT_ONCE", {torch.float32: 1000 if form == "at once" else 0})
-    monkeypatch.setattr(mixing, "SCORES", 3 * 200 * 60)  # so that clips, heads and queries are cut up
+    monkeypatch.setattr(attention, "AT_ONCE", {torch.float32: 1000 if form == "at once" else 0})
+    monkeypatch.setattr(attention, "SCORES", 3 * 200 * 60)  # so that clips, heads and queries are cut up
     query, key, value, gate, diagonals = _inputs(batch, patches)
 
-    ours = mixing.mix(query, key, value, gate, mixing.turned(diagonals, patches))
+    ours = attention.mix(query, key, value, gate, attention.turned(diagonals, patches))
 
     exact = _in_float64(query, key, value, gate, diagonals)
     torch.testing.assert_close(ours.double(), exact, rtol=0, atol=5e-6)
@@ -36,11 +36,11 @@ def test_both_forms_are_attention_with_a_gated_bias(monkeypatch, form, batch, pa
 
 @pytest.mark.parametrize("most", [0, 1000])
 def test_in_bfloat16_both_forms_are_as_near_as_its_rounding(monkeypatch, most):
-    monkeypatch.setattr(mixing, "AT_ONCE", {torch.bfloat16: most})
+    monkeypatch.setattr(attention, "AT_ONCE", {torch.bfloat16: most})
     *inputs, gate, diagonals = _inputs(2, 64)
     query, key, value = (x.bfloat16() for x in inputs)
 
-    ours = mixing.mix(query, key, value, gate, mixing.turned(diagonals, 64))
+    ours = attention.mix(query, key, value, gate, attention.turned(diagonals, 64))
 
     assert ours.dtype == torch.bfloat16
     exact = _in_float64(query, key, value, gate, diagonals)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from beats_trainer.config import BEATsConfig
+from beats_trainer.encoder.config import BEATsConfig
 
 GATE_UNITS = 8  # outputs of grep_linear: two gates, each the sum of four
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beats_trainer.config import BEATsConfig
+from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.foreign.texts import Field, Text, parse_json
 
 DESCRIPTION = "description"  # the tensor's name

@@ -3,11 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from beats_trainer import export as exporting
-from beats_trainer.embed import embed
+from beats_trainer.encoder import runtimes as exporting
+from beats_trainer.encoder.batches import embed
+from beats_trainer.encoder.runtimes import ExportedEncoder, _described, export
 from beats_trainer.errors import CheckpointError
-from beats_trainer.export import export
-from beats_trainer.exported import ExportedEncoder, _described
 from beats_trainer.extractor import BEATsFeatureExtractor
 from golden_data import CLIPS, TINY, base_model, tiny_model
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from beats_trainer import kernels
+from beats_trainer.encoder.fast import kernels
 from beats_trainer.extractor import BEATsFeatureExtractor
 from beats_trainer.load import load_model
 from golden_data import CLIPS, TINY, base_model

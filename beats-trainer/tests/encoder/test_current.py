@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-from beats_trainer.attention import Attention
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
-from beats_trainer.encoder import Layer
-from beats_trainer.fast import FastEncoder, fast_encoder
-from beats_trainer.model import BEATs
+from beats_trainer.encoder.attention import Attention
+from beats_trainer.encoder.fast.encoder import FastEncoder
+from beats_trainer.encoder.layers import Layer
+from beats_trainer.encoder.model import BEATs, fast_encoder
 from golden_data import CLIPS, TINY
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune, vector_to_parameters, weight_norm

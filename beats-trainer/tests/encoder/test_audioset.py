@@ -2,7 +2,7 @@ import json
 from importlib.resources import files
 
 import pytest
-from beats_trainer.audioset import display_names
+from beats_trainer.encoder.audioset import display_names
 
 
 def test_labels_have_the_names_that_audioset_gives_them():

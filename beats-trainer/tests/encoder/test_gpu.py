@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from beats_trainer.checkpoint.build import pick_device
-from beats_trainer.embed import embed
+from beats_trainer.encoder.batches import embed
 from beats_trainer.extractor import BEATsFeatureExtractor
 from beats_trainer.load import load_model
 from golden_data import CLIPS, TINY, reference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
@@ -11,26 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from beats_trainer.config import BEATsConfig
-from beats_trainer.description import DESCRIPTION, as_tensor, described, read_tensor
-from beats_trainer.encoder import Encoder
+from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.description import DESCRIPTION, as_tensor, described, read_tensor
+from beats_trainer.encoder.fast.encoder import Fast, FastEncoder
+from beats_trainer.encoder.fbank import fbank
+from beats_trainer.encoder.heads import Activation, Head, Heads, best
+from beats_trainer.encoder.layers import Encoder
+from beats_trainer.encoder.waveform import Short, as_batch
 from beats_trainer.errors import CheckpointError
-from beats_trainer.fast import Fast, fast_encoder
-from beats_trainer.fbank import fbank
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.texts import Text
-from beats_trainer.golden import agrees, golden_noise, golden_of
-from beats_trainer.heads import Activation, Head, Heads, best
-from beats_trainer.waveform import Short, as_batch
 
 Precision = Literal["fp32", "bf16"]
 _STATE = Text(
     "the weights", "given", "Nothing was loaded. Load them with the version that saved them.", CheckpointError
 )
-# Numbers in a tensor whose faults noise need not show: gates, biases, those of far distances. A fault of a
-# larger one reaches every patch, so the whole file is not read only to find none.
-SMALL = 10_000
-ALIKE = 1e-3  # the spread over patches that no working encoder falls below; layer-normed values have 1
 
 
 class BEATs(nn.Module):
@@ -164,38 +158,6 @@ class BEATs(nn.Module):
             raise LookupError(message)
         return self.heads[chosen]
 
-    def check(self, record: Sequence[float] = ()) -> tuple[float, ...]:
-        """Run the encoder on a third of a second of noise, always the same, and look at what comes out.
-
-        Args:
-            record: What its pin says comes out; see `beats_trainer.golden`.
-
-        Returns:
-            What came out, in the form of `record`.
-
-        Raises:
-            CheckpointError: weights or patch embeddings are not finite, all patches are alike, or what
-                comes out is not the record.
-        """
-        self._refuse_infinite(SMALL)
-        with torch.inference_mode():
-            patches = self(golden_noise())[0].float()
-        if not torch.isfinite(patches).all():
-            self._refuse_infinite()
-        _refuse(not bool(torch.isfinite(patches).all()), "patch embeddings of noise that are not finite")
-        _refuse(float(patches.std(dim=0).mean()) < ALIKE, "the same embedding for every patch of noise")
-        _refuse(bool(patches.std(dim=1).max() < ALIKE), "patch embeddings of noise that are constant")
-        found = golden_of(patches)
-        _refuse(bool(record) and not agrees(found, record, self.precision), _differs(found, record))
-        return found
-
-    def _refuse_infinite(self, most: float = math.inf) -> None:
-        """Name weights that are not finite, among those with at most so many numbers."""
-        broken = [
-            n for n, value in self.named_parameters() if value.numel() <= most and not _is_finite(value)
-        ]
-        _refuse(bool(broken), f"weights that are not finite: {', '.join(broken[:5])}")
-
     def layer_index(self, layer: int) -> int:
         """The layer as a number from 0 to `n_layers`."""
         count = self.n_layers + 1
@@ -222,21 +184,18 @@ class BEATs(nn.Module):
         return functional.dropout(projected, self.config.dropout_input, self.training)
 
 
-def _differs(found: Sequence[float], record: Sequence[float]) -> str:
-    return (
-        f"another answer to the noise of the self-check than its pin: expected {list(record)}, "
-        f"got {[round(value, 6) for value in found]}"
+def fast_encoder(model: BEATs) -> FastEncoder | None:
+    """The fast form of a model as it is now; nothing where only the plain form is right."""
+    return model.fast.encoder(model) if _may_be_fast(model) else None
+
+
+def _may_be_fast(model: BEATs) -> bool:
+    weight = model.layer_norm.weight
+    return not (
+        model.training
+        or torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or torch.is_autocast_enabled("cpu")
+        or weight.device.type != "cpu"
+        or weight.dtype != torch.float32
     )
-
-
-def _is_finite(value: Tensor) -> bool:
-    # The sum tells without a copy; it may overflow, and only then is each value looked at.
-    return bool(torch.isfinite(value.sum())) or bool(torch.isfinite(value).all())
-
-
-def _refuse(found: bool, what: str) -> None:
-    if found:
-        message = (
-            f"This encoder does not work: it has {what}. Fetch its checkpoint again, or train it further."
-        )
-        raise CheckpointError(message)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from beats_trainer.encoder.waveform import as_batch
 from beats_trainer.errors import WaveformError
 from beats_trainer.sampling import SHORTEST
-from beats_trainer.waveform import as_batch
 from golden_data import CLIPS, tiny_model
 
 FILE = "BEATs_iter3_plus_AS2M.pt"

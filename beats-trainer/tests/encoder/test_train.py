@@ -7,8 +7,8 @@ import pytest
 import torch
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
-from beats_trainer.encoder import scale_gradient
-from beats_trainer.model import BEATs
+from beats_trainer.encoder.layers import scale_gradient
+from beats_trainer.encoder.model import BEATs
 from golden_data import CLIPS, TINY, tiny_model
 from torch import nn
 

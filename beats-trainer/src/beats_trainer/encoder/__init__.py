@@ -1,0 +1,1 @@
+"""The BEATs encoder, from a waveform to pooled patch embeddings."""
