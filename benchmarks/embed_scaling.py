@@ -101,9 +101,9 @@ def _clips(path: Path) -> list[Any]:
 def _writing(root: Path, clip: Any, rows: int = 4096) -> tuple[float, float]:
     """Seconds a row: to write it, and to take it from another process."""
     from beats_trainer.scale.cluster import packed, unpacked
-    from beats_trainer.scale.parts import Parts
-    from beats_trainer.scale.rows import Row, without_sound
-    from beats_trainer.scale.settings import Settings
+    from beats_trainer.table.rows import Row, without_sound
+    from beats_trainer.table.settings import Settings
+    from beats_trainer.table.writer import Parts
 
     vector = np.random.default_rng(0).standard_normal((1, 768)).astype(np.float32)
     one = without_sound(clip, [Row(clip, None, vector)])

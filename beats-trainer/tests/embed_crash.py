@@ -29,7 +29,7 @@ def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.gathering import Gathering
     from beats_trainer.scale.run import embed_recordings
-    from beats_trainer.scale.settings import Settings
+    from beats_trainer.table.settings import Settings
 
     model = load_model(checkpoint, device="cpu")
     settings = Settings(

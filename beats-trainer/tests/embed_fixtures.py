@@ -29,7 +29,7 @@ def model():
 def encoding(model):
     """The tiny encoder with the settings given."""
     from beats_trainer.scale.encoding import Encoding
-    from beats_trainer.scale.settings import Settings
+    from beats_trainer.table.settings import Settings
 
     def make(**settings):
         plain = {

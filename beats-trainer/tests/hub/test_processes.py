@@ -156,7 +156,7 @@ def test_nothing_here_needs_torch(published: Published):
     code = (
         "import sys, beats_trainer, beats_trainer.cli\n"
         "import beats_trainer.pins.registry, beats_trainer.hub.fetch, beats_trainer.card\n"
-        "import beats_trainer.audio.read, beats_trainer.audio.clips, beats_trainer.table\n"
+        "import beats_trainer.audio.read, beats_trainer.audio.clips, beats_trainer.table.table\n"
         "beats_trainer.fetch_checkpoint('small')\n"
         "assert 'torch' not in sys.modules"
     )

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from beats_trainer.audio.completeness import header_findings
-from beats_trainer.scale.output import Output
+from beats_trainer.table.files import Output
 from sounds import noise
 
 

@@ -27,7 +27,7 @@ def outcome(tmp_path_factory, model):
     from beats_trainer.recordings.sources import find_sources
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.run import embed_recordings
-    from beats_trainer.scale.settings import Settings
+    from beats_trainer.table.settings import Settings
 
     settings = Settings("tiny", "0" * 64, layers=(0,), dim=model.config.encoder_embed_dim)
     sources = find_sources([RECORDINGS], relative_to=RECORDINGS)

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from beats_trainer.recordings.sources import Shard, find_sources, parse_shard
-from beats_trainer.scale.lock import locked
-from beats_trainer.scale.output import Output
 from beats_trainer.scale.run import embed_recordings
+from beats_trainer.table.files import Output
+from beats_trainer.table.lock import locked
 from embed_crash import crash
 from sounds import TINY
 
@@ -23,7 +23,7 @@ from beats_trainer.load import load_model
 from beats_trainer.scale.encoding import Encoding
 from beats_trainer.scale.gathering import Gathering
 from beats_trainer.scale.run import embed_recordings
-from beats_trainer.scale.settings import Settings
+from beats_trainer.table.settings import Settings
 from beats_trainer.recordings.sources import find_sources
 checkpoint, out, *places = sys.argv[1:]
 model = load_model(checkpoint, device="cpu")

@@ -84,9 +84,9 @@ MEMORY = """
 import sys
 import numpy as np
 from beats_trainer.scale.gathering import Gathering
-from beats_trainer.scale.rows import Row
+from beats_trainer.table.rows import Row
 from beats_trainer.scale.run import embed_recordings
-from beats_trainer.scale.settings import Settings
+from beats_trainer.table.settings import Settings
 from beats_trainer.recordings.sources import find_sources
 
 class Nothing:

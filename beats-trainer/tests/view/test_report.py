@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from beats_trainer.errors import MissingExtraError
-from beats_trainer.scale.report import COLUMNS as REPORT
 from beats_trainer.table import read
+from beats_trainer.table.report_csv import COLUMNS as REPORT
 from beats_trainer.view.census import count
 from beats_trainer.view.listening import spread
 from beats_trainer.view.projection import fit

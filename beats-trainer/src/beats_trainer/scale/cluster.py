@@ -21,8 +21,8 @@ from beats_trainer.errors import MissingExtraError
 from beats_trainer.recordings.reading import Clip, Ended, read_source
 from beats_trainer.recordings.remote import RemoteCache
 from beats_trainer.recordings.sources import Source
-from beats_trainer.scale.rows import Row, without_sound
-from beats_trainer.scale.settings import Settings
+from beats_trainer.table.rows import Row, without_sound
+from beats_trainer.table.settings import Settings
 
 if TYPE_CHECKING:
     from types import ModuleType

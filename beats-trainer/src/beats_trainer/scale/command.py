@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from beats_trainer.scale.encoding import Encoding
     from beats_trainer.scale.progress import Progress
     from beats_trainer.scale.run import Outcome
-    from beats_trainer.scale.settings import Settings
+    from beats_trainer.table.settings import Settings
 
 DEFAULT_MODEL = "BEATs_iter3_plus_AS2M"
 NAMED_FAILURES = 20  # on stderr; all of them are in the report
@@ -169,7 +169,7 @@ def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
 
 
 def _settings(checkpoint: str, found: Found, model: BEATs, options: dict[str, Any]) -> Settings:
-    from beats_trainer.scale.settings import Settings
+    from beats_trainer.table.settings import Settings
 
     said = ("clip_s", "last", "pooling", "normalize", "channels", "dtype", "precision")
     return Settings(
@@ -250,7 +250,7 @@ def conclude(outcome: Outcome, options: dict[str, Any]) -> None:
 
 
 def _counted(outcome: Outcome) -> str:
-    from beats_trainer.scale.report import counts
+    from beats_trainer.table.report_csv import counts
 
     found = ", ".join(f"{number:,} {kind}" for kind, number in counts(outcome.lines).items())
     return f"{len(outcome.lines):,} recordings: {found}"
@@ -264,7 +264,7 @@ def _detail(line: Any) -> str:
 
 def summary(outcome: Outcome) -> dict[str, Any]:
     """What `--json` prints."""
-    from beats_trainer.scale.report import counts
+    from beats_trainer.table.report_csv import counts
 
     progress = outcome.progress
     return {

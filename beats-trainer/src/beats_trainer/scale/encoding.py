@@ -13,8 +13,8 @@ from beats_trainer.encoder.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_F
 from beats_trainer.memory import Trimming, trim
 from beats_trainer.recordings.reading import Clip
 from beats_trainer.scale.gathering import Gathering
-from beats_trainer.scale.rows import Row
-from beats_trainer.scale.settings import Settings
+from beats_trainer.table.rows import Row
+from beats_trainer.table.settings import Settings
 
 if TYPE_CHECKING:
     from beats_trainer.encoder.model import BEATs

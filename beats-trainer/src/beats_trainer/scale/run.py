@@ -14,20 +14,20 @@ from beats_trainer.recordings.reading import Clip, Ended, read_source
 from beats_trainer.recordings.remote import RemoteCache
 from beats_trainer.recordings.sources import Shard, Source
 from beats_trainer.scale.ahead import Ahead, Item
-from beats_trainer.scale.journal import Journal
-from beats_trainer.scale.lock import locked
-from beats_trainer.scale.output import Output
-from beats_trainer.scale.parts import (
+from beats_trainer.scale.progress import Callback, Progress
+from beats_trainer.table.files import Output
+from beats_trainer.table.journal import Journal
+from beats_trainer.table.lock import locked
+from beats_trainer.table.report_csv import Line, lines_of, write_report
+from beats_trainer.table.rows import Row, schema_of, without_sound
+from beats_trainer.table.settings import Settings
+from beats_trainer.table.writer import (
     ROWS_PER_PART,
     SECONDS_PER_PART,
     Parts,
     read_journal,
     refuse_other_settings,
 )
-from beats_trainer.scale.progress import Callback, Progress
-from beats_trainer.scale.report import Line, lines_of, write_report
-from beats_trainer.scale.rows import Row, schema_of, without_sound
-from beats_trainer.scale.settings import Settings
 
 if TYPE_CHECKING:
     from beats_trainer.scale.encoding import Encoding

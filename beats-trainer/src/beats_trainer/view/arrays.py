@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from beats_trainer.table import read, table_files
-from beats_trainer.view.parts import as_vectors, groups_of, present, stream
+from beats_trainer.table.scan import as_vectors, groups_of, present, stream
+from beats_trainer.table.table import read, table_files
 
 FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "utc_offset_min", "device", "latitude",
          "longitude")  # fmt: skip

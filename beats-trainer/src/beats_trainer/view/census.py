@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beats_trainer.view.parts import groups_of, present, stream
+from beats_trainer.table.scan import groups_of, present, stream
 
 HOURS = range(24)
 COLUMNS = ("recording", "start_s", "end_s", "datetime", "device")

@@ -53,7 +53,7 @@ def search(
 
 def _announce(table: Path, method: Method, column: str, index: Path | None) -> None:
     """An index may take long to build, and its answer is not quite the exact one: both are said."""
-    from beats_trainer.view.parts import count_rows, groups_of
+    from beats_trainer.table.scan import count_rows, groups_of
     from beats_trainer.view.search import index_folder, uses_index
 
     rows = count_rows(groups_of(table))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.view.parts import Group, Positions, Vectors, stream_vectors
+from beats_trainer.table.scan import Group, Positions, Vectors, stream_vectors
 
 SHORTEST = np.float32(1e-12)  # a vector without length is like nothing
 

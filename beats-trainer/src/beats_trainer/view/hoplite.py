@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from beats_trainer.errors import MissingExtraError
-from beats_trainer.table import read_metadata, table_files
-from beats_trainer.view.parts import as_vectors, groups_of, present, stream
+from beats_trainer.table.scan import as_vectors, groups_of, present, stream
+from beats_trainer.table.table import read_metadata, table_files
 
 PROJECT = "beats"
 COLUMNS = ("recording", "start_s", "end_s", "channel", "datetime", "device", "latitude", "longitude")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from beats_trainer.view.parts import groups_of, present, stream
+from beats_trainer.table.scan import groups_of, present, stream
 
 RAVEN = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)",
          "Begin Path", "Begin File", "File Offset (s)", "Annotation")  # fmt: skip

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from beats_trainer.errors import RecordingError
-from beats_trainer.scale.settings import Settings, read_settings
-from beats_trainer.table import read_metadata, table_files
-from beats_trainer.view.parts import Vectors
+from beats_trainer.table.scan import Vectors
+from beats_trainer.table.settings import Settings, read_settings
+from beats_trainer.table.table import read_metadata, table_files
 
 
 def settings_of(table: str | Path) -> Settings:

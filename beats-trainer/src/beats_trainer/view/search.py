@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from beats_trainer.table import table_files
+from beats_trainer.table.scan import Group, Vectors, count_rows, groups_of, take_rows
+from beats_trainer.table.table import table_files
 from beats_trainer.view.exact import Hits, nearest_exactly, unit
-from beats_trainer.view.parts import Group, Vectors, count_rows, groups_of, take_rows
 
 EXACT_ROWS = 1_000_000  # up to here every row is compared
 Method = Literal["auto", "exact", "index"]

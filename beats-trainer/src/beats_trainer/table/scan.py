@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beats_trainer.table import table_files
+from beats_trainer.table.table import table_files
 
 ROWS_AT_ONCE = 2_048  # 6 MB of 768 float32
 Vectors = npt.NDArray[np.float32]

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beats_trainer.recordings.sources import Shard
-from beats_trainer.scale.journal import KEY
-from beats_trainer.scale.part import Part
-from beats_trainer.scale.parts import find_parts, read_journal
+from beats_trainer.table.journal import KEY
+from beats_trainer.table.writer import Part, find_parts, read_journal
 
 MERGED = b"beats.merged"  # the names of the parts that a file was put together from
 

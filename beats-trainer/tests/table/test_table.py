@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from beats_trainer.extractor import BEATsFeatureExtractor
-from beats_trainer.scale.columns import numbers, texts
 from beats_trainer.table import read
+from beats_trainer.table.rows import numbers, texts
 from sounds import TINY
 
 
@@ -92,7 +92,7 @@ def test_texts_are_what_arrow_itself_would_make():
 
 
 def test_a_part_of_several_row_groups_is_read_without_a_copy(record, run, tmp_path, monkeypatch):
-    monkeypatch.setattr("beats_trainer.scale.parts.ROWS_PER_GROUP", 2)
+    monkeypatch.setattr("beats_trainer.table.writer.ROWS_PER_GROUP", 2)
     run(tmp_path / "t", record("a.wav", 5))
     (part,) = (tmp_path / "t").glob("shard=*/*.parquet")
     assert pq.ParquetFile(part).num_row_groups == 3
