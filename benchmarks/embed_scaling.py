@@ -100,7 +100,7 @@ def _clips(path: Path) -> list[Any]:
 
 def _writing(root: Path, clip: Any, rows: int = 4096) -> tuple[float, float]:
     """Seconds a row: to write it, and to take it from another process."""
-    from beats_trainer.scale.cluster import packed, unpacked
+    from beats_trainer.embed.ray_engine import packed, unpacked
     from beats_trainer.table.rows import Row, without_sound
     from beats_trainer.table.settings import Settings
     from beats_trainer.table.writer import Parts

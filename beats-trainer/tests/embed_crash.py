@@ -24,11 +24,10 @@ Key = tuple[str, float]
 
 
 def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
+    from beats_trainer.embed.encode import Encoding, Gathering
+    from beats_trainer.embed.run import embed_recordings
     from beats_trainer.load import load_model
     from beats_trainer.recordings.sources import find_sources
-    from beats_trainer.scale.encoding import Encoding
-    from beats_trainer.scale.gathering import Gathering
-    from beats_trainer.scale.run import embed_recordings
     from beats_trainer.table.settings import Settings
 
     model = load_model(checkpoint, device="cpu")

@@ -28,7 +28,7 @@ def model():
 @pytest.fixture
 def encoding(model):
     """The tiny encoder with the settings given."""
-    from beats_trainer.scale.encoding import Encoding
+    from beats_trainer.embed.encode import Encoding
     from beats_trainer.table.settings import Settings
 
     def make(**settings):
@@ -46,8 +46,8 @@ def encoding(model):
 @pytest.fixture
 def run(encoding):
     """Embeds places into a table."""
+    from beats_trainer.embed.run import embed_recordings
     from beats_trainer.recordings.sources import find_sources
-    from beats_trainer.scale.run import embed_recordings
 
     def go(out, *places, shard=None, settings=None, **options):
         sources = find_sources(places, shard=shard)

@@ -24,9 +24,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory, model):
+    from beats_trainer.embed.encode import Encoding
+    from beats_trainer.embed.run import embed_recordings
     from beats_trainer.recordings.sources import find_sources
-    from beats_trainer.scale.encoding import Encoding
-    from beats_trainer.scale.run import embed_recordings
     from beats_trainer.table.settings import Settings
 
     settings = Settings("tiny", "0" * 64, layers=(0,), dim=model.config.encoder_embed_dim)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from beats_trainer.commands.output import plainly, say
-from beats_trainer.scale.command import conclude, load_encoding, run
+from beats_trainer.scale.command import conclude, encoding_of, run
 
 OPTIONS: dict[str, Any] = {
     "device": "cpu", "clip_s": 10.0, "hop_s": None, "last": "full", "layers": (), "pooling": "mean",
@@ -33,7 +33,7 @@ def demo(paths: tuple[str, ...], output: Path) -> None:
         sources = find_sources(paths or [_synthesized(Path(folder))])
         say("Writing a checkpoint of the true size, UNTRAINED: its random weights know nothing of sound.")
         checkpoint = write_untrained(Path(folder) / "untrained.pt", 2026)
-        encoding = load_encoding(str(checkpoint), OPTIONS, checkpoint="UNTRAINED (random weights)")
+        encoding = encoding_of(str(checkpoint), OPTIONS, checkpoint="UNTRAINED (random weights)")
         conclude(run(sources, encoding, output, OPTIONS), OPTIONS)
 
 

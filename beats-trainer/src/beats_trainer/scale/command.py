@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from beats_trainer.commands.output import Bar, plainly, put, say
-from beats_trainer.pins.digest import file_digest
 
 if TYPE_CHECKING:
-    from beats_trainer.encoder.model import BEATs
+    from beats_trainer.embed.encode import Encoding
+    from beats_trainer.embed.progress import Progress
+    from beats_trainer.embed.ray_engine import Cluster
+    from beats_trainer.embed.run import Outcome
     from beats_trainer.load import Found
-    from beats_trainer.scale.cluster import Cluster
-    from beats_trainer.scale.encoding import Encoding
-    from beats_trainer.scale.progress import Progress
-    from beats_trainer.scale.run import Outcome
-    from beats_trainer.table.settings import Settings
 
 DEFAULT_MODEL = "BEATs_iter3_plus_AS2M"
 NAMED_FAILURES = 20  # on stderr; all of them are in the report
@@ -89,14 +86,14 @@ def embed(paths: tuple[str, ...], output: Path, **options: Any) -> None:
 
     shard = parse_shard(options["shard"])
     sources = find_sources(paths, relative_to=options["relative_to"], shard=shard)
-    encoding = load_encoding(options["model"], options)
+    encoding = encoding_of(options["model"], options)
     conclude(run(sources, encoding, output, options), options)
 
 
 def run(sources: Any, encoding: Encoding, output: Path, options: dict[str, Any]) -> Outcome:
     """Embed on this machine, with the progress on stderr."""
+    from beats_trainer.embed.run import embed_recordings
     from beats_trainer.recordings.sources import parse_shard
-    from beats_trainer.scale.run import embed_recordings
 
     show = Display()
     try:
@@ -119,70 +116,36 @@ def run(sources: Any, encoding: Encoding, output: Path, options: dict[str, Any])
 
 def _cluster(encoding: Encoding, options: dict[str, Any]) -> Cluster:
     """The engine `ray`: the model of this process gave the settings, and the actors load their own."""
+    from beats_trainer.embed.ray_engine import Cluster, start_ray
     from beats_trainer.load import find_checkpoint
-    from beats_trainer.scale.cluster import Cluster, start_ray
 
     cpus, gpu = start_ray(), encoding.model.device.type == "cuda"
     workers = options.get("workers") or 1
-    size = options["batch_size"]
     return Cluster(
         find_checkpoint(options["model"]).absolute(),
         encoding.settings,
         workers=workers,
         threads=1 if gpu else max(1, cpus // workers),
         gpu=gpu,
-        batch_size=None if size == "auto" else _positive(size),
+        batch_size=_batch_size(options["batch_size"]),
         cache_dir=options.get("cache_dir"),
         cache_bytes=int(options.get("cache_gb", 10.0) * 1e9),
     )
 
 
-def load_encoding(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
+def encoding_of(name: str, options: dict[str, Any], checkpoint: str | None = None) -> Encoding:
     """The model and the settings that are asked for; `checkpoint` is its name in the table, if not `name`."""
+    from beats_trainer.embed.encode import load_encoding
     from beats_trainer.load import is_path
-    from beats_trainer.scale.encoding import Encoding
 
-    found = _located(name)
-    model = _loaded(found, options)
     known = checkpoint or (Path(name).name if is_path(name) else name)
-    settings = _settings(known, found, model, options)
-    size = options["batch_size"]
-    return Encoding(model, settings, None if size == "auto" else _positive(size))
+    return load_encoding(_located(name), known, options, _batch_size(options["batch_size"]))
 
 
-def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
-    """The model, and what loading it took given back to the system."""
-    from beats_trainer.encoder.fast.seal import quietly
-    from beats_trainer.load import load_found
-    from beats_trainer.memory import keep_heap_small, release_code, release_weights, trim, use_heap_again
-
-    device = None if options["device"] == "auto" else options["device"]
-    keep_heap_small()
-    release_code()
-    model = load_found(found, device=device, precision=options["precision"])
-    with quietly():
-        release_weights(model.parameters())
-    release_code()
-    trim()
-    use_heap_again()
-    return model
-
-
-def _settings(checkpoint: str, found: Found, model: BEATs, options: dict[str, Any]) -> Settings:
-    from beats_trainer.table.settings import Settings
-
-    said = ("clip_s", "last", "pooling", "normalize", "channels", "dtype", "precision")
-    return Settings(
-        checkpoint=checkpoint,
-        sha256=found.sha256 or file_digest(found.path, "sha256"),
-        dim=model.config.encoder_embed_dim,
-        hop_s=options["clip_s"] if options["hop_s"] is None else options["hop_s"],
-        layers=tuple(model.layer_index(n) for n in options["layers"] or [-1]),
-        **{name: options[name] for name in said},
-    )
-
-
-def _positive(text: str) -> int:
+def _batch_size(text: str) -> int | None:
+    """Clips that go through the model at once; of `auto`, what runs fastest."""
+    if text == "auto":
+        return None
     if not text.isdecimal() or int(text) < 1:
         message = f"--batch-size {text}: expected auto, or a number from 1."
         raise ValueError(message)

@@ -54,11 +54,11 @@ def embed_query(query: str | Path, settings: Settings, column: str, model: str |
         ValueError: The checkpoint is not the one that made the table.
         RecordingError: The recording cannot be read, or is too short.
     """
+    from beats_trainer.embed.encode import Encoding
     from beats_trainer.load import load_model
     from beats_trainer.recordings.reading import Clip, read_source
     from beats_trainer.recordings.remote import RemoteCache
     from beats_trainer.recordings.sources import Source
-    from beats_trainer.scale.encoding import Encoding
 
     name = model or settings.checkpoint
     _refuse_other(name, settings)

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from beats_trainer.embed.run import embed_recordings
 from beats_trainer.recordings.sources import Shard, find_sources, parse_shard
-from beats_trainer.scale.run import embed_recordings
 from beats_trainer.table.files import Output
 from beats_trainer.table.lock import locked
 from embed_crash import crash
@@ -20,9 +20,9 @@ from sounds import TINY
 SCRIPT = """
 import sys
 from beats_trainer.load import load_model
-from beats_trainer.scale.encoding import Encoding
-from beats_trainer.scale.gathering import Gathering
-from beats_trainer.scale.run import embed_recordings
+from beats_trainer.embed.encode import Encoding
+from beats_trainer.embed.encode import Gathering
+from beats_trainer.embed.run import embed_recordings
 from beats_trainer.table.settings import Settings
 from beats_trainer.recordings.sources import find_sources
 checkpoint, out, *places = sys.argv[1:]

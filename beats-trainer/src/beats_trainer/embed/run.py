@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from beats_trainer.audio.clips import Spans
 from beats_trainer.audio.findings import LOSSES, Finding
+from beats_trainer.embed.progress import Callback, Progress
+from beats_trainer.embed.read_ahead import Ahead, Item
 from beats_trainer.recordings.facts import Facts
 from beats_trainer.recordings.reading import Clip, Ended, read_source
 from beats_trainer.recordings.remote import RemoteCache
 from beats_trainer.recordings.sources import Shard, Source
-from beats_trainer.scale.ahead import Ahead, Item
-from beats_trainer.scale.progress import Callback, Progress
 from beats_trainer.table.files import Output
 from beats_trainer.table.journal import Journal
 from beats_trainer.table.lock import locked
@@ -30,7 +30,7 @@ from beats_trainer.table.writer import (
 )
 
 if TYPE_CHECKING:
-    from beats_trainer.scale.encoding import Encoding
+    from beats_trainer.embed.encode import Encoding
 
 CACHE_BYTES = 10_000_000_000
 ITEMS_AT_ONCE = 1024

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from beats_trainer.scale.cluster import packed, unpacked
+from beats_trainer.embed.ray_engine import packed, unpacked
 from beats_trainer.table import read
 from sounds import TINY
 
@@ -69,8 +69,8 @@ def test_items_come_out_of_a_table_as_they_went_in():
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_without_ray_the_error_says_what_to_install():
+    from beats_trainer.embed.ray_engine import start_ray
     from beats_trainer.errors import MissingExtraError
-    from beats_trainer.scale.cluster import start_ray
 
     with pytest.raises(MissingExtraError, match=r"beats-trainer\[ray\]"):
         start_ray()

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from beats_trainer.encoder.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, embed
-from beats_trainer.memory import Trimming, trim
-from beats_trainer.recordings.reading import Clip
-from beats_trainer.scale.gathering import Gathering
+from beats_trainer.encoder.fast.seal import quietly
+from beats_trainer.encoder.model import BEATs
+from beats_trainer.load import Found, load_found
+from beats_trainer.memory import (
+    Trimming,
+    keep_heap_small,
+    release_code,
+    release_weights,
+    trim,
+    use_heap_again,
+)
+from beats_trainer.pins.digest import file_digest
+from beats_trainer.recordings.reading import Clip, Ended
+from beats_trainer.sampling import SAMPLE_RATE
 from beats_trainer.table.rows import Row
 from beats_trainer.table.settings import Settings
-
-if TYPE_CHECKING:
-    from beats_trainer.encoder.model import BEATs
 
 PATCHES_PER_SECOND = 49.6
 HEAP_GROWTH = 48 << 20  # bytes; a clip of 10 s takes 34 MB on its way through the base model
@@ -72,3 +81,63 @@ class Encoding:
 
 def _tracks(clip: Clip) -> list[np.ndarray]:
     return [] if clip.waveform is None else [np.ascontiguousarray(track) for track in clip.waveform.T]
+
+
+def load_encoding(
+    found: Found, checkpoint: str, options: dict[str, Any], batch_size: int | None = None
+) -> Encoding:
+    """A model that is here, with the settings that are asked for; `checkpoint` is its name in the table."""
+    model = _loaded(found, options)
+    return Encoding(model, _settings(checkpoint, found, model, options), batch_size)
+
+
+def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
+    """The model, and what loading it took given back to the system."""
+    device = None if options["device"] == "auto" else options["device"]
+    keep_heap_small()
+    release_code()
+    model = load_found(found, device=device, precision=options["precision"])
+    with quietly():
+        release_weights(model.parameters())
+    release_code()
+    trim()
+    use_heap_again()
+    return model
+
+
+def _settings(checkpoint: str, found: Found, model: BEATs, options: dict[str, Any]) -> Settings:
+    said = ("clip_s", "last", "pooling", "normalize", "channels", "dtype", "precision")
+    return Settings(
+        checkpoint=checkpoint,
+        sha256=found.sha256 or file_digest(found.path, "sha256"),
+        dim=model.config.encoder_embed_dim,
+        hop_s=options["clip_s"] if options["hop_s"] is None else options["hop_s"],
+        layers=tuple(model.layer_index(n) for n in options["layers"] or [-1]),
+        **{name: options[name] for name in said},
+    )
+
+
+# How much sound comes together before the model is called: enough to be fast, no more than that takes.
+@dataclass(frozen=True)
+class Gathering:
+    """What makes a call of the model.
+
+    Clips of full length fill its forward passes as they come. Of shorter ones, which have any length, many
+    must be at hand before enough are alike to go together.
+
+    Args:
+        clip: Samples of a full clip.
+        full_s: Seconds of full clips that make a call.
+        mixed_s: Seconds of shorter ones.
+    """
+
+    clip: int
+    full_s: float = 80.0
+    mixed_s: float = 320.0
+
+    def share(self, item: Clip | Ended) -> float:
+        """How much of a call it makes: 1 is all of it."""
+        if not isinstance(item, Clip) or item.waveform is None:
+            return 0.0
+        whole = self.full_s if len(item.waveform) >= self.clip else self.mixed_s
+        return item.waveform.size / SAMPLE_RATE / whole

@@ -83,9 +83,9 @@ def test_health_names_clipping_silence_and_what_is_no_number():
 MEMORY = """
 import sys
 import numpy as np
-from beats_trainer.scale.gathering import Gathering
+from beats_trainer.embed.encode import Gathering
 from beats_trainer.table.rows import Row
-from beats_trainer.scale.run import embed_recordings
+from beats_trainer.embed.run import embed_recordings
 from beats_trainer.table.settings import Settings
 from beats_trainer.recordings.sources import find_sources
 

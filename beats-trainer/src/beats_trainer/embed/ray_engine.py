@@ -106,10 +106,10 @@ class Actor:
     def __init__(self, cluster: Cluster) -> None:
         import torch
 
+        from beats_trainer.embed.encode import Encoding
         from beats_trainer.load import load_model
         from beats_trainer.memory import keep_heap_small, use_heap_again
         from beats_trainer.pins.digest import file_digest
-        from beats_trainer.scale.encoding import Encoding
 
         keep_heap_small()
         torch.set_num_threads(cluster.threads)

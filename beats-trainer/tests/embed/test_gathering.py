@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from beats_trainer.embed.encode import Gathering
 from beats_trainer.recordings.facts import Facts
 from beats_trainer.recordings.metadata import Deployment
 from beats_trainer.recordings.reading import Clip, Ended
-from beats_trainer.scale.gathering import Gathering
 
 GATHERING = Gathering(clip=160_000, full_s=80.0, mixed_s=320.0)
 
