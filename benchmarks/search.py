@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from beats_trainer.search.index import open_index
+from beats_trainer.search.nearest import search
 from beats_trainer.table import table_files
 from beats_trainer.table.scan import as_vectors, count_rows, groups_of, take_rows
-from beats_trainer.view.index import open_index
-from beats_trainer.view.search import search
 
 DIM, LATENT, CLUSTERS, ROWS_PER_PART, TOP = 768, 48, 2_000, 16_384, 10
 

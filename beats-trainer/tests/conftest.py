@@ -31,5 +31,18 @@ for variable in (
 # What the tests of several rooms share.
 from embed_fixtures import encoding, model, record, run  # noqa: E402
 from hub_fixtures import impatient, mine, published  # noqa: E402
+from table_fixtures import beats, embedded, table, write_table  # noqa: E402
 
-__all__ = ["encoding", "impatient", "mine", "model", "published", "record", "run"]
+__all__ = [
+    "beats",
+    "embedded",
+    "encoding",
+    "impatient",
+    "mine",
+    "model",
+    "published",
+    "record",
+    "run",
+    "table",
+    "write_table",
+]

@@ -10,7 +10,7 @@ import click
 from beats_trainer.commands.output import plainly, put, put_table, say, size_of
 
 if TYPE_CHECKING:
-    from beats_trainer.view.search import Method
+    from beats_trainer.search.nearest import Method
 
 PATH = click.Path(path_type=Path)
 
@@ -36,8 +36,8 @@ def search(
 
     A QUERY that is longer than a clip is cut as the table was; the clip of it that is nearest counts.
     """
-    from beats_trainer.view.query import column_of, embed_query, settings_of
-    from beats_trainer.view.search import search as nearest
+    from beats_trainer.search.nearest import search as nearest
+    from beats_trainer.search.query import column_of, embed_query, settings_of
 
     settings = settings_of(table)
     column = column_of(settings, layer)
@@ -53,8 +53,8 @@ def search(
 
 def _announce(table: Path, method: Method, column: str, index: Path | None) -> None:
     """An index may take long to build, and its answer is not quite the exact one: both are said."""
+    from beats_trainer.search.nearest import index_folder, uses_index
     from beats_trainer.table.scan import count_rows, groups_of
-    from beats_trainer.view.search import index_folder, uses_index
 
     rows = count_rows(groups_of(table))
     if uses_index(method, rows):

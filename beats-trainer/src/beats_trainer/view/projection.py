@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from beats_trainer.errors import MissingExtraError
+from beats_trainer.search.exact import unit
 from beats_trainer.table.scan import Group, Positions, Vectors, count_rows
-from beats_trainer.view.exact import unit
 
 Method = Literal["auto", "umap", "pca"]
 NEIGHBOURS = 15  # UMAP's own default

@@ -8,13 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from beats_trainer.search.query import column_of, settings_of
 from beats_trainer.table.report_csv import read_damage
 from beats_trainer.table.table import read_metadata, table_files
 from beats_trainer.view.census import Census, Site, count
 from beats_trainer.view.listening import COLUMNS, LONGEST_S, MELS
 from beats_trainer.view.page import columns, render
 from beats_trainer.view.projection import Method
-from beats_trainer.view.query import column_of, settings_of
 from beats_trainer.view.recordings import recordings
 from beats_trainer.view.scatter import Scatter, scatter
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from beats_trainer.search.exact import Hits, nearest_exactly, unit
 from beats_trainer.table.scan import Group, Vectors, count_rows, groups_of, take_rows
 from beats_trainer.table.table import table_files
-from beats_trainer.view.exact import Hits, nearest_exactly, unit
 
 EXACT_ROWS = 1_000_000  # up to here every row is compared
 Method = Literal["auto", "exact", "index"]
@@ -74,7 +74,7 @@ def index_folder(table: Path) -> Path:
 
 
 def _by_index(table: Path, queries: Vectors, top: int, column: str, folder: Path | None) -> list[Match]:
-    from beats_trainer.view.index import open_index
+    from beats_trainer.search.index import open_index
 
     index = open_index(folder or index_folder(table), table_files(table), column)
     return _matches(index.groups, index.nearest(queries, top))

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from beats_trainer.errors import MissingExtraError
+from beats_trainer.search.exact import NOTHING, Hits, better, cosines
 from beats_trainer.table.scan import Group, Vectors, stream_vectors
-from beats_trainer.view.exact import NOTHING, Hits, better, cosines
 
 ROWS_PER_VOLUME = 500_000  # 0.9 GB in memory while it is built, with 768 numbers a row
 # usearch's own defaults for the graph; a search looks further than its 64, for recall: benchmarks/search.py.

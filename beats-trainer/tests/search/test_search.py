@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from beats_trainer.view import search as searching
-from beats_trainer.view.index import open_index
-from beats_trainer.view.search import search
+from beats_trainer.search import nearest as searching
+from beats_trainer.search.index import open_index
+from beats_trainer.search.nearest import search
 from sounds import TINY
 
 
@@ -138,7 +138,7 @@ PEAK = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from beats_trainer.view.search import search
+from beats_trainer.search.nearest import search
 search(sys.argv[1], np.ones(768, np.float32), method="exact")
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """

@@ -1,0 +1,1 @@
+"""The clips of a table that are most like a recording."""
