@@ -65,7 +65,7 @@ def test_the_wheel_carries_the_pins_of_weights_that_others_host_and_the_page(tre
     held = set(names(wheel))
     assert "beats_trainer/pins/known/BEATs_iter3_plus_AS2M.dvc" in held
     page = ("report.html", "report.css", "map.js", "player.js", "main.js")
-    assert held.issuperset(f"beats_trainer/view/page/{name}" for name in page)
+    assert held.issuperset(f"beats_trainer/report/assets/{name}" for name in page)
 
 
 @pytest.mark.parametrize("kinds", [("--wheel",), ()], ids=["from the tree", "through an sdist"])

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from beats_trainer.report.projection import fit, sample
 from beats_trainer.table.scan import as_vectors, groups_of, present, stream, take_rows
 from beats_trainer.table.table import METADATA_KEY
 from beats_trainer.view.arrays import FACTS
-from beats_trainer.view.projection import fit, sample
 
 FITTED_ROWS = 20_000  # the map is fitted to so many rows by chance; the others are put into it
 

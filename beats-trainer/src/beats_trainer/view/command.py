@@ -86,7 +86,7 @@ def report(table: Path, output: Path, **options: Any) -> None:
 
     The page is a single file that needs no server and requests nothing.
     """
-    from beats_trainer.view.report import write_page
+    from beats_trainer.report.build import write_page
 
     try:
         shown = write_page(table, output, **options)

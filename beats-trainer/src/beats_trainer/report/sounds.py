@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +19,15 @@ from torch.nn import functional
 from beats_trainer.audio.read import Channels, read_waveform
 from beats_trainer.encoder.fbank import log_mel
 from beats_trainer.errors import MissingExtraError, RecordingError
+from beats_trainer.recordings.remote import RemoteCache, is_url, unspoken
 from beats_trainer.sampling import SAMPLE_RATE, SHORTEST
-from beats_trainer.view.recordings import Recordings
 
 LONGEST_S = 15.0  # of a clip, from its start
 COLUMNS, MELS = 160, 64  # of the picture
 PEAK = 0.9  # of full scale: recordings of the field are quiet, and pages have no volume knob
 Waveform = npt.NDArray[np.float32]
+
+CACHE_BYTES = 10_000_000_000  # as `beats embed` takes
 
 
 @dataclass(frozen=True)
@@ -97,3 +102,43 @@ def _picture(waveform: Waveform) -> str:
     low, high = np.percentile(small, (5, 99.5))
     levels = np.clip((small - low) / max(float(high - low), 1e-6), 0, 1)
     return base64.b64encode((levels * 255).astype(np.uint8).tobytes()).decode("ascii")
+
+
+# Where the recordings that a table names are found: in a folder, or fetched for as long as they are read.
+@dataclass(frozen=True)
+class Recordings:
+    """Those whose names are relative lie in `root`; those behind URLs need a `cache` to go through."""
+
+    root: Path = Path()
+    cache: RemoteCache | None = None
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """The recording as a local file, which stays at least until the block ends.
+
+        Raises:
+            RecordingError: It lies behind a URL, and nothing is to be fetched.
+            MissingExtraError: No package here can read such URLs.
+            OSError: It cannot be fetched.
+        """
+        with ExitStack() as stack:
+            yield self._fetched(name, stack) if is_url(name) else self.root / name
+
+    def _fetched(self, url: str, stack: ExitStack) -> Path:
+        if self.cache is None:
+            message = "it lies behind a URL, which is fetched for a page with --fetch alone"
+            raise RecordingError(message)
+        try:
+            return stack.enter_context(self.cache.local(url))
+        except (MissingExtraError, RecordingError):
+            raise
+        except Exception as error:  # each filesystem of fsspec has its own
+            message = f"it cannot be fetched: {unspoken(error, url)}"
+            raise OSError(message) from error
+
+
+@contextmanager
+def recordings(root: Path | None = None, *, fetch: bool = False) -> Iterator[Recordings]:
+    """Recordings to read from; what is fetched is gone when the block ends."""
+    with TemporaryDirectory(prefix="beats-") as folder:
+        yield Recordings(root or Path(), RemoteCache(Path(folder), CACHE_BYTES) if fetch else None)

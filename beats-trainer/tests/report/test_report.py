@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from beats_trainer.errors import MissingExtraError
+from beats_trainer.report.census import count
+from beats_trainer.report.projection import fit
+from beats_trainer.report.sounds import spread
 from beats_trainer.table import read
 from beats_trainer.table.report_csv import COLUMNS as REPORT
-from beats_trainer.view.census import count
-from beats_trainer.view.listening import spread
-from beats_trainer.view.projection import fit
 from browser import CHROMIUM, tab
 from sounds import TINY, noise
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from beats_trainer.report.census import site_of
+from beats_trainer.report.projection import Method, Points, fit, sample
+from beats_trainer.report.sounds import Place, Recordings, Silence, Sound, listen, spread
 from beats_trainer.table.scan import as_vectors, count_rows, groups_of, present, take_rows
-from beats_trainer.view.census import site_of
-from beats_trainer.view.listening import Place, Silence, Sound, listen, spread
-from beats_trainer.view.projection import Method, Points, fit, sample
-from beats_trainer.view.recordings import Recordings
 
 FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "device")
 

@@ -73,7 +73,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _part(name: str) -> str:
-    return (files("beats_trainer.view") / "page" / name).read_text(encoding="utf-8")
+    return (files("beats_trainer.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _policy(script: str, style: str) -> str:

@@ -8,15 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from beats_trainer.report.census import Census, Site, count
+from beats_trainer.report.projection import Method
+from beats_trainer.report.render import columns, render
+from beats_trainer.report.scatter import Scatter, scatter
+from beats_trainer.report.sounds import COLUMNS, LONGEST_S, MELS, recordings
 from beats_trainer.search.query import column_of, settings_of
 from beats_trainer.table.report_csv import read_damage
 from beats_trainer.table.table import read_metadata, table_files
-from beats_trainer.view.census import Census, Site, count
-from beats_trainer.view.listening import COLUMNS, LONGEST_S, MELS
-from beats_trainer.view.page import columns, render
-from beats_trainer.view.projection import Method
-from beats_trainer.view.recordings import recordings
-from beats_trainer.view.scatter import Scatter, scatter
 
 POINTS, CLIPS = 10_000, 100  # on the map; with sound: about 0.1 MB each
 SITES = 40  # with a line of their own
