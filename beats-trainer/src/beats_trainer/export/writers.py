@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from beats_trainer.view.arrays import to_csv, to_npz
-from beats_trainer.view.atlas import to_atlas
-from beats_trainer.view.hoplite import to_hoplite
-from beats_trainer.view.labels import to_audacity, to_raven
+from beats_trainer.export.arrays import to_atlas, to_csv, to_npz
+from beats_trainer.export.hoplite import to_hoplite
+from beats_trainer.export.selections import to_audacity, to_raven
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A table in the formats of other programs."""
