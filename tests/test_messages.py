@@ -29,16 +29,15 @@ MODULES = (
         "hub/signature",
     ),
     *(
-        "licences",
-        "load",
-        "publish",
-        "publication",
-        "card",
-        "bundle",
-        "archive",
-        "carried",
-        "settling",
+        "publish/package",
+        "publish/upload",
+        "publish/card",
+        "publish/bundle",
+        "publish/bundle_archive",
+        "publish/bundle_check",
+        "publish/bundle_install",
     ),
+    *("load",),
     *("encoder/heads",),
     *(
         "checkpoint/build",
@@ -76,7 +75,7 @@ ALSO_ON_THE_PAGE = (
     "doctor",
 )
 # Sentences that are no messages: of the card that is written, of the commit, of the command's help.
-NO_MESSAGES = {"_card", "_body", "card_text", "_identity"}
+NO_MESSAGES = {"model_card", "_body", "card_text", "_identity"}
 QUIET = {"info", "debug", "option", "say", "compile"}
 COMMIT_MESSAGE = "Publish … and its card"
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from beats_trainer import publication
 from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.errors import CheckpointError
-from beats_trainer.publication import Statement, write_publication
+from beats_trainer.publish import package
+from beats_trainer.publish.card import Statement
+from beats_trainer.publish.package import write_publication
 from golden_data import TINY
 
 FILES = ["BEATs_iter3_plus_AS2M.pt", "naturebeats.pt", "esp-aves2-sl-beats-all.safetensors"]
@@ -121,7 +122,7 @@ def test_a_checkpoint_is_published_into_its_own_folder(tmp_path):
 def test_a_publication_that_fails_leaves_the_file_that_was_there(tmp_path, monkeypatch):
     path = tmp_path / "model.safetensors"
     path.write_bytes((TINY / FILES[-1]).read_bytes())
-    monkeypatch.setattr(publication, "_tensors", lambda c: {n: torch.ones(1) for n in c.weights})
+    monkeypatch.setattr(package, "_tensors", lambda c: {n: torch.ones(1) for n in c.weights})
 
     with pytest.raises(CheckpointError):
         write_publication(path, tmp_path, Statement("mit"))

@@ -15,7 +15,8 @@ from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.encoder.description import DESCRIPTION, as_tensor, described
 from beats_trainer.encoder.model import BEATs
 from beats_trainer.errors import CheckpointError
-from beats_trainer.publication import Statement, write_publication
+from beats_trainer.publish.card import Statement
+from beats_trainer.publish.package import write_publication
 from golden_data import CLIPS, TINY
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file

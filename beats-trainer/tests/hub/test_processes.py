@@ -155,7 +155,7 @@ def test_the_bar_is_shown_at_a_terminal_and_hidden_where_hugging_faces_are(publi
 def test_nothing_here_needs_torch(published: Published):
     code = (
         "import sys, beats_trainer, beats_trainer.cli\n"
-        "import beats_trainer.pins.registry, beats_trainer.hub.fetch, beats_trainer.card\n"
+        "import beats_trainer.pins.registry, beats_trainer.hub.fetch, beats_trainer.publish.card\n"
         "import beats_trainer.audio.read, beats_trainer.audio.clips, beats_trainer.table.table\n"
         "beats_trainer.fetch_checkpoint('small')\n"
         "assert 'torch' not in sys.modules"

@@ -15,8 +15,9 @@ from beats_trainer.hub.lookup import resolve
 from beats_trainer.hub.signature import PublicKey, read_key, sign
 from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.pin import pin_document
-from beats_trainer.publication import Statement, write_publication
-from beats_trainer.publish import send
+from beats_trainer.publish.card import Statement
+from beats_trainer.publish.package import write_publication
+from beats_trainer.publish.upload import send
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from published import Published, beats, upload

@@ -16,7 +16,7 @@ from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.hub.credential import own_token, token_for
 from beats_trainer.hub.errors import translate
 from beats_trainer.pins.address import Place
-from beats_trainer.publish import send
+from beats_trainer.publish.upload import send
 from beats_trainer.redaction import conceal, veil_causes, veiled
 from huggingface_hub import HfApi, constants
 from published import Published, beats, dvc_folder

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from beats_trainer.card import write_card
 from beats_trainer.commands.output import plainly
 from beats_trainer.hub.fetch import known_checkpoints
+from beats_trainer.publish.card import write_card
 
 
 @click.command()

@@ -10,10 +10,10 @@ import click
 
 from beats_trainer.commands.output import plainly, put, say, size_of
 from beats_trainer.hub.fetch import find_checkpoint, known_checkpoints
-from beats_trainer.licences import check_licence
 from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.pin import Pin
+from beats_trainer.publish.package import check_licence
 
 KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -51,8 +51,9 @@ def publish(
     model.sig where it is signed (the password of the key is read from BEATS_SIGNING_PASSWORD).
     """
     from beats_trainer.hub.signature import sign
-    from beats_trainer.publication import Statement, write_publication
-    from beats_trainer.publish import send
+    from beats_trainer.publish.card import Statement
+    from beats_trainer.publish.package import write_publication
+    from beats_trainer.publish.upload import send
 
     place = parse_place(f"hf://{target}")
     known = _base(checkpoint, base)

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 import torch
-import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
 from beats_trainer.checkpoint.write import WEIGHTS_NAME, head_tensors, metadata_of, tensors_of
-from beats_trainer.errors import CheckpointError
-from beats_trainer.pins.digest import file_digest
+from beats_trainer.errors import BeatsError, CheckpointError
+from beats_trainer.publish.card import Statement, model_card
 
 CHECK_SAMPLES = 16_000
-TAGS = ("audio", "bioacoustics", "embeddings", "beats")
 
-
-@dataclass(frozen=True)
-class Statement:
-    """What its author says of a checkpoint."""
-
-    licence: str
-    base_model: str = ""
-    datasets: Sequence[str] = ()
-    repo_id: str = "OWNER/NAME"
+DEMANDS = {"by": "attribution", "nc": "no commercial use", "sa": "the same licence", "nd": "no changes"}
 
 
 def write_publication(source: Path, folder: Path, statement: Statement) -> list[Path]:
@@ -47,7 +36,7 @@ def write_publication(source: Path, folder: Path, statement: Statement) -> list[
     files = [weights, _write(folder / "config.json", _config(checkpoint, statement))]
     if labels := _label_map(checkpoint):
         files.append(_write(folder / "label_map.json", labels))
-    files.append(_write(folder / "README.md", _card(weights, checkpoint, statement)))
+    files.append(_write(folder / "README.md", model_card(weights, checkpoint, statement)))
     return files
 
 
@@ -106,36 +95,29 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
-def _card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> str:
-    front = {
-        "license": statement.licence.lower(),
-        **({"base_model": statement.base_model} if "/" in statement.base_model else {}),
-        **({"datasets": list(statement.datasets)} if statement.datasets else {}),
-        "library_name": "beats-trainer",
-        "pipeline_tag": "audio-classification" if checkpoint.heads else "feature-extraction",
-        "tags": list(TAGS),
-    }
-    digests = {name: file_digest(weights, name) for name in ("sha256", "md5")}
-    config = checkpoint.config
-    name = statement.repo_id.rpartition("/")[2]
-    lines = [
-        f"# {name}",
-        "",
-        f"A BEATs encoder: {config.encoder_layers} layers, {config.encoder_embed_dim} dimensions.",
-        *([f"Made from `{statement.base_model}`."] if statement.base_model else []),
-        "",
-        "| file | bytes | sha256 | md5 |",
-        "|---|--:|---|---|",
-        f"| `{WEIGHTS_NAME}` | {weights.stat().st_size:,} | `{digests['sha256']}` | `{digests['md5']}` |",
-        "",
-        "## How to use",
-        "",
-        "```python",
-        "from beats_trainer import BEATsFeatureExtractor",
-        "",
-        f'extractor = BEATsFeatureExtractor("{statement.repo_id}")',
-        f'embedding = extractor.extract_from_file("recording.wav")  # ({config.encoder_embed_dim},)',
-        "```",
-        "",
-    ]
-    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + "\n".join(lines)
+# What a licence demands, as far as its name says it: enough to see that one is not lowered.
+class LicenceError(BeatsError, ValueError):
+    """A licence that the base of a checkpoint does not allow."""
+
+
+def demands(licence: str) -> set[str]:
+    """The Creative Commons conditions in a licence's name."""
+    return set(licence.lower().replace("_", "-").split("-")) & DEMANDS.keys()
+
+
+def check_licence(licence: str, base: str, base_name: str) -> None:
+    """Refuses a licence that grants more than that of the base.
+
+    Raises:
+        LicenceError: With what the base demands.
+    """
+    wanted = demands(base)
+    missing = wanted - demands(licence)
+    same = "sa" in wanted and licence.lower() != base.lower()
+    if missing or same:
+        words = ", ".join(DEMANDS[name] for name in sorted(missing)) or DEMANDS["sa"]
+        message = (
+            f"{base_name} has the licence {base}, and {licence} would lower it: expected {words}. "
+            f"Publish under {base}."
+        )
+        raise LicenceError(message)

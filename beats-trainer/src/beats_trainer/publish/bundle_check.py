@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from beats_trainer.archive import Archive, Member
-from beats_trainer.card import NAME as CARD
 from beats_trainer.errors import BundleError
 from beats_trainer.foreign.texts import LARGEST_YAML, Text, parse_yaml
 from beats_trainer.pins.digest import new_hash
 from beats_trainer.pins.pin import Pin, parse_pin
+from beats_trainer.publish.bundle_archive import Archive, Member
+from beats_trainer.publish.card import NAME as CARD
 
 SUFFIX = ".dvc"
 ADVICE = "Nothing was installed: do not use this bundle."

@@ -14,11 +14,11 @@ import yaml
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
 from beats_trainer.errors import AccessError, CheckpointError, FetchError
-from beats_trainer.licences import LicenceError, check_licence
 from beats_trainer.load import load_model
 from beats_trainer.pins.address import Place
-from beats_trainer.publication import Statement, check_equal, write_publication
-from beats_trainer.publish import send
+from beats_trainer.publish.card import Statement
+from beats_trainer.publish.package import LicenceError, check_equal, check_licence, write_publication
+from beats_trainer.publish.upload import send
 from published import Published, beats, import_pin, upload
 
 TINY = Path(__file__).parents[1] / "golden" / "tiny"

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from beats_trainer.carried import SUFFIX, Carried
 from beats_trainer.errors import BundleError, PinError
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.pin import Pin, read_pin
+from beats_trainer.publish.bundle_check import SUFFIX, Carried
 
 ADVICE = "Nothing was installed. Remove the one on the shelf, or install into another folder with --to."
 

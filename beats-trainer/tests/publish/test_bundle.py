@@ -6,8 +6,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from beats_trainer import bundle
 from beats_trainer.errors import BeatsError, DigestMismatchError
+from beats_trainer.publish import bundle
 from published import Published, beats
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from beats_trainer.card import write_card
 from beats_trainer.pins.pin import Pin
+from beats_trainer.publish.card import write_card
 from published import Published, beats
 
 DATA = b"weights" * 1000

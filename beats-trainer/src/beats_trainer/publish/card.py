@@ -8,11 +8,14 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from beats_trainer.checkpoint.read import Checkpoint
+from beats_trainer.checkpoint.write import WEIGHTS_NAME
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.pin import WEIGHTS, Pin
 
 NAME = "README.md"
 TAGS = ("audio", "bioacoustics", "embeddings", "beats", "feature-extraction")
+MODEL_TAGS = ("audio", "bioacoustics", "embeddings", "beats")
 
 
 @dataclass(frozen=True)
@@ -124,3 +127,49 @@ def _identity(entry: Entry) -> str:
     if entry.pin is None:
         return "not in the registry"
     return entry.pin.description or entry.pin.name
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What its author says of a checkpoint."""
+
+    licence: str
+    base_model: str = ""
+    datasets: Sequence[str] = ()
+    repo_id: str = "OWNER/NAME"
+
+
+def model_card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> str:
+    """The README.md of a model's repository: what it is, and how to use it."""
+    front = {
+        "license": statement.licence.lower(),
+        **({"base_model": statement.base_model} if "/" in statement.base_model else {}),
+        **({"datasets": list(statement.datasets)} if statement.datasets else {}),
+        "library_name": "beats-trainer",
+        "pipeline_tag": "audio-classification" if checkpoint.heads else "feature-extraction",
+        "tags": list(MODEL_TAGS),
+    }
+    digests = {name: file_digest(weights, name) for name in ("sha256", "md5")}
+    config = checkpoint.config
+    name = statement.repo_id.rpartition("/")[2]
+    lines = [
+        f"# {name}",
+        "",
+        f"A BEATs encoder: {config.encoder_layers} layers, {config.encoder_embed_dim} dimensions.",
+        *([f"Made from `{statement.base_model}`."] if statement.base_model else []),
+        "",
+        "| file | bytes | sha256 | md5 |",
+        "|---|--:|---|---|",
+        f"| `{WEIGHTS_NAME}` | {weights.stat().st_size:,} | `{digests['sha256']}` | `{digests['md5']}` |",
+        "",
+        "## How to use",
+        "",
+        "```python",
+        "from beats_trainer import BEATsFeatureExtractor",
+        "",
+        f'extractor = BEATsFeatureExtractor("{statement.repo_id}")',
+        f'embedding = extractor.extract_from_file("recording.wav")  # ({config.encoder_embed_dim},)',
+        "```",
+        "",
+    ]
+    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + "\n".join(lines)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beats_trainer import bundle
 from beats_trainer.errors import BeatsError, BundleError
+from beats_trainer.publish import bundle
 from published import Published, beats, upload
 
 DATA = b"weights" * 100

@@ -14,10 +14,6 @@ from typing import Any
 
 import yaml
 
-from beats_trainer.archive import FORMAT, MANIFEST, Member, opened, refuse_twins
-from beats_trainer.card import NAME as CARD
-from beats_trainer.card import Entry, card_text
-from beats_trainer.carried import SUFFIX, check
 from beats_trainer.errors import BundleError
 from beats_trainer.foreign.names import is_plain
 from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint
@@ -26,7 +22,11 @@ from beats_trainer.pins.address import SCHEME, parse_place
 from beats_trainer.pins.digest import file_digest, new_hash
 from beats_trainer.pins.folders import default_shelf
 from beats_trainer.pins.pin import Pin
-from beats_trainer.settling import settle
+from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, opened, refuse_twins
+from beats_trainer.publish.bundle_check import SUFFIX, check
+from beats_trainer.publish.bundle_install import settle
+from beats_trainer.publish.card import NAME as CARD
+from beats_trainer.publish.card import Entry, card_text
 
 __all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create", "install", "verify"]
 
