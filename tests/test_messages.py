@@ -62,17 +62,16 @@ MODULES = (
         "foreign/measure",
     ),
     *(
-        "commands/publish",
-        "commands/pin",
-        "commands/registry",
-        "commands/bundle",
-        "commands/card",
+        "cli/publish",
+        "cli/pin",
+        "cli/checkpoints",
+        "cli/bundle",
     ),
 )
 ALSO_ON_THE_PAGE = (
     "encoder/model",
     "encoder/self_check",
-    "doctor",
+    "cli/doctor",
 )
 # Sentences that are no messages: of the card that is written, of the commit, of the command's help.
 NO_MESSAGES = {"model_card", "_body", "card_text", "_identity"}
@@ -145,7 +144,7 @@ def test_every_row_of_the_page_is_a_message():
 
 
 def test_every_remedy_of_the_doctor_is_on_the_page():
-    tree = ast.parse((SOURCE / "doctor.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCE / "cli/doctor.py").read_text(encoding="utf-8"))
     lines = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and is_line(call)]
     assigned = {
         node.targets[0].id: template(node.value)

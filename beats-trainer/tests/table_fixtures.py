@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from beats_trainer.cli import main
+from beats_trainer.cli.main import main
 from click.testing import CliRunner
 from sounds import TINY, noise
 

@@ -14,7 +14,7 @@ from sounds import TINY
 
 PEAK = """
 import sys
-from beats_trainer.cli import main
+from beats_trainer.cli.main import main
 try:
     main(sys.argv[1:])
 except SystemExit as end:

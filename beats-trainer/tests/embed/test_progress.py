@@ -9,8 +9,8 @@ import sys
 from copy import copy
 
 import pytest
+from beats_trainer.cli.output import Display
 from beats_trainer.embed.progress import Progress, clock
-from beats_trainer.scale.command import Display
 from sounds import TINY
 
 

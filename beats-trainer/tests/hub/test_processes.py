@@ -138,7 +138,7 @@ def test_a_private_file_needs_a_token_and_each_case_has_its_message(published: P
 
 BAR = """
 import sys
-from beats_trainer.commands.output import Bar
+from beats_trainer.cli.output import Bar
 sys.stderr.isatty = lambda: True
 bar = Bar("small.pt")
 bar(50, 100)
@@ -154,7 +154,7 @@ def test_the_bar_is_shown_at_a_terminal_and_hidden_where_hugging_faces_are(publi
 
 def test_nothing_here_needs_torch(published: Published):
     code = (
-        "import sys, beats_trainer, beats_trainer.cli\n"
+        "import sys, beats_trainer, beats_trainer.cli.main\n"
         "import beats_trainer.pins.registry, beats_trainer.hub.fetch, beats_trainer.publish.card\n"
         "import beats_trainer.audio.read, beats_trainer.audio.clips, beats_trainer.table.table\n"
         "beats_trainer.fetch_checkpoint('small')\n"

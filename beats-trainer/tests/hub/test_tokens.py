@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from beats_trainer import fetch_checkpoint
-from beats_trainer.cli import VeiledFormatter
+from beats_trainer.cli.main import VeiledFormatter
 from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.hub.credential import own_token, token_for
 from beats_trainer.hub.errors import translate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from beats_trainer.commands.output import plainly, say, size_of
+from beats_trainer.cli.output import plainly, say, size_of
 
 RUNTIMES = ("onnx", "openvino")
 PROGRAMS = ("hoplite", "raven", "audacity", "npz", "csv", "atlas")

@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import click
 from huggingface_hub import HfApi, constants
 
+from beats_trainer.cli.output import plainly, put
 from beats_trainer.errors import AccessError, BeatsError
 from beats_trainer.hub.credential import own_token
 from beats_trainer.hub.errors import HUB_ERRORS, status_of
@@ -159,3 +161,23 @@ def _gpu() -> Line:
     if not torch.cuda.is_available():
         return Line("gpu", True, "none; the CPU is used")
     return Line("gpu", True, torch.cuda.get_device_name(0))
+
+
+# `beats doctor`: is everything in order, and what to do where it is not.
+@click.command()
+@click.option("--offline", is_flag=True, help="Ask no Hub.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plainly
+def doctor(*, offline: bool, as_json: bool) -> None:
+    """Look at versions, cache, pins, network, token and GPU; each failed line has its remedy."""
+    lines = []
+    for line in examine(online=not offline):
+        lines.append(line)
+        if not as_json:
+            click.echo(f"{'ok  ' if line.ok else 'FAIL'}  {line.what}: {line.found}")
+            if not line.ok:
+                click.echo(f"      -> {line.remedy}")
+    if as_json:
+        put([asdict(line) for line in lines])
+    if not all(line.ok for line in lines):
+        raise SystemExit(1)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from beats_trainer.commands.output import plainly, put, say, size_of
+from beats_trainer.cli.output import plainly, put, say, size_of
 from beats_trainer.hub.fetch import find_checkpoint, known_checkpoints
 from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.pin import Pin
+from beats_trainer.publish.card import write_card
 from beats_trainer.publish.package import check_licence
 
 KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -99,3 +100,15 @@ def _licence(licence: str, base: Pin | None, checkpoint: Path) -> str:
     if base and base.licence:
         check_licence(stated, base.licence, base.name)
     return stated
+
+
+# `beats card`: the README of a folder of checkpoints.
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--licence", default="", help="Of the whole folder  [default: that of its files, if known]")
+@click.option("--repo", default="", help="Where it will be published, OWNER/NAME.")
+@plainly
+def card(folder: Path, licence: str, repo: str) -> None:
+    """Write FOLDER/README.md: licence, tags, size and digests of each file, how to use them."""
+    pins = known_checkpoints(local_files_only=True)
+    click.echo(write_card(folder, pins, licence=licence, repo_id=repo))

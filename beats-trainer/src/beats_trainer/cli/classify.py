@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from beats_trainer.commands.output import plainly, put, put_table, say
+from beats_trainer.cli.output import plainly, put, put_table, say
 from beats_trainer.encoder.audioset import display_names
 from beats_trainer.errors import BeatsError
 

@@ -9,10 +9,20 @@ from types import TracebackType
 
 import click
 
-from beats_trainer.commands import bundle, card, classify, demo, doctor, export, pin, publish, registry
+from beats_trainer.cli import (
+    bundle,
+    checkpoints,
+    classify,
+    demo,
+    doctor,
+    embed,
+    export,
+    pin,
+    publish,
+    report,
+    search,
+)
 from beats_trainer.redaction import veiled
-from beats_trainer.scale import command as scale
-from beats_trainer.view import command as view
 
 
 class VeiledFormatter(logging.Formatter):
@@ -42,15 +52,15 @@ def main(*, verbose: bool) -> None:
 
 
 for command in (
-    registry.list_,
-    registry.info,
-    registry.fetch,
-    registry.verify,
-    scale.embed,
-    view.search,
-    view.report,
+    checkpoints.list_,
+    checkpoints.info,
+    checkpoints.fetch,
+    checkpoints.verify,
+    embed.embed,
+    search.search,
+    report.report,
     demo.demo,
-    card.card,
+    publish.card,
     pin.pin,
     bundle.bundle,
     publish.publish,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from beats_trainer.commands.output import Bar, plainly, put, say
+from beats_trainer.cli.output import Bar, Display, plainly, put, say
 
 if TYPE_CHECKING:
     from beats_trainer.embed.encode import Encoding
-    from beats_trainer.embed.progress import Progress
     from beats_trainer.embed.ray_engine import Cluster
     from beats_trainer.embed.run import Outcome
     from beats_trainer.load import Found
@@ -160,32 +157,6 @@ def _located(name: str) -> Found:
         return locate(name, progress=bar)
     finally:
         bar.close()
-
-
-class Display:
-    """The progress, on stderr: a line that changes on a terminal, a line every half minute elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._pause_s = 0.5 if self._terminal else 30.0
-        self._last = time.monotonic()
-        self._width = 0
-
-    def __call__(self, progress: Progress) -> None:
-        """Show it, unless it has just been shown."""
-        if time.monotonic() - self._last < self._pause_s:
-            return
-        self._last = time.monotonic()
-        text = str(progress)
-        click.echo(
-            f"\r{text.ljust(self._width)}" if self._terminal else text, err=True, nl=not self._terminal
-        )
-        self._width = len(text)
-
-    def close(self) -> None:
-        """End the line."""
-        if self._width and self._terminal:
-            click.echo(err=True)
 
 
 def conclude(outcome: Outcome, options: dict[str, Any]) -> None:

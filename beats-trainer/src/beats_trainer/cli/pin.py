@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from beats_trainer.commands.output import plainly
+from beats_trainer.cli.output import plainly
 from beats_trainer.hub.fetch import fetch_checkpoint
 from beats_trainer.hub.lookup import resolve
 from beats_trainer.hub.signature import read_key

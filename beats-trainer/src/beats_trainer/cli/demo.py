@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from beats_trainer.commands.output import plainly, say
-from beats_trainer.scale.command import conclude, encoding_of, run
+from beats_trainer.cli.embed import conclude, encoding_of, run
+from beats_trainer.cli.output import plainly, say
 
 OPTIONS: dict[str, Any] = {
     "device": "cpu", "clip_s": 10.0, "hop_s": None, "last": "full", "layers": (), "pooling": "mean",

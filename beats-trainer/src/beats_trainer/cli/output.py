@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from huggingface_hub.utils import are_progress_bars_disabled
@@ -13,6 +15,9 @@ from tqdm import tqdm
 
 from beats_trainer.errors import BeatsError
 from beats_trainer.redaction import veiled
+
+if TYPE_CHECKING:
+    from beats_trainer.embed.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -72,3 +77,29 @@ def size_of(size: int | None) -> str:
     if size is None:
         return "unknown"
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size:,} B"
+
+
+class Display:
+    """The progress, on stderr: a line that changes on a terminal, a line every half minute elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._pause_s = 0.5 if self._terminal else 30.0
+        self._last = time.monotonic()
+        self._width = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it, unless it has just been shown."""
+        if time.monotonic() - self._last < self._pause_s:
+            return
+        self._last = time.monotonic()
+        text = str(progress)
+        click.echo(
+            f"\r{text.ljust(self._width)}" if self._terminal else text, err=True, nl=not self._terminal
+        )
+        self._width = len(text)
+
+    def close(self) -> None:
+        """End the line."""
+        if self._width and self._terminal:
+            click.echo(err=True)

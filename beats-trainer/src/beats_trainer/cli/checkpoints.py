@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from beats_trainer.commands.output import Bar, plainly, put, put_table, say, size_of
+from beats_trainer.cli.output import Bar, plainly, put, put_table, say, size_of
 from beats_trainer.hub.cache import cached_copies
 from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, signer
 from beats_trainer.hub.signature import PublicKey, read_key

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from beats_trainer.commands.output import plainly, put_table, say
+from beats_trainer.cli.output import plainly, put_table, say
 from beats_trainer.publish import bundle as bundles
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
-from beats_trainer import doctor, fetch_checkpoint
-from beats_trainer.doctor import Line, examine
+from beats_trainer import fetch_checkpoint
+from beats_trainer.cli import doctor
+from beats_trainer.cli.doctor import Line, examine
 from huggingface_hub import constants
 from published import Published, beats, dvc_folder
 

@@ -1,1 +1,0 @@
-"""What can be done with a table once it is there: searched, and written in the formats of other programs."""
