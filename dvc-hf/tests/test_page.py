@@ -26,7 +26,7 @@ def text_of(node: ast.AST) -> str:
 
 
 def trees() -> Iterator[ast.AST]:
-    for path in SOURCE.glob("*.py"):
+    for path in SOURCE.rglob("*.py"):
         yield ast.parse(path.read_text(encoding="utf-8"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fsspec.tests.abstract as abstract
 import pytest
-from dvc_hf.errors import RejectedError
+from dvc_hf.hub.errors import RejectedError
 from dvc_hf.repository import Account
 from dvc_hf.storage import HubStorage
 from huggingface_hub import HfApi

@@ -12,7 +12,7 @@ from minihub.testing import Hub
 REPO = "alice/checkpoints"
 # Before the push makes its commit, somebody else's gc makes one.
 GC_BEFORE_THE_COMMIT = """
-from dvc_hf.repo_client import RepoClient
+from dvc_hf.hub.repo import RepoClient
 from huggingface_hub import HfApi
 write = RepoClient.write
 
@@ -25,7 +25,7 @@ RepoClient.write = late
 """
 # Before the gc sees what is there, somebody else's push makes a commit.
 PUSH_BEFORE_THE_LISTING = """
-from dvc_hf.repo_client import RepoClient
+from dvc_hf.hub.repo import RepoClient
 from huggingface_hub import HfApi
 tree = RepoClient.tree
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
-from dvc_hf.location import hub_url_of
+from dvc_hf.hub.location import hub_url_of
 from dvc_hf.masks import mask
 
 Original = Callable[..., Any]

@@ -4,12 +4,11 @@ import threading
 import time
 from itertools import chain, islice, takewhile
 
-from dvc_hf.changes import Uploaded
-from dvc_hf.client import Client
-from dvc_hf.entry import Entry
-from dvc_hf.errors import RejectedError, is_transient, raise_first, status_of
+from dvc_hf.hub.changes import Entry, Uploaded
+from dvc_hf.hub.client import Client
+from dvc_hf.hub.errors import RejectedError, is_transient, raise_first, status_of
+from dvc_hf.hub.retry import announce, wait_s
 from dvc_hf.log import logger
-from dvc_hf.retries import announce, wait_s
 
 FIRST_CHANGES = 1000  # in the first commit; then what the Hub took in TARGET_S, in steps
 FEWEST_CHANGES, STEP = 20, 4

@@ -6,7 +6,7 @@ from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
-from dvc_hf.credentials import parse_token
+from dvc_hf.hub.credentials import parse_token
 from dvc_hf.log import logger
 from dvc_hf.masks import mask
 from dvc_hf.running import url_of

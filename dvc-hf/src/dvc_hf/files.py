@@ -8,9 +8,9 @@ from typing import IO, Any
 
 from fsspec.spec import AbstractBufferedFile
 
-from dvc_hf.errors import RejectedError
-from dvc_hf.promises import Promise
-from dvc_hf.proof import broken
+from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.promises import Promise
+from dvc_hf.hub.proof import broken
 
 BLOCK = 5 * 1024 * 1024
 KEPT_IN_MEMORY = 1024 * 1024

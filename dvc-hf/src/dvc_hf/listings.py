@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from dvc_hf import names
-from dvc_hf.errors import RejectedError
+from dvc_hf.hub import names
+from dvc_hf.hub.errors import RejectedError
 
 Original = Callable[..., Any]
 Key = tuple[str, ...]

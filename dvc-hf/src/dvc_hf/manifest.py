@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from dvc_hf import names
+from dvc_hf.hub import names
 from dvc_hf.view import Shown, refusal
 
 LARGEST = 64 * 1024 * 1024  # bytes: of some three hundred thousand names

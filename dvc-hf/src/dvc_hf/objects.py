@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dvc_hf.copying import is_hub
-from dvc_hf.errors import RejectedError
+from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.promises import LEGACY, Promise
 from dvc_hf.log import logger
-from dvc_hf.promises import LEGACY, Promise
 
 Original = Callable[..., Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 from dvc_objects.fs.base import ObjectFileSystem
 from dvc_objects.fs.errors import ConfigError
 
-from dvc_hf.location import PROTOCOL, parse_path, parse_url
+from dvc_hf.hub.location import PROTOCOL, parse_path, parse_url
 
 _VERSION = re.compile(r"((?:hf://)?(?:[a-z]+/)?[^/@:]+/[^/@]+)(@([0-9a-f]{40}))(?=/|$)")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc_hf.copying import is_hub
-from dvc_hf.location import parse_path
+from dvc_hf.hub.location import parse_path
 from dvc_hf.repository import Repository
 
 Key = tuple[str, ...]

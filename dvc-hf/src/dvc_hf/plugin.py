@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 import dvc_hf.hooks as hooks
-from dvc_hf import masks, provenance
+from dvc_hf import masks
+from dvc_hf.hub import provenance
 
 SCHEME = "hf"
 FILESYSTEM = {

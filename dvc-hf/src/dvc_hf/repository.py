@@ -4,17 +4,16 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from dvc_hf.bucket_client import BucketClient
-from dvc_hf.changes import Upload, Uploaded
-from dvc_hf.client import Client
 from dvc_hf.commits import Batch
-from dvc_hf.credentials import LOGIN, Credential
-from dvc_hf.entry import Entry
-from dvc_hf.errors import raise_first
-from dvc_hf.location import Location, is_commit
-from dvc_hf.repo_client import RepoClient
+from dvc_hf.hub.bucket import BucketClient
+from dvc_hf.hub.changes import Entry, Upload, Uploaded
+from dvc_hf.hub.client import Client
+from dvc_hf.hub.credentials import LOGIN, Credential
+from dvc_hf.hub.errors import raise_first
+from dvc_hf.hub.location import Location, is_commit
+from dvc_hf.hub.repo import RepoClient
+from dvc_hf.hub.uploads import upload
 from dvc_hf.transaction import transaction
-from dvc_hf.uploads import upload
 
 
 @dataclass(frozen=True)

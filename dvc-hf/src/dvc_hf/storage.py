@@ -9,10 +9,10 @@ from typing import Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
-from dvc_hf import names
-from dvc_hf.changes import Upload
-from dvc_hf.errors import RejectedError, raise_first
 from dvc_hf.files import WrittenFile
+from dvc_hf.hub import names
+from dvc_hf.hub.changes import Upload
+from dvc_hf.hub.errors import RejectedError, raise_first
 from dvc_hf.reading import ReadableStorage
 from dvc_hf.repository import Repository
 from dvc_hf.transaction import transaction

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dvc_hf import names
+from dvc_hf.hub import names
 
 README = "README.md"
 _OF_DVC = re.compile(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dvc_hf.location import parse_path
+from dvc_hf.hub.location import parse_path
 
 Validate = Callable[[Any], None] | None
 

@@ -2,7 +2,7 @@
 
 import pytest
 from dvc_hf.filesystem import HfFileSystem
-from dvc_hf.location import Location, hub_url_of, is_commit, parse_path, parse_url
+from dvc_hf.hub.location import Location, hub_url_of, is_commit, parse_path, parse_url
 from hypothesis import given
 from hypothesis import strategies as st
 

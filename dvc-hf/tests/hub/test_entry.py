@@ -5,9 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dvc_hf.entry import Entry, commit_hash
-from dvc_hf.errors import RejectedError
-from dvc_hf.repo_client import _entry
+from dvc_hf.hub.changes import Entry, commit_hash
+from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.repo import _entry
 
 OID = "0" * 40
 

@@ -14,12 +14,11 @@ from huggingface_hub.errors import RemoteEntryNotFoundError
 from huggingface_hub.utils import get_session, hf_raise_for_status
 from huggingface_hub.utils._xet import XetTokenType, xet_connection_info_refresh_url
 
-from dvc_hf import preupload
-from dvc_hf.changes import Upload, Uploaded, git_oid
-from dvc_hf.client import Client
-from dvc_hf.entry import Entry, commit_hash
+from dvc_hf.hub import preupload
+from dvc_hf.hub.changes import Entry, Upload, Uploaded, commit_hash, git_oid
+from dvc_hf.hub.client import Client
+from dvc_hf.hub.promises import Digest
 from dvc_hf.log import logger
-from dvc_hf.promises import Digest
 
 ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60, and may make the commit all the same
 BLOCK = 1024 * 1024

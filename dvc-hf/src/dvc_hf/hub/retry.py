@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from dvc_hf.errors import asked_wait_s, is_transient, status_of
+from dvc_hf.hub.errors import asked_wait_s, is_transient, status_of
 from dvc_hf.log import logger
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 8.0)

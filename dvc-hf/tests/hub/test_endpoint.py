@@ -1,7 +1,7 @@
 """The address of a Hub is read in one way only; whose tokens it may get is its origin's to say."""
 
 import pytest
-from dvc_hf.endpoint import parse_endpoint
+from dvc_hf.hub.endpoint import parse_endpoint
 from dvc_objects.fs.errors import ConfigError
 
 

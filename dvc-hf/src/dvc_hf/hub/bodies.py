@@ -8,8 +8,8 @@ from typing import Any
 from huggingface_hub import constants
 from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
 
-from dvc_hf import names
-from dvc_hf.errors import RejectedError
+from dvc_hf.hub import names
+from dvc_hf.hub.errors import RejectedError
 
 PAST_THE_END = 416  # a part was asked for that begins where the file ends: it is empty
 UNANNOUNCED = 64 * 1024 * 1024  # bytes that are read of an answer that does not say its size

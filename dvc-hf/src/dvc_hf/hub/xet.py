@@ -12,7 +12,7 @@ from huggingface_hub.utils._xet import (
     xet_headers_without_auth,
 )
 
-from dvc_hf.changes import Upload, Uploaded
+from dvc_hf.hub.changes import Upload, Uploaded
 
 
 def send(route: str, headers: dict[str, str], group: Sequence[Upload]) -> list[Uploaded]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from dvc_hf.entry import Entry
-from dvc_hf.errors import RejectedError
-from dvc_hf.promises import Digest, Promise
+from dvc_hf.hub.changes import Entry
+from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.promises import Digest, Promise
 
 
 class Proof:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from dvc_hf.downloads import XET_FROM
+from dvc_hf.hub.downloads import XET_FROM
 from minihub.testing import Hub
 
 

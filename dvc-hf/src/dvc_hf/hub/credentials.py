@@ -8,8 +8,9 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 from huggingface_hub import constants, get_token
 
-from dvc_hf import masks, provenance
-from dvc_hf.endpoint import Endpoint, origin_of, parse_endpoint
+from dvc_hf import masks
+from dvc_hf.hub import provenance
+from dvc_hf.hub.endpoint import Endpoint, origin_of, parse_endpoint
 
 ORIGINS = "HF_TOKEN_ORIGINS"
 LIBRARY = "dvc-hf"

@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from dvc_hf.changes import Progress, Upload, Uploaded, git_oid
-from dvc_hf.errors import RejectedError
-from dvc_hf.location import Location
+from dvc_hf.hub.changes import Progress, Upload, Uploaded, git_oid
+from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.location import Location
 
 
 class _Counted(CommitOperationAdd):

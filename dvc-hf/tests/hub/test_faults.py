@@ -7,7 +7,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-import dvc_hf.repo_client
+import dvc_hf.hub.repo
 import pytest
 import yaml
 from dvc_hf.repository import Account
@@ -144,7 +144,7 @@ def _spoiling(fault: str, path: str) -> dict[str, Any]:
     """The fault for a request; a commit is waited for longer, and the long form outwaits that too."""
     if "/commit/" in path and LONG:
         return {
-            name: dvc_hf.repo_client.ANSWER_WITHIN_S + 5 if name.endswith("delay") else value
+            name: dvc_hf.hub.repo.ANSWER_WITHIN_S + 5 if name.endswith("delay") else value
             for name, value in FAULTS[fault].items()
         }
     return FAULTS[fault]
@@ -161,7 +161,7 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(small, hub: Hub, commit
 def test_a_commit_that_is_made_after_the_client_gave_up_is_not_made_twice(
     hub: Hub, api, repo, commits, monkeypatch, files: int
 ) -> None:
-    monkeypatch.setattr(dvc_hf.repo_client, "ANSWER_WITHIN_S", 1.0)
+    monkeypatch.setattr(dvc_hf.hub.repo, "ANSWER_WITHIN_S", 1.0)
     fs = HubStorage(Account(hub.endpoint, api.token))
     hub.fail("POST", "*/commit/*", answer_delay=3)
     with transaction.held():

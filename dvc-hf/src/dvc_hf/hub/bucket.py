@@ -15,11 +15,10 @@ from urllib.parse import quote
 from huggingface_hub.utils import get_session, hf_raise_for_status
 from huggingface_hub.utils._xet import XetTokenType, xet_connection_info_refresh_url
 
-from dvc_hf import xet
-from dvc_hf.changes import Upload, Uploaded
-from dvc_hf.client import Client
-from dvc_hf.entry import Entry
-from dvc_hf.errors import RejectedError
+from dvc_hf.hub import xet
+from dvc_hf.hub.changes import Entry, Upload, Uploaded
+from dvc_hf.hub.client import Client
+from dvc_hf.hub.errors import RejectedError
 from dvc_hf.log import logger
 
 ANSWER_WITHIN_S = 90.0

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from huggingface_hub.utils._xet import abort_xet_session
 
-from dvc_hf.changes import Upload, Uploaded
-from dvc_hf.client import Client
-from dvc_hf.errors import HubUnavailableError, is_transient
+from dvc_hf.hub.changes import Upload, Uploaded
+from dvc_hf.hub.client import Client
+from dvc_hf.hub.errors import HubUnavailableError, is_transient
 from dvc_hf.log import logger
 
 FILES_PER_REQUEST = 256  # the Hub's own bound for one preupload

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from dvc_hf import names
-from dvc_hf.errors import RejectedError
+from dvc_hf.hub import names
+from dvc_hf.hub.errors import RejectedError
 
 _OID = re.compile(r"([0-9a-f]{32})(\.dir)?")
 _OBJECT = re.compile(r"(?:^|/)files/md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?$")

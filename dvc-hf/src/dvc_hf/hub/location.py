@@ -8,7 +8,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HfUriError
 from huggingface_hub.utils import parse_hf_uri
 
-from dvc_hf import names
+from dvc_hf.hub import names
 from dvc_hf.masks import mask
 
 PROTOCOL = "hf://"

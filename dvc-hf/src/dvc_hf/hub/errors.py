@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import parse_ratelimit_headers
 
 from dvc_hf import masks
-from dvc_hf.location import Location
+from dvc_hf.hub.location import Location
 
 TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dvc_hf.downloads import download
-from dvc_hf.entry import Entry
-from dvc_hf.errors import RejectedError
-from dvc_hf.location import Location
-from dvc_hf.promises import LEGACY, Promise, promise_of
-from dvc_hf.repo_client import RepoClient
+from dvc_hf.hub.changes import Entry
+from dvc_hf.hub.downloads import download
+from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.location import Location
+from dvc_hf.hub.promises import LEGACY, Promise, promise_of
+from dvc_hf.hub.repo import RepoClient
 from dvc_hf.repository import Account
 from dvc_hf.storage import HubStorage
 
@@ -102,7 +102,7 @@ def cut_and_begun_anew(handler: Any) -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
-    monkeypatch.setattr("dvc_hf.retries.WAITS_S", (0.0,) * 2)
+    monkeypatch.setattr("dvc_hf.hub.retry.WAITS_S", (0.0,) * 2)
     server = HostileServer()
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield server
@@ -177,7 +177,7 @@ def test_a_file_that_breaks_its_promise_is_not_left(server: HostileServer, tmp_p
 
 @pytest.mark.parametrize("answer", [endless, too_long])
 def test_a_read_into_memory_ends_too(server: HostileServer, monkeypatch: Any, answer: Answer) -> None:
-    monkeypatch.setattr("dvc_hf.bodies.UNANNOUNCED", 1000)
+    monkeypatch.setattr("dvc_hf.hub.bodies.UNANNOUNCED", 1000)
     monkeypatch.setattr("dvc_hf.reading.LARGEST_LISTING", 1000)
     server.answer = answer
     storage = HubStorage(Account(server.address))

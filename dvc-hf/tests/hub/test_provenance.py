@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dvc_hf import credentials, provenance
-from dvc_hf.provenance import Said, Source
+from dvc_hf.hub import credentials, provenance
+from dvc_hf.hub.provenance import Said, Source
 
 SAID = Said("http://example.org", Source("global", "config"))
 

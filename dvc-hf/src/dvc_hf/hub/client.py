@@ -11,16 +11,16 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import BucketNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import disable_progress_bars
 
-from dvc_hf import credentials, masks, memory, names, silence
-from dvc_hf.changes import Upload, Uploaded
-from dvc_hf.credentials import LIBRARY, Credential
-from dvc_hf.endpoint import parse_endpoint
-from dvc_hf.entry import Entry
-from dvc_hf.errors import Failure, explain
-from dvc_hf.location import Location
+from dvc_hf import masks
+from dvc_hf.hub import credentials, limits, names
+from dvc_hf.hub.changes import Entry, Upload, Uploaded
+from dvc_hf.hub.credentials import LIBRARY, Credential
+from dvc_hf.hub.endpoint import parse_endpoint
+from dvc_hf.hub.errors import Failure, explain
+from dvc_hf.hub.location import Location
+from dvc_hf.hub.promises import Digest
+from dvc_hf.hub.retry import retried
 from dvc_hf.log import logger
-from dvc_hf.promises import Digest
-from dvc_hf.retries import retried
 
 PATHS_PER_REQUEST = 1000  # the Hub answers 413 above
 REQUESTS_AT_ONCE = 4
@@ -39,9 +39,9 @@ class Client(ABC):
         self, place: Location, *, endpoint: str | None, credential: Credential, create: str | None
     ) -> None:
         disable_progress_bars()  # DVC draws its own
-        silence.limit()
+        limits.limit_silence()
         masks.install()
-        memory.bound()
+        limits.limit_memory()
         self.place = place.root
         self.address = parse_endpoint(endpoint, "endpointurl") if endpoint else credentials.home()
         self.endpoint = self.address.url

@@ -7,13 +7,13 @@ from typing import Any, Self
 
 from huggingface_hub.utils._runtime import is_xet_available
 
-from dvc_hf import bodies, xet
-from dvc_hf.client import Client
-from dvc_hf.entry import Entry
-from dvc_hf.errors import RejectedError
-from dvc_hf.promises import Promise
-from dvc_hf.proof import Proof, damaged
-from dvc_hf.retries import retried
+from dvc_hf.hub import bodies, xet
+from dvc_hf.hub.changes import Entry
+from dvc_hf.hub.client import Client
+from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.promises import Promise
+from dvc_hf.hub.proof import Proof, damaged
+from dvc_hf.hub.retry import retried
 
 Progress = Callable[[int], Any]
 XET_FROM = 1024 * 1024  # bytes; below, Xet's own start costs more than it can save
