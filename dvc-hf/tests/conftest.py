@@ -325,7 +325,7 @@ def small_commits(env: dict[str, str], tmp_path: Path) -> None:
     """Lets the commands that follow put one or two changes into a commit."""
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "sitecustomize.py").write_text(
-        "from dvc_hf import commits\ncommits.FIRST_CHANGES = commits.FEWEST_CHANGES = commits.STEP = 1\n"
+        "from dvc_hf.commit import batch\nbatch.FIRST_CHANGES = batch.FEWEST_CHANGES = batch.STEP = 1\n"
     )
     env["PYTHONPATH"] = str(tmp_path / "small")
 

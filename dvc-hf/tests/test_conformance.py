@@ -16,8 +16,8 @@ from dvc.testing.workspace_tests import TestImport as DvcTestImport
 from dvc.testing.workspace_tests import TestImportURLVersionAware as DvcTestImportURLVersionAware
 from dvc.testing.workspace_tests import TestLsUrl as DvcTestLsUrl
 from dvc.testing.workspace_tests import TestToRemote as DvcTestToRemote
+from dvc_hf.commit.repository import Account
 from dvc_hf.hub.credentials import Credential
-from dvc_hf.repository import Account
 from dvc_hf.storage import HubStorage
 from huggingface_hub import HfApi
 from minihub.testing import Hub, serve

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import fsspec.tests.abstract as abstract
 import pytest
+from dvc_hf.commit.repository import Account
 from dvc_hf.hub.errors import RejectedError
-from dvc_hf.repository import Account
 from dvc_hf.storage import HubStorage
 from huggingface_hub import HfApi
 from minihub.testing import serve

@@ -6,8 +6,8 @@ from typing import Any
 
 from dvc.exceptions import CollectCacheError
 
-from dvc_hf.running import Push
-from dvc_hf.transaction import transaction
+from dvc_hf.commit.running import Push
+from dvc_hf.commit.transaction import transaction
 
 Original = Callable[..., Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
+from dvc_hf.commit.running import url_of
 from dvc_hf.hub.credentials import parse_token
 from dvc_hf.log import logger
 from dvc_hf.masks import mask
-from dvc_hf.running import url_of
 
 Original = Callable[..., Any]
 Options = dict[str, Any]

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
+from dvc_hf.commit.repository import Account, Repository
 from dvc_hf.files import send_stream
 from dvc_hf.hub.credentials import choose
 from dvc_hf.options import refuse_what_cannot_be
 from dvc_hf.paths import HubPaths
-from dvc_hf.repository import Account, Repository
 from dvc_hf.storage import HubStorage
 
 Info = dict[str, Any]

@@ -11,10 +11,10 @@ from typing import Any
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import tokenize
 
+from dvc_hf.commit.repository import Account, Repository, repository
 from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.errors import raise_first
 from dvc_hf.hub.location import parse_path
-from dvc_hf.repository import Account, Repository, repository
 
 Info = dict[str, Any]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from dvc_hf.commit.repository import Repository
 from dvc_hf.copying import is_hub
 from dvc_hf.hub.location import parse_path
-from dvc_hf.repository import Repository
 
 Key = tuple[str, ...]
 File = tuple[Key, Any, Any]  # where it is in the workspace, its meta, its hash

@@ -7,14 +7,14 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 
 from dvc_hf import manifest
+from dvc_hf.commit.repository import Repository
+from dvc_hf.commit.running import Push, running
+from dvc_hf.commit.transaction import transaction
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.location import parse_path
 from dvc_hf.hub.uploads import upload
 from dvc_hf.log import logger
-from dvc_hf.repository import Repository
-from dvc_hf.running import Push, running
 from dvc_hf.tracked import Folder, Tracked
-from dvc_hf.transaction import transaction
 from dvc_hf.view import README, Plan, Shown, plan
 
 MANIFEST = "files/published.json"

@@ -9,13 +9,13 @@ from typing import Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
+from dvc_hf.commit.repository import Repository
+from dvc_hf.commit.transaction import transaction
 from dvc_hf.files import WrittenFile
 from dvc_hf.hub import names
 from dvc_hf.hub.changes import Upload
 from dvc_hf.hub.errors import RejectedError, raise_first
 from dvc_hf.reading import ReadableStorage
-from dvc_hf.repository import Repository
-from dvc_hf.transaction import transaction
 
 UPLOADS_AT_ONCE = 8
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc_hf.commit.repository import Account
 from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.downloads import download
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.location import Location
 from dvc_hf.hub.promises import LEGACY, Promise, promise_of
 from dvc_hf.hub.repo import RepoClient
-from dvc_hf.repository import Account
 from dvc_hf.storage import HubStorage
 
 CONTENT = b"\0content" * 1000

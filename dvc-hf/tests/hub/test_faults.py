@@ -10,9 +10,9 @@ from typing import Any
 import dvc_hf.hub.repo
 import pytest
 import yaml
-from dvc_hf.repository import Account
+from dvc_hf.commit.repository import Account
+from dvc_hf.commit.transaction import transaction
 from dvc_hf.storage import HubStorage
-from dvc_hf.transaction import transaction
 from minihub.testing import Hub
 
 FAULTS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from collections import Counter
 from hashlib import md5
 from typing import Any
 
-import dvc_hf.commits as commits_module
+import dvc_hf.commit.batch as commits_module
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from minihub.testing import Hub

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from dvc_hf.commits import Batch
+from dvc_hf.commit.batch import Batch
+from dvc_hf.commit.transaction import transaction
 from dvc_hf.hub.bucket import BucketClient
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.client import Client
@@ -13,7 +14,6 @@ from dvc_hf.hub.errors import raise_first
 from dvc_hf.hub.location import Location, is_commit
 from dvc_hf.hub.repo import RepoClient
 from dvc_hf.hub.uploads import upload
-from dvc_hf.transaction import transaction
 
 
 @dataclass(frozen=True)

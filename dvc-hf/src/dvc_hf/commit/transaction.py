@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dvc_hf.commits import Batch
+from dvc_hf.commit.batch import Batch
 from dvc_hf.hub.errors import raise_first
 
 _OBJECT = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$")

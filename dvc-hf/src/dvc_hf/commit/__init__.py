@@ -1,0 +1,1 @@
+"""Everything that a push changes, gathered into one commit."""
