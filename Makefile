@@ -56,7 +56,7 @@ dvc-conformance: setup
 # each of their borders; 40 pushes in pairs; names of every kind; fsspec's suites on a bucket: an hour and more.
 dvc-faults: setup
 	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/hub/test_faults.py dvc-hf/tests/commit/test_kills.py dvc-hf/tests/commit/test_borders.py \
-		dvc-hf/tests/commit/test_races.py dvc-hf/tests/commit/test_requests.py dvc-hf/tests/test_paths.py dvc-hf/tests/test_storage.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
+		dvc-hf/tests/commit/test_races.py dvc-hf/tests/commit/test_requests.py dvc-hf/tests/filesystem/test_paths.py dvc-hf/tests/filesystem/test_storage.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
 
 # The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.
 dvc-matrix: setup

@@ -34,7 +34,7 @@ PRELOADED = (
     "dulwich.repo",
     "huggingface_hub.hf_api",
     "huggingface_hub.file_download",
-    "dvc_hf.filesystem",
+    "dvc_hf.filesystem.remote",
     "dvc_hf.indexes",
     "dvc_hf.collection",
     "dvc_hf.pushing",

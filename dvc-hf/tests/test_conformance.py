@@ -17,8 +17,8 @@ from dvc.testing.workspace_tests import TestImportURLVersionAware as DvcTestImpo
 from dvc.testing.workspace_tests import TestLsUrl as DvcTestLsUrl
 from dvc.testing.workspace_tests import TestToRemote as DvcTestToRemote
 from dvc_hf.commit.repository import Account
+from dvc_hf.filesystem.storage import HubStorage
 from dvc_hf.hub.credentials import Credential
-from dvc_hf.storage import HubStorage
 from huggingface_hub import HfApi
 from minihub.testing import Hub, serve
 

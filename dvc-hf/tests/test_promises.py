@@ -281,8 +281,8 @@ def test_what_is_read_through_dvc_is_what_the_dvc_file_says(
     assert "is not the object" in clone.dvc("get", ".", "m/a.bin", "--out", "x", ok=False).err
     assert not (clone.folder / "x").exists()
     script = (
-        "import dvc.api, dvc_hf.reading, sys\n"
-        f"dvc_hf.reading.KEPT_IN_MEMORY = {10**9 if in_memory else 10}\n"
+        "import dvc.api, dvc_hf.filesystem.reading, sys\n"
+        f"dvc_hf.filesystem.reading.KEPT_IN_MEMORY = {10**9 if in_memory else 10}\n"
         "sys.stdout.write(str(len(dvc.api.read(sys.argv[1], mode='rb'))))"
     )
     good = clone.run(sys.executable, "-c", script, "m/b.bin")

@@ -35,7 +35,7 @@ def test_importing_dvc_loads_the_table_of_hooks_but_not_the_hubs_client() -> Non
 
 def test_the_scheme_is_known_after_importing_dvc() -> None:
     script = "from dvc_objects.fs import known_implementations as k; print(k['hf']['class'])"
-    assert python("-c", script).stdout.strip() == "dvc_hf.filesystem.HfFileSystem"
+    assert python("-c", script).stdout.strip() == "dvc_hf.filesystem.remote.HfFileSystem"
 
 
 @pytest.mark.parametrize("before", ["import dvc_hf", "import dvc.config_schema, dvc_objects.fs, dvc_hf"])
@@ -116,4 +116,4 @@ def test_the_start_file_names_what_python_3_15_will_call() -> None:
     )
     path = ":".join(p for p in sys.path if p)
     said = python("-S", "-c", script, PYTHONPATH=path).stdout.strip()
-    assert said == "dvc_hf.filesystem.HfFileSystem"
+    assert said == "dvc_hf.filesystem.remote.HfFileSystem"

@@ -11,7 +11,7 @@ from dvc_hf.hub import provenance
 
 SCHEME = "hf"
 FILESYSTEM = {
-    "class": "dvc_hf.filesystem.HfFileSystem",
+    "class": "dvc_hf.filesystem.remote.HfFileSystem",
     "err": "hf is supported, but requires 'dvc-hf' to be installed",
 }
 HUB_ADDRESS = re.compile(r"https://(?:[^/\s]*@)?(?:huggingface\.co|hf\.co)/")

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dvc_hf import publish
 from dvc_hf.advice import refuse_web_page
 from dvc_hf.commit import running
 from dvc_hf.commit.transaction import transaction
 from dvc_hf.copying import is_hub
 from dvc_hf.log import logger
+from dvc_hf.publish import publish
 from dvc_hf.wanted import Wanted
 
 Original = Callable[..., Any]

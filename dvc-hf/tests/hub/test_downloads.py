@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from dvc_hf.commit.repository import Account
+from dvc_hf.filesystem.storage import HubStorage
 from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.downloads import download
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.location import Location
 from dvc_hf.hub.promises import LEGACY, Promise, promise_of
 from dvc_hf.hub.repo import RepoClient
-from dvc_hf.storage import HubStorage
 
 CONTENT = b"\0content" * 1000
 ENTRY = Entry("x.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), is_large=True)
@@ -178,7 +178,7 @@ def test_a_file_that_breaks_its_promise_is_not_left(server: HostileServer, tmp_p
 @pytest.mark.parametrize("answer", [endless, too_long])
 def test_a_read_into_memory_ends_too(server: HostileServer, monkeypatch: Any, answer: Answer) -> None:
     monkeypatch.setattr("dvc_hf.hub.bodies.UNANNOUNCED", 1000)
-    monkeypatch.setattr("dvc_hf.reading.LARGEST_LISTING", 1000)
+    monkeypatch.setattr("dvc_hf.filesystem.reading.LARGEST_LISTING", 1000)
     server.answer = answer
     storage = HubStorage(Account(server.address))
     with pytest.raises(RejectedError, match="expected at most 1000 bytes, got more"):

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from dvc_hf.commit.repository import Account
 from dvc_hf.commit.transaction import transaction
-from dvc_hf.storage import HubStorage
+from dvc_hf.filesystem.storage import HubStorage
 from minihub.testing import Hub
 
 FAULTS: dict[str, dict[str, Any]] = {

@@ -1,7 +1,7 @@
 """A place on the Hub is read once and prints itself back; what cannot be a place is refused."""
 
 import pytest
-from dvc_hf.filesystem import HfFileSystem
+from dvc_hf.filesystem.remote import HfFileSystem
 from dvc_hf.hub.location import Location, hub_url_of, is_commit, parse_path, parse_url
 from hypothesis import given
 from hypothesis import strategies as st

@@ -11,11 +11,11 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from dvc_hf.commit.repository import Repository
 from dvc_hf.commit.transaction import transaction
-from dvc_hf.files import WrittenFile
+from dvc_hf.filesystem.files import WrittenFile
+from dvc_hf.filesystem.reading import ReadableStorage
 from dvc_hf.hub import names
 from dvc_hf.hub.changes import Upload
 from dvc_hf.hub.errors import RejectedError, raise_first
-from dvc_hf.reading import ReadableStorage
 
 UPLOADS_AT_ONCE = 8
 

@@ -3,18 +3,18 @@
 # ruff: noqa: ARG002 - the signatures are DVC's
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dvc_objects.fs.errors import ConfigError
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from dvc_hf.commit.repository import Account, Repository
-from dvc_hf.files import send_stream
+from dvc_hf.filesystem.files import send_stream
+from dvc_hf.filesystem.paths import HubPaths
+from dvc_hf.filesystem.storage import HubStorage
 from dvc_hf.hub.credentials import choose
-from dvc_hf.options import refuse_what_cannot_be
-from dvc_hf.paths import HubPaths
-from dvc_hf.storage import HubStorage
 
 Info = dict[str, Any]
 OnError = Callable[[str, str, BaseException], None]
@@ -158,3 +158,28 @@ class HfFileSystem(HubPaths):
     def prefetch(self, paths: Iterable[str]) -> None:
         """Ask for many paths at once, so that asking for each of them costs nothing."""
         self.fs.prefetch(list(paths))
+
+
+# Options of a remote that exclude one another.
+def refuse_what_cannot_be(options: Mapping[str, Any], *, is_versioned: bool) -> None:
+    """Stop at options that exclude one another.
+
+    Raises:
+        ConfigError: it says which, and what to do.
+    """
+    if is_versioned and options.get("repo_type") == "bucket":
+        message = (
+            "a bucket cannot be version_aware or a worktree: it keeps no versions. Remove the option "
+            "('dvc remote modify --unset NAME version_aware', or worktree; leave out --version-aware), "
+            "or use a repository: hf://datasets/OWNER/NAME."
+        )
+        raise ConfigError(message)
+    if options.get("publish") and is_versioned:
+        message = (
+            "'publish' shows plain names beside DVC's objects; a version_aware or worktree remote has "
+            "plain names already. Remove one of them: 'dvc remote modify --unset NAME publish'."
+        )
+        raise ConfigError(message)
+    if options.get("prune") and not options.get("worktree"):
+        message = "'prune' deletes what left a worktree: it needs 'dvc remote modify NAME worktree true'."
+        raise ConfigError(message)

@@ -9,8 +9,8 @@ from pathlib import Path
 import fsspec.tests.abstract as abstract
 import pytest
 from dvc_hf.commit.repository import Account
+from dvc_hf.filesystem.storage import HubStorage
 from dvc_hf.hub.errors import RejectedError
-from dvc_hf.storage import HubStorage
 from huggingface_hub import HfApi
 from minihub.testing import serve
 
@@ -93,7 +93,7 @@ class TestMore(Fixtures):
     def test_a_large_file_is_read_a_block_at_a_time(
         self, fs: HubStorage, fs_path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("dvc_hf.reading.KEPT_IN_MEMORY", 10)
+        monkeypatch.setattr("dvc_hf.filesystem.reading.KEPT_IN_MEMORY", 10)
         fs.pipe_file(f"{fs_path}/large", b"0123456789abcdef")
         with fs.open(f"{fs_path}/large") as file:
             file.seek(10)

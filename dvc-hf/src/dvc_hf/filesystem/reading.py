@@ -12,14 +12,14 @@ from typing import Any
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from dvc_hf.commit.repository import Repository
-from dvc_hf.files import RangedFile, absolute
+from dvc_hf.filesystem.files import RangedFile, absolute
+from dvc_hf.filesystem.listing import ListedStorage
 from dvc_hf.hub import bodies, names
 from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.downloads import download
 from dvc_hf.hub.errors import RejectedError, raise_first
 from dvc_hf.hub.promises import Promise, promise_of
 from dvc_hf.hub.proof import broken
-from dvc_hf.listing import ListedStorage
 
 KEPT_IN_MEMORY = 16 * 1024 * 1024
 LARGEST_LISTING = 1024 * 1024 * 1024  # bytes: of some ten million files

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc_hf.log import logger
-from dvc_hf.view import refusal
+from dvc_hf.publish.plan import refusal
 
 
 @dataclass

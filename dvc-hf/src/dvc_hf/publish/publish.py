@@ -6,7 +6,6 @@ from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
-from dvc_hf import manifest
 from dvc_hf.commit.repository import Repository
 from dvc_hf.commit.running import Push, running
 from dvc_hf.commit.transaction import transaction
@@ -14,8 +13,9 @@ from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.location import parse_path
 from dvc_hf.hub.uploads import upload
 from dvc_hf.log import logger
-from dvc_hf.tracked import Folder, Tracked
-from dvc_hf.view import README, Plan, Shown, plan
+from dvc_hf.publish import manifest
+from dvc_hf.publish.plan import README, Plan, Shown, plan
+from dvc_hf.publish.tracked import Folder, Tracked
 
 MANIFEST = "files/published.json"
 RANK_OF_MANIFEST, RANK_OF_NAMES = 1, 2  # so that what a broken push shows is known to be ours

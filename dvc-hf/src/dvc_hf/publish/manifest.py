@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dvc_hf.hub import names
-from dvc_hf.view import Shown, refusal
+from dvc_hf.publish.plan import Shown, refusal
 
 LARGEST = 64 * 1024 * 1024  # bytes: of some three hundred thousand names
 _MD5 = re.compile(r"[0-9a-f]{32}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dvc_hf import manifest
+from dvc_hf.publish import manifest
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from minihub.testing import Hub
 

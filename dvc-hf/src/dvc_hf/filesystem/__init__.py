@@ -1,0 +1,1 @@
+"""The Hub as DVC's filesystem interface sees it."""

@@ -1,0 +1,1 @@
+"""Plain names beside DVC's objects, for those who read the Hub."""
