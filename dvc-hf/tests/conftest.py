@@ -309,10 +309,10 @@ def without_hooks(env: dict[str, str], tmp_path: Path) -> Callable[..., None]:
         (tmp_path / "lacking").mkdir()
         script = (
             "from dataclasses import replace\n"
-            "from dvc_hf import hooks\n"
-            f"names = {names!r} or [hook.name for hook in hooks.HOOKS]\n"
-            "hooks.HOOKS = tuple(replace(hook, name=hook.name + '_gone') if hook.name in names else hook\n"
-            "                    for hook in hooks.HOOKS)\n"
+            "from dvc_hf.hooks import table\n"
+            f"names = {names!r} or [hook.name for hook in table.HOOKS]\n"
+            "table.HOOKS = tuple(replace(hook, name=hook.name + '_gone') if hook.name in names else hook\n"
+            "                    for hook in table.HOOKS)\n"
         )
         (tmp_path / "lacking" / "sitecustomize.py").write_text(script)
         env["PYTHONPATH"] = str(tmp_path / "lacking")

@@ -35,12 +35,12 @@ PRELOADED = (
     "huggingface_hub.hf_api",
     "huggingface_hub.file_download",
     "dvc_hf.filesystem.remote",
-    "dvc_hf.indexes",
-    "dvc_hf.collection",
-    "dvc_hf.pushing",
-    "dvc_hf.versions",
-    "dvc_hf.pins",
-    "dvc_hf.wanted",
+    "dvc_hf.hooks.indexes",
+    "dvc_hf.hooks.collection",
+    "dvc_hf.hooks.push",
+    "dvc_hf.hooks.versions",
+    "dvc_hf.hooks.dvcfiles",
+    "dvc_hf.hooks.wanted",
 )
 
 

@@ -11,7 +11,7 @@ from dvc_data.hashfile.db.index import ObjectDBIndex
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.index import DataIndex, DataIndexEntry
 from dvc_data.index.index import Meta
-from dvc_hf import indexes
+from dvc_hf.hooks import indexes
 from sqltrie import SQLiteTrie
 
 KEYS = [("tree", "x", "repo", "d", name) for name in "abc"]

@@ -80,7 +80,7 @@ def test_the_page_has_every_message() -> None:
 
 def test_the_page_has_every_option() -> None:
     from dvc import config_schema
-    from dvc_hf.plugin import remote_options
+    from dvc_hf.hooks.schema import remote_options
 
     ours = {str(option) for option in remote_options(config_schema)} - {
         str(option) for option in config_schema.REMOTE_COMMON

@@ -1,4 +1,4 @@
-"""Waits for DVC to be imported, then lets ``dvc_hf.plugin`` extend it.
+"""Waits for DVC to be imported, then lets ``dvc_hf.hooks.schema`` extend it.
 
 This runs at the start of every Python of the environment, so it imports nothing and never raises.
 """
@@ -88,9 +88,9 @@ def install() -> None:
 
 
 def _extend(module: "ModuleType") -> None:
-    from dvc_hf import plugin
+    from dvc_hf.hooks import schema
 
-    plugin.extend(module)
+    schema.extend(module, after_import, warn)
 
 
 watcher = ImportWatcher()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc_hf.hooks import config as config_module
 from dvc_hf.hub import credentials, provenance
 from dvc_hf.hub.provenance import Said, Source
 
@@ -50,5 +51,5 @@ def test_an_address_of_another_kind_of_remote_on_the_command_line_is_not_read(
 ) -> None:
     monkeypatch.setattr(provenance, "typed_endpoints", set())
     typed = Namespace(fs_config={"endpointurl": "localhost:9000"}, remote_config=None)
-    assert provenance.parse_args(lambda: typed) is typed
+    assert config_module.parse_args(lambda: typed) is typed
     assert credentials.choose("https://example.org", None).refusal

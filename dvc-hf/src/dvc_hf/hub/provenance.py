@@ -4,17 +4,13 @@ DVC merges its levels of config into one. A token must not go where a cloned `.d
 two options that matter carry their level from the moment they are read; what has none is the repository's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvc_hf import masks
-
-Original = Callable[..., Any]
 MARKED = ("endpointurl", "token")
 OUTSIDE_GIT = ("system", "global", "local")
-GIVEN_AS = ("fs_config", "remote_config")  # the command line's options for options of a remote
 
 typed_endpoints: set[str] = set()
 """Endpoints that the user typed in the command line of this process."""
@@ -70,47 +66,6 @@ def marked(section: Mapping[str, Any], source: Source) -> dict[str, Any]:
 def unmarked(section: Mapping[str, Any]) -> dict[str, Any]:
     """The same section as DVC read it, for remotes that are not on the Hub."""
     return {key: str(value) if isinstance(value, Said) else value for key, value in section.items()}
-
-
-def load_one(original: Original, config: Any, level: str) -> Any:
-    """Read one level of the config, and mark what it says."""
-    loaded = original(config, level)
-    source = Source(level, str(config.files.get(level, "")))
-    remotes = loaded.get("remote", {})
-    for name, section in remotes.items():
-        if isinstance(section, dict):
-            remotes[name] = marked(section, source)
-    return loaded
-
-
-def load(original: Original, config: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Load the config; an endpoint and a token that one call gives belong together."""
-    given = kwargs.get("remote_config")
-    if isinstance(given, dict):
-        kwargs["remote_config"] = marked(given, Source("call"))
-    return original(config, *args, **kwargs)
-
-
-def parse_args(original: Original, *args: Any, **kwargs: Any) -> Any:
-    """Read the command line; from then on its endpoints are the user's, and its tokens are masked."""
-    parsed = original(*args, **kwargs)
-    options = [given for name in GIVEN_AS if isinstance(given := getattr(parsed, name, None), dict)]
-    typed_endpoints.update(given["endpointurl"] for given in options if given.get("endpointurl"))
-    secrets = [str(given["token"]) for given in options if given.get("token")]
-    for secret in (*secrets, *_saved_secret(parsed)):
-        masks.remember(secret)
-    shown = str(vars(parsed))  # as DVC logs it
-    if masks.mask(shown) != shown:
-        masks.install()
-    return parsed
-
-
-def _saved_secret(parsed: Any) -> list[str]:
-    """The token that `dvc remote modify` or `dvc config` is to save."""
-    name = getattr(parsed, "name", None)
-    option = name[-1] if isinstance(name, tuple) else getattr(parsed, "option", None)
-    value = getattr(parsed, "value", None)
-    return [value] if option in ("token", "password") and isinstance(value, str) else []
 
 
 def is_tracked(path: Path) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dvc_hf.commit.transaction import transaction
-from dvc_hf.copying import is_hub
+from dvc_hf.hooks.transfer import is_hub
 from dvc_hf.hub.errors import LostVersionError
 from dvc_hf.log import logger
 

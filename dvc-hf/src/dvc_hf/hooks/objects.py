@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dvc_hf.copying import is_hub
+from dvc_hf.hooks.transfer import is_hub
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.promises import LEGACY, Promise
 from dvc_hf.log import logger

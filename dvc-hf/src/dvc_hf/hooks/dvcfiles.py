@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc_hf.commit.repository import Repository
-from dvc_hf.copying import is_hub
+from dvc_hf.hooks.transfer import is_hub
 from dvc_hf.hub.location import parse_path
 
 Key = tuple[str, ...]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from dvc_data.hashfile.tree import Tree
-from dvc_hf.listings import ListingError, from_list
+from dvc_hf.hooks.listings import ListingError, from_list
 from huggingface_hub import CommitOperationAdd, HfApi
 
 REPO = "alice/checkpoints"

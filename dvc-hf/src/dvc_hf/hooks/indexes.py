@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-from dvc_hf.copying import is_hub
+from dvc_hf.hooks.transfer import is_hub
 
 Original = Callable[..., Any]
 WRITER = "dvc-hf 1"  # whose lists are whole; lists under another name are not looked at

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dvc_hf.advice import refuse_web_page
 from dvc_hf.commit import running
 from dvc_hf.commit.transaction import transaction
-from dvc_hf.copying import is_hub
+from dvc_hf.hooks.refusals import refuse_web_page
+from dvc_hf.hooks.transfer import is_hub
+from dvc_hf.hooks.wanted import Wanted
 from dvc_hf.log import logger
 from dvc_hf.publish import publish
-from dvc_hf.wanted import Wanted
 
 Original = Callable[..., Any]
 _TEMPORARY = re.compile(r"(^|/)files/md5/\.[^/]+\.tmp$")

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
-import dvc_hf.hooks as hooks
 from dvc_hf import masks
+from dvc_hf.hooks import table
 from dvc_hf.hub import provenance
 
 SCHEME = "hf"
@@ -15,12 +16,14 @@ FILESYSTEM = {
     "err": "hf is supported, but requires 'dvc-hf' to be installed",
 }
 HUB_ADDRESS = re.compile(r"https://(?:[^/\s]*@)?(?:huggingface\.co|hf\.co)/")
+Arm = Callable[[], None]
 
 
-def extend(module: ModuleType) -> None:
+def extend(module: ModuleType, after_import: table.AfterImport, warn: table.Warn) -> None:
     """Extend one of DVC's modules right after its import."""
-    changes = {"dvc_objects.fs": register_filesystem, "dvc.config_schema": accept_options}
-    changes.get(module.__name__, hooks.wrap_early)(module)
+    accept = partial(accept_options, arm=partial(table.arm, after_import, warn))
+    changes: dict[str, table.Change] = {"dvc_objects.fs": register_filesystem, "dvc.config_schema": accept}
+    changes.get(module.__name__, partial(table.wrap_early, warn=warn))(module)
 
 
 def register_filesystem(fs: ModuleType) -> None:
@@ -28,9 +31,9 @@ def register_filesystem(fs: ModuleType) -> None:
     fs.known_implementations.setdefault(SCHEME, FILESYSTEM)
 
 
-def accept_options(schema: ModuleType) -> None:
+def accept_options(schema: ModuleType, arm: Arm) -> None:
     """Let a ``remote`` section have an ``hf://`` url, and only the options that we know."""
-    validate = remote_validator(schema)
+    validate = remote_validator(schema, arm)
     schema.SCHEMA["remote"] = {str: validate}
     forget = getattr(_compiled_schema_cache(), "clear", None)
     if forget:
@@ -45,7 +48,7 @@ def _compiled_schema_cache() -> Any:
     return getattr(getattr(config, "get_compiled_schema", None), "memory", None)
 
 
-def remote_validator(schema: ModuleType) -> Callable[[Any], Any]:
+def remote_validator(schema: ModuleType, arm: Arm) -> Callable[[Any], Any]:
     """DVC's validator of a remote, with our scheme in front of it."""
     from voluptuous import Schema
 
@@ -56,7 +59,7 @@ def remote_validator(schema: ModuleType) -> Callable[[Any], Any]:
         url = str(section.get("url", "")) if isinstance(section, dict) else ""
         is_on_hub = url.startswith(f"{SCHEME}://")
         if is_on_hub or HUB_ADDRESS.match(url):
-            hooks.arm()
+            arm()
             masks.install()
         if is_on_hub:
             return options(section)

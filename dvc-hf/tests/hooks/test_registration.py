@@ -6,7 +6,8 @@ from pathlib import Path
 
 import dvc_hf
 import pytest
-from dvc_hf import _autoload, hooks
+from dvc_hf import _autoload
+from dvc_hf.hooks import table
 
 ROOT = Path(dvc_hf.__file__).parents[2]
 
@@ -29,8 +30,10 @@ def test_a_python_that_does_not_use_dvc_loads_the_hook_and_nothing_else() -> Non
 
 
 def test_importing_dvc_loads_the_table_of_hooks_but_not_the_hubs_client() -> None:
-    script = "import sys, dvc.config_schema; print({'huggingface_hub', 'dvc_hf.hooks'} & sys.modules.keys())"
-    assert python("-c", script).stdout.strip() == "{'dvc_hf.hooks'}"
+    script = (
+        "import sys, dvc.config_schema; print({'huggingface_hub', 'dvc_hf.hooks.table'} & sys.modules.keys())"
+    )
+    assert python("-c", script).stdout.strip() == "{'dvc_hf.hooks.table'}"
 
 
 def test_the_scheme_is_known_after_importing_dvc() -> None:
@@ -76,20 +79,20 @@ def test_a_name_that_this_dvc_lacks_is_said_once_and_the_others_are_wrapped(
 ) -> None:
     import json
 
-    missing = hooks.Hook("json", "no_such_name", "copying.put", "a test")
-    monkeypatch.setattr(hooks, "HOOKS", (missing,))
+    missing = table.Hook("json", "no_such_name", "transfer.put", "a test")
+    monkeypatch.setattr(table, "HOOKS", (missing,))
     with pytest.warns(RuntimeWarning, match="no json.no_such_name"):
-        hooks._wrap_all(json)
+        table._wrap_all(json, _autoload.warn)
 
 
 def test_every_hook_of_the_table_exists_in_the_installed_dvc() -> None:
     from importlib import import_module
     from operator import attrgetter
 
-    for hook in (*hooks.EARLY, *hooks.HOOKS):
+    for hook in (*table.EARLY, *table.HOOKS):
         assert attrgetter(hook.name)(import_module(hook.module))
         file, name = hook.wrapper.split(".")
-        assert callable(getattr(import_module(f"dvc_hf.{file}"), name))
+        assert callable(getattr(import_module(f"dvc_hf.hooks.{file}"), name))
 
 
 def test_the_wheel_carries_the_pth_file_and_the_start_file_of_python_3_15(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What of DVC is wrapped, and what each wrapper does."""
