@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 import pygit2
-from minihub.history import INITIAL_ATTRIBUTES, Author, named
+from minihub.git.history import INITIAL_ATTRIBUTES, Author, named
+from minihub.git.trees import TreeEdit
 from minihub.names import RepoName
 from minihub.state import State
-from minihub.trees import TreeEdit
 
 SIZE = 1 << 30  # bytes of the large file
 LISTED = 100_000  # files of the large listing

@@ -16,8 +16,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from minihub.fsck import check
 from minihub.state import State
+from minihub.upkeep.fsck import check
 
 ROUNDS_PER_FOLDER = 20
 CLIENTS = 3
@@ -107,8 +107,8 @@ def one_round(folder: Path, token: str, pause_s: float) -> tuple[dict[str, str],
 def broken_promises(folder: Path, promised: dict[str, str]) -> list[str]:
     """What `fsck` finds, and what was acknowledged and is not there."""
     import pygit2
+    from minihub.git.trees import entry_at
     from minihub.names import RepoName
-    from minihub.trees import entry_at
 
     state = State(folder)
     try:
@@ -127,7 +127,7 @@ def broken_promises(folder: Path, promised: dict[str, str]) -> list[str]:
 
 def new_hub(folder: Path) -> str:
     """A Hub with a user and a repository; gives the user's token."""
-    from minihub.history import Author
+    from minihub.git.history import Author
     from minihub.names import RepoName
 
     state = State(folder)

@@ -2,22 +2,21 @@
 
 import struct
 
-from minihub.shards import BOOKEND, TAG, FileInfo, Term
-
-from minihub import xethash
+from minihub.xet import hashes
+from minihub.xet.shards import BOOKEND, TAG, FileInfo, Term
 
 
 def xorb_of(content: bytes) -> tuple[bytes, bytes]:
     """A xorb as it is sent, and its hash."""
     size = len(content)
     header = struct.pack("<BHBBHB", 0, size & 0xFFFF, size >> 16, 0, size & 0xFFFF, size >> 16)
-    return header + content, xethash.xorb_hash([(xethash.chunk_hash(content), size)])
+    return header + content, hashes.xorb_hash([(hashes.chunk_hash(content), size)])
 
 
 def file_of(content: bytes) -> FileInfo:
     """A file that is one chunk."""
-    leaf = xethash.chunk_hash(content), len(content)
-    return FileInfo(xethash.file_hash([leaf]), [Term(xorb_of(content)[1], 0, 1, len(content))])
+    leaf = hashes.chunk_hash(content), len(content)
+    return FileInfo(hashes.file_hash([leaf]), [Term(xorb_of(content)[1], 0, 1, len(content))])
 
 
 def shard_of(info: FileInfo) -> bytes:

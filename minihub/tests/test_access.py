@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from minihub.app import ROUTES
-from minihub.history import Author
+from minihub.git.history import Author
+from minihub.git.repos import Repo
 from minihub.names import RepoName
-from minihub.repos import Repo
-from minihub.shards import FileInfo
 from minihub.testing import Hub, serve
+from minihub.xet import hashes
+from minihub.xet.shards import FileInfo
 from starlette.routing import Route
-
-from minihub import xethash
 
 from .asking import Answer, ask, file
 from .stored import file_of, shard_of, xorb_of
@@ -382,7 +381,7 @@ def stored(place: Place) -> dict[str, FileInfo]:
         content = repo.encode() * 1000
         body, hash_ = xorb_of(content)
         writing = ticket(place, admin, repo, "write")
-        path = f"/v1/xorbs/default/{xethash.to_hex(hash_)}"
+        path = f"/v1/xorbs/default/{hashes.to_hex(hash_)}"
         assert place.ask("POST", path, body, writing).status == 200
         files[repo] = file_of(content)
         assert place.ask("POST", "/v1/shards", shard_of(files[repo]), writing).status == 200
@@ -397,10 +396,10 @@ def test_a_ticket_for_one_repository_reads_what_its_token_may(
     reading = ticket(place, token, repo, "read")
     assert bool(reading) is token.may(READ, repo)
     for other, info in stored.items() if reading else ():
-        path = f"/v1/reconstructions/{xethash.to_hex(info.hash)}"
+        path = f"/v1/reconstructions/{hashes.to_hex(info.hash)}"
         expected = 200 if token.may(READ, other) else 404
         assert place.ask("GET", path, None, reading).status == expected, other
-        chunk = xethash.to_hex(xethash.chunk_hash(other.encode() * 1000))
+        chunk = hashes.to_hex(hashes.chunk_hash(other.encode() * 1000))
         assert place.ask("GET", f"/v1/chunks/default/{chunk}", None, reading).status == expected, other
 
 
@@ -410,7 +409,7 @@ def test_a_ticket_writes_only_for_a_token_that_writes(
     place: Place, stored: dict[str, FileInfo], token: Token, repo: str
 ) -> None:
     body, hash_ = xorb_of(b"another file")
-    path = f"/v1/xorbs/default/{xethash.to_hex(hash_)}"
+    path = f"/v1/xorbs/default/{hashes.to_hex(hash_)}"
     reading = ticket(place, token, repo, "read")
     for ticket_or_token in (reading, place.tokens[token.kind], ""):
         assert place.ask("POST", path, body, ticket_or_token).status in {401, 403}
@@ -445,5 +444,5 @@ def test_an_address_that_was_not_signed_for_this_gives_nothing(
             expected = 404 if query == signed[repo] else 403  # the content itself was never uploaded
             assert answer.status == expected, (repo, query)
             assert place.ask("PUT", f"{path}/5?{query}", b"large", admin).status == 403
-            xorb = xethash.to_hex(stored[repo].terms[0].xorb)
+            xorb = hashes.to_hex(stored[repo].terms[0].xorb)
             assert place.ask("GET", f"/v1/xorbs/default/{xorb}/0-9?{query}", None, admin).status == 403

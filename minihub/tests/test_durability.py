@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from minihub.fsck import check
-from minihub.garbage import collect
 from minihub.testing import Hub, serve
+from minihub.upkeep.fsck import check
+from minihub.upkeep.garbage import collect
 
 from .asking import ask, commit, file
 from .conftest import Client

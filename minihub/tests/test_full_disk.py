@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from minihub.fsck import check
 from minihub.state import State
 from minihub.testing import Hub
+from minihub.upkeep.fsck import check
 
 from .asking import Answer, ask, commit, file
 

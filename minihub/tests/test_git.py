@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from minihub.errors import HubError
+from minihub.git import uploadpack
 from minihub.testing import Hub
-
-from minihub import uploadpack
 
 from .asking import ask
 from .conftest import Client

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pygit2
 import pytest
-from minihub.mirror import copy
 from minihub.names import RepoName
 from minihub.state import State
 from minihub.testing import Hub
+from minihub.upkeep.mirror import copy
 from pygit2.enums import ObjectType
 
 from .asking import ask, commit, file

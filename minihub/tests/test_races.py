@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from minihub.names import RepoName
-from minihub.shards import FileInfo
 from minihub.testing import Hub, serve
-from minihub.xethash import to_hex
+from minihub.xet.hashes import to_hex
+from minihub.xet.shards import FileInfo
 
 from .asking import Answer, ask, file
 from .stored import shard_of, xorb_of

@@ -9,7 +9,7 @@ import pytest
 from minihub.errors import BadRequestError
 from minihub.names import RepoName
 from minihub.testing import Hub
-from minihub.xethash import to_hex
+from minihub.xet.hashes import to_hex
 from pygit2.enums import FileMode, ObjectType
 
 from minihub import globs

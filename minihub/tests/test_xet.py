@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from minihub.testing import Hub
-from minihub.xethash import from_hex, to_hex
+from minihub.xet.hashes import from_hex, to_hex
 
 from .asking import ask
 from .conftest import Client

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from sqlite3 import Row
 
 from minihub.clock import now
-from minihub.database import Database
 from minihub.errors import BadRequestError, ConflictError, UnauthorizedError
 from minihub.names import new_name
+from minihub.storage.database import Database
 
 TOKEN_PREFIX = "hf_"  # noqa: S105 - by which scanners know a token, not a token
 SELECTOR_LENGTH = 10  # characters that find the row

@@ -15,7 +15,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from minihub import history
 from minihub.accounts import ANYONE, Viewer
 from minihub.errors import (
     BadRequestError,
@@ -26,11 +25,12 @@ from minihub.errors import (
     TooLargeError,
     UnauthorizedError,
 )
-from minihub.fulldisk import is_full
+from minihub.git import history
+from minihub.git.repos import Repo, gone, not_found
 from minihub.jsontext import parse_json
 from minihub.names import RepoName, repo_name
-from minihub.repos import Repo, gone, not_found
 from minihub.state import State
+from minihub.storage.fulldisk import is_full
 
 MAX_BODY_SIZE = 16 << 20  # bytes of a request that is read whole
 MAX_DRAINED = 256 << 20  # bytes of a refused body that are let pass, so that the client reads the answer

@@ -11,13 +11,13 @@ import pygit2
 
 from minihub.app import make_app
 from minihub.errors import HubError
-from minihub.fsck import check
-from minihub.garbage import collect
 from minihub.limits import Limits
-from minihub.mirror import copy
 from minihub.names import PLURALS, repo_name
 from minihub.server import Server
 from minihub.state import State
+from minihub.upkeep.fsck import check
+from minihub.upkeep.garbage import collect
+from minihub.upkeep.mirror import copy
 
 _DIR = click.option(
     "--dir",

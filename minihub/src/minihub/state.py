@@ -7,14 +7,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from minihub.accounts import Accounts, Viewer
-from minihub.blobs import Blobs
-from minihub.buckets import Buckets
-from minihub.cas import Cas, Reader
-from minihub.contents import Contents
-from minihub.database import Database
-from minihub.lfs import LfsObjects
+from minihub.files.buckets import Buckets
+from minihub.files.contents import Contents
+from minihub.files.lfs import LfsObjects
+from minihub.git.repos import Repos
 from minihub.limits import Limits
-from minihub.repos import Repos
+from minihub.storage.blobs import Blobs
+from minihub.storage.database import Database
+from minihub.xet.cas import Cas, Reader
 
 
 class State:

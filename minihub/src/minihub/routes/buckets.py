@@ -7,9 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from minihub.buckets import EMPTY
 from minihub.call import Call, route
-from minihub.contents import Content
 from minihub.errors import (
     BadRequestError,
     ConflictError,
@@ -19,13 +17,15 @@ from minihub.errors import (
     RepoNotFoundError,
     TooLargeError,
 )
+from minihub.files.buckets import EMPTY
+from minihub.files.contents import Content
+from minihub.git.repos import Repo
 from minihub.jsontext import parse_json
 from minihub.names import PLURALS, RepoName, repo_name, repo_path
-from minihub.repos import Repo
 from minihub.routes.repositories import already_exists, wants_private
 from minihub.routes.sending import attachment, send_bytes, send_content
 from minihub.routes.xet import token_response
-from minihub.xethash import from_hex, is_hash, to_hex
+from minihub.xet.hashes import from_hex, is_hash, to_hex
 
 ENTRIES_PER_PAGE = 1000
 MAX_OPERATIONS = 1000

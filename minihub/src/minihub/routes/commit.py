@@ -9,15 +9,16 @@ from anyio import to_thread
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from minihub import globs, history, pulls
+from minihub import globs
 from minihub.call import Call, route, streaming
 from minihub.cards import front_matter_errors, front_matter_warnings
-from minihub.commits import MAX_COMMIT_SIZE, MAX_REGULAR_SIZE, Draft, lines_of, require_steps
 from minihub.errors import BadRequestError, TooLargeError
+from minihub.git import history
+from minihub.git.draft import MAX_COMMIT_SIZE, MAX_REGULAR_SIZE, Draft, lines_of, require_steps
+from minihub.git.repos import Repo
+from minihub.git.trees import entry_at
 from minihub.names import repo_path
-from minihub.repos import Repo
 from minihub.routes.revision import revision_of
-from minihub.trees import entry_at
 
 
 def preupload(call: Call) -> Any:
@@ -100,7 +101,7 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
     with repo.lock:
         call.state.limits.count_commit(repo.key)
         if call.flag("create_pr"):
-            number = pulls.next_number(draft.git)
+            number = history.next_number(draft.git)
             base = history.named(draft.git, branch)
             branch = f"refs/pr/{number}"
             pull["pullRequestUrl"] = f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"

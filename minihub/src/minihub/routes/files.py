@@ -5,11 +5,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minihub.call import Call, route
+from minihub.git.repos import Repo
+from minihub.git.trees import file_at
 from minihub.names import PLURALS, repo_path
-from minihub.repos import Repo
 from minihub.routes.revision import revision_of
 from minihub.routes.sending import attachment, send_bytes, send_content
-from minihub.trees import file_at
 
 
 def resolve(call: Call) -> Response:

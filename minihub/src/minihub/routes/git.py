@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from minihub.call import Call, route, streaming
 from minihub.errors import ForbiddenError, GatedRepoError, HubError, RepoNotFoundError, UnauthorizedError
-from minihub.repos import Repo, not_found
-from minihub.uploadpack import Pack, advertise, received
+from minihub.git.repos import Repo, not_found
+from minihub.git.uploadpack import Pack, advertise, received
 
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 SIGN_IN = {"WWW-Authenticate": 'Basic realm="minihub"'}

@@ -7,15 +7,16 @@ import pygit2
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minihub import history, pages
+from minihub import pages
 from minihub.call import Call, route
-from minihub.lastcommits import last_commits
+from minihub.git import history
+from minihub.git.history import last_commits
+from minihub.git.repos import Repo
+from minihub.git.trees import Entry, entry_at, file_at, folder_at, walk
 from minihub.names import folder_path, repo_path
-from minihub.repos import Repo
 from minihub.routes.description import commit_json
 from minihub.routes.git import cloned_repo
 from minihub.routes.revision import revision_of
-from minihub.trees import Entry, entry_at, file_at, folder_at, walk
 
 ENTRIES_PER_PAGE = 100
 COMMITS_PER_PAGE = 50

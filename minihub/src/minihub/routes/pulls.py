@@ -4,11 +4,11 @@ from typing import Any
 
 from starlette.routing import Route
 
-from minihub import history, pulls
 from minihub.call import Call, route
 from minihub.clock import stamp
 from minihub.errors import BadRequestError, EntryNotFoundError
-from minihub.repos import Repo
+from minihub.git import history
+from minihub.git.repos import Repo
 
 
 def create(call: Call) -> Any:
@@ -19,7 +19,7 @@ def create(call: Call) -> Any:
         raise BadRequestError(message)
     title, description = str(body.get("title") or ""), str(body.get("description") or "")
     with repo.lock, call.git(repo) as git:
-        number = pulls.next_number(git)
+        number = history.next_number(git)
         facts = {"title": title[:200], "description": description[:65536], "author": call.viewer.name}
         call.state.repos.remember(repo, f"pull {number}", facts)
         git.references.create(f"refs/pr/{number}", history.resolve(git, "main").id)

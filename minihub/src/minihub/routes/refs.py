@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from minihub import history
 from minihub.call import Call, route
+from minihub.git import history
 from minihub.routes.description import commit_json
 from minihub.routes.revision import revision_of
 

@@ -2,8 +2,8 @@
 
 import pygit2
 
-from minihub import history
 from minihub.call import Call
+from minihub.git import history
 
 
 def revision_of(call: Call, git: pygit2.Repository) -> pygit2.Commit:

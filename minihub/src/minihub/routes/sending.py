@@ -8,8 +8,8 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from minihub.call import Call
-from minihub.contents import Content
 from minihub.errors import HubError
+from minihub.files.contents import Content
 
 SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -10,12 +10,12 @@ from starlette.routing import Route
 
 from minihub.call import Call, route
 from minihub.errors import TooLargeError
-from minihub.lastcommits import last_commits
+from minihub.git.history import last_commits
+from minihub.git.repos import Repo
+from minihub.git.trees import Entry, entry_at, folder_at, walk
 from minihub.names import folder_path, repo_path
-from minihub.repos import Repo
 from minihub.routes.description import entry_json
 from minihub.routes.revision import revision_of
-from minihub.trees import Entry, entry_at, folder_at, walk
 
 ENTRIES_PER_PAGE = 1000
 EXPANDED_PER_PAGE = 50

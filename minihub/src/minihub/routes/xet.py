@@ -10,16 +10,16 @@ from starlette.routing import Route
 
 from minihub import tickets
 from minihub.call import Call, route, streaming
-from minihub.contents import Content
-from minihub.durable import draft, sync
 from minihub.errors import BadRequestError, EntryNotFoundError, ForbiddenError, TooLargeError
-from minihub.lfs import check_signature, signed_query
-from minihub.reconstruction import reconstruction
-from minihub.repos import Repo
+from minihub.files.contents import Content
+from minihub.files.lfs import check_signature, signed_query
+from minihub.git.repos import Repo
 from minihub.routes.sending import asked_range, send_content
-from minihub.shards import MAX_SHARD_SIZE, read_files, write_shard
-from minihub.xethash import from_hex, is_hash, to_hex
-from minihub.xorbs import MAX_STORED_SIZE
+from minihub.storage.durable import draft, sync
+from minihub.xet.hashes import from_hex, is_hash, to_hex
+from minihub.xet.reconstruction import reconstruction
+from minihub.xet.shards import MAX_SHARD_SIZE, read_files, write_shard
+from minihub.xet.xorbs import MAX_STORED_SIZE
 
 
 def read_token(call: Call) -> Response:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from sqlite3 import Connection, Row
 from typing import Any
 
-from minihub.cas import Cas
 from minihub.clock import now, stamp
-from minihub.database import Database
 from minihub.errors import UnprocessableError
+from minihub.git.repos import Repo
 from minihub.names import repo_path
-from minihub.repos import Repo
-from minihub.xethash import from_hex, is_hash, to_hex
+from minihub.storage.database import Database
+from minihub.xet.cas import Cas
+from minihub.xet.hashes import from_hex, is_hash, to_hex
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bucket_files (

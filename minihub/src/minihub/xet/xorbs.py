@@ -8,7 +8,7 @@ from typing import BinaryIO
 import lz4.frame
 
 from minihub.errors import BadRequestError
-from minihub.xethash import chunk_hash
+from minihub.xet.hashes import chunk_hash
 
 HEADER_SIZE = 8  # bytes: version, compressed size, scheme, size
 MAX_CHUNK_SIZE = 128 << 10  # bytes

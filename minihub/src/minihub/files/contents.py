@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from minihub.blobs import READ_SIZE, Blobs
-from minihub.cas import Cas
 from minihub.errors import EntryNotFoundError
-from minihub.shards import FileInfo
-from minihub.xethash import to_hex
+from minihub.storage.blobs import READ_SIZE, Blobs
+from minihub.xet.cas import Cas
+from minihub.xet.hashes import to_hex
+from minihub.xet.shards import FileInfo
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pygit2
 from pygit2.enums import Option, SortMode
 
-from minihub.durable import sync_folder
+from minihub.clock import stamp
 from minihub.errors import BadRequestError, ConflictError, HubError, RevisionNotFoundError, StaleParentError
+from minihub.storage.durable import sync_folder
 
 pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)  # a commit that was acknowledged survives a power cut
 
@@ -251,3 +253,46 @@ def message_of(commit: pygit2.Commit) -> str:
 def author_of(commit: pygit2.Commit) -> str:
     """Who a commit is by; the bytes may be anything in a mirrored one."""
     return commit.author.raw_name.decode("utf-8", "replace")
+
+
+# Which commit last changed each path: the newest whose parents all have something else there.
+def last_commits(git: pygit2.Repository, head: pygit2.Commit, paths: list[str]) -> dict[str, dict[str, Any]]:
+    """For each path of a revision the commit that last changed it."""
+    found: dict[str, dict[str, Any]] = {}
+    open_paths = {path: _oid(head.tree, path) for path in paths}
+    for commit in log(git, head):
+        if not open_paths:
+            break
+        trees = [parent.tree for parent in commit.parents]
+        changed = [
+            path
+            for path, oid in open_paths.items()
+            if _oid(commit.tree, path) == oid and all(_oid(tree, path) != oid for tree in trees)
+        ]
+        for path in changed:
+            found[path] = describe_commit(commit)
+            del open_paths[path]
+    return found
+
+
+def describe_commit(commit: pygit2.Commit) -> dict[str, Any]:
+    """A commit as an entry names it."""
+    return {
+        "id": str(commit.id),
+        "title": title_and_body(commit)[0],
+        "date": stamp(commit.commit_time),
+    }
+
+
+def _oid(tree: pygit2.Tree, path: str) -> pygit2.Oid | None:
+    try:
+        return tree[path].id
+    except KeyError:
+        return None
+
+
+# Pull requests, as far as commits need them: a reference `refs/pr/N` that starts at a revision.
+def next_number(git: pygit2.Repository) -> int:
+    """The number of the next pull request; the caller holds the repository's lock."""
+    taken = [int(ref.name) for ref in refs(git, "refs/pr/") if ref.name.isdecimal()]
+    return max(taken, default=0) + 1

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pygit2
 
-from minihub import history
-from minihub.blobs import READ_SIZE
+from minihub.git import history
+from minihub.git.pointers import Pointer
+from minihub.git.repos import Repo
+from minihub.git.trees import walk
 from minihub.names import RepoName
-from minihub.pointers import Pointer
-from minihub.repos import Repo
 from minihub.state import State
-from minihub.trees import walk
+from minihub.storage.blobs import READ_SIZE
 
 REFSPECS = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
 

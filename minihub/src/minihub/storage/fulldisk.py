@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pygit2
 
-from minihub.durable import draft, sync
+from minihub.storage.durable import draft, sync
 
 NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, none for this user, none for a file so large
 SQLITE_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}

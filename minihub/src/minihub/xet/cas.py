@@ -8,12 +8,12 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import BinaryIO
 
-from minihub import xethash
-from minihub.database import Database
-from minihub.durable import place
 from minihub.errors import BadRequestError, EntryNotFoundError
-from minihub.shards import FileInfo, Term
-from minihub.xorbs import Chunk, read_chunk, read_chunks
+from minihub.storage.database import Database
+from minihub.storage.durable import place
+from minihub.xet import hashes
+from minihub.xet.shards import FileInfo, Term
+from minihub.xet.xorbs import Chunk, read_chunk, read_chunks
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS xorbs (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, chunks BLOB NOT NULL);
@@ -72,7 +72,7 @@ class Cas:
 
     def path(self, xorb: bytes) -> Path:
         """Where a xorb is, or would be."""
-        name = xethash.to_hex(xorb)
+        name = hashes.to_hex(xorb)
         return self.folder / name[:2] / name
 
     # ---- xorbs
@@ -81,11 +81,11 @@ class Cas:
         """Check an uploaded xorb and keep it; whether it is new."""
         with draft.open("rb") as file:
             chunks = read_chunks(file)
-        found = xethash.xorb_hash([(chunk.hash, chunk.size) for chunk in chunks])
+        found = hashes.xorb_hash([(chunk.hash, chunk.size) for chunk in chunks])
         if found != xorb:
             message = (
-                f"The xorb was refused: expected the hash {xethash.to_hex(xorb)}, "
-                f"its chunks give {xethash.to_hex(found)}. Send it again."
+                f"The xorb was refused: expected the hash {hashes.to_hex(xorb)}, "
+                f"its chunks give {hashes.to_hex(found)}. Send it again."
             )
             raise BadRequestError(message)
         is_new = self._db.row("SELECT 1 FROM xorbs WHERE hash = ?", xorb) is None
@@ -101,14 +101,14 @@ class Cas:
     def _insert_xorb(self, connection: Connection, xorb: bytes, chunks: list[Chunk]) -> None:
         packed = b"".join(_CHUNK.pack(c.offset, c.end, c.size, c.hash) for c in chunks)
         connection.execute("INSERT OR IGNORE INTO xorbs VALUES (?, ?, ?)", (xorb, chunks[-1].end, packed))
-        shared = [(chunk.hash, xorb) for chunk in chunks if xethash.is_shared(chunk.hash)]
+        shared = [(chunk.hash, xorb) for chunk in chunks if hashes.is_shared(chunk.hash)]
         connection.executemany("INSERT OR IGNORE INTO shared_chunks VALUES (?, ?)", shared)
 
     def xorb(self, xorb: bytes) -> Xorb:
         """A xorb and its chunks."""
         row = self._db.row("SELECT chunks FROM xorbs WHERE hash = ?", xorb)
         if row is None:
-            message = f"The xorb {xethash.to_hex(xorb)} is not on this Hub. Upload it first."
+            message = f"The xorb {hashes.to_hex(xorb)} is not on this Hub. Upload it first."
             raise BadRequestError(message)
         return Xorb(xorb, [Chunk(*fields) for fields in _CHUNK.iter_unpack(row["chunks"])])
 
@@ -150,7 +150,7 @@ class Cas:
         xorbs = {}
         for hash_ in dict.fromkeys(term.xorb for term in info.terms):
             if not self.may_use(hash_, reader):
-                message = f"The xorb {xethash.to_hex(hash_)} is not on this Hub. Upload it first."
+                message = f"The xorb {hashes.to_hex(hash_)} is not on this Hub. Upload it first."
                 raise BadRequestError(message)
             xorbs[hash_] = self.xorb(hash_)
         self._check(info, xorbs)
@@ -161,18 +161,18 @@ class Cas:
         return xorbs[first.xorb].chunks[first.start].hash if first else b""
 
     def _check(self, info: FileInfo, xorbs: dict[bytes, Xorb]) -> None:
-        leaves: list[xethash.Leaf] = []
+        leaves: list[hashes.Leaf] = []
         for term in info.terms:
             chunks = xorbs[term.xorb].chunks[term.start : term.end]
             if len(chunks) != term.end - term.start or sum(chunk.size for chunk in chunks) != term.size:
-                message = f"A term of the file {xethash.to_hex(info.hash)} does not fit its xorb."
+                message = f"A term of the file {hashes.to_hex(info.hash)} does not fit its xorb."
                 raise BadRequestError(message)
             leaves.extend((chunk.hash, chunk.size) for chunk in chunks)
-        found = xethash.file_hash(leaves)
+        found = hashes.file_hash(leaves)
         if found != info.hash:
             message = (
-                f"The file was refused: expected the hash {xethash.to_hex(info.hash)}, "
-                f"its chunks give {xethash.to_hex(found)}."
+                f"The file was refused: expected the hash {hashes.to_hex(info.hash)}, "
+                f"its chunks give {hashes.to_hex(found)}."
             )
             raise BadRequestError(message)
 
@@ -265,7 +265,7 @@ class Cas:
         try:
             return self.path(xorb).open("rb")
         except FileNotFoundError as error:
-            message = f"The xorb {xethash.to_hex(xorb)} is lost. Run `minihub fsck`; upload the file again."
+            message = f"The xorb {hashes.to_hex(xorb)} is lost. Run `minihub fsck`; upload the file again."
             raise EntryNotFoundError(message) from error
 
     # ---- what clients need not send again

@@ -9,8 +9,8 @@ import pygit2
 from pygit2.enums import FileMode
 
 from minihub.errors import BadRequestError, EntryNotFoundError, UnprocessableError
+from minihub.git.pointers import MAX_POINTER_SIZE, Pointer, parse_pointer
 from minihub.names import MAX_PATH_LENGTH, is_part
-from minihub.pointers import MAX_POINTER_SIZE, Pointer, parse_pointer
 
 MEASURED_KEPT = 1 << 18  # blobs whose size and pointer are remembered; a hash names one content for ever
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from sqlite3 import IntegrityError, Row
 from typing import Any
 
-from minihub import history
 from minihub.accounts import Viewer
 from minihub.clock import now
-from minihub.database import Database
-from minihub.durable import sync_folder
 from minihub.errors import ConflictError, RepoNotFoundError
+from minihub.git import history
 from minihub.names import RepoName, new_name
+from minihub.storage.database import Database
+from minihub.storage.durable import sync_folder
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pygit2
 
-from minihub import history
 from minihub.errors import (
     BadRequestError,
     EntryNotFoundError,
@@ -16,10 +15,11 @@ from minihub.errors import (
     TooLargeError,
     UnprocessableError,
 )
+from minihub.git import history
+from minihub.git.pointers import Pointer, is_sha256
+from minihub.git.trees import TreeEdit, entry_at
 from minihub.jsontext import parse_json
 from minihub.names import folder_path, repo_path
-from minihub.pointers import Pointer, is_sha256
-from minihub.trees import TreeEdit, entry_at
 
 MAX_REGULAR_SIZE = 10 << 20  # bytes; larger files go through LFS
 MAX_LINE_SIZE = MAX_REGULAR_SIZE * 4 // 3 + (64 << 10)  # bytes: base64, and what stands around it

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pygit2
 
-from minihub import history, xethash
-from minihub.contents import Content
 from minihub.errors import HubError
-from minihub.pointers import parse_pointer
-from minihub.repos import Repo
+from minihub.files.contents import Content
+from minihub.git import history
+from minihub.git.pointers import parse_pointer
+from minihub.git.repos import Repo
 from minihub.state import State
-from minihub.xorbs import read_chunks
+from minihub.xet import hashes
+from minihub.xet.xorbs import read_chunks
 
 
 def check(state: State) -> Iterator[str]:
@@ -38,17 +39,17 @@ def _sha256(path: Path) -> str:
 
 def _check_xorbs(state: State) -> Iterator[str]:
     for xorb in state.cas.xorbs():
-        name = xethash.to_hex(xorb)
+        name = hashes.to_hex(xorb)
         try:
             with state.cas.path(xorb).open("rb") as file:
-                found = xethash.xorb_hash([(chunk.hash, chunk.size) for chunk in read_chunks(file)])
+                found = hashes.xorb_hash([(chunk.hash, chunk.size) for chunk in read_chunks(file)])
         except FileNotFoundError:
             yield f"xorb {name}: its file is missing"
         except HubError as error:
             yield f"xorb {name}: {error.message}"
         else:
             if found != xorb:
-                yield f"xorb {name}: its chunks hash to {xethash.to_hex(found)}"
+                yield f"xorb {name}: its chunks hash to {hashes.to_hex(found)}"
 
 
 def _check_git(state: State, repo: Repo) -> Iterator[str]:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from minihub.cas import Cas
 from minihub.errors import HubError
-from minihub.shards import FileInfo, Term
-from minihub.xethash import to_hex
-from minihub.xorbs import Chunk
+from minihub.xet.cas import Cas
+from minihub.xet.hashes import to_hex
+from minihub.xet.shards import FileInfo, Term
+from minihub.xet.xorbs import Chunk
 
 Address = Callable[[bytes, int, int], str]  # xorb, first and last byte -> where to fetch them
 

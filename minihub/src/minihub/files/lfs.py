@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from minihub.clock import now
-from minihub.database import Database
 from minihub.errors import ForbiddenError
-from minihub.repos import Repo
+from minihub.git.repos import Repo
+from minihub.storage.database import Database
 
 SIGNATURE_LIFE_S = 3600
 

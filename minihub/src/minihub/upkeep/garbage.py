@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from minihub import xethash
 from minihub.state import State
+from minihub.xet import hashes
 
 GRACE_S = 24 * 3600
 
@@ -21,7 +21,7 @@ def collect(state: State, *, grace_s: float = GRACE_S) -> Iterator[tuple[str, in
         path = state.cas.path(xorb)
         if path.exists() and _is_old(path, grace_s):
             state.cas.forget_xorb(xorb)
-            yield from _remove(path, f"xorb {xethash.to_hex(xorb)}", grace_s)
+            yield from _remove(path, f"xorb {hashes.to_hex(xorb)}", grace_s)
     for path in list(state.cas.unknown_files()):
         yield from _remove(path, f"xorb {path.name}", grace_s)
     known = {repo.folder.name for repo in state.repos.all()}

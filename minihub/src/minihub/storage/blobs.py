@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from minihub.durable import draft, place, sync
 from minihub.errors import BadRequestError, EntryNotFoundError
+from minihub.storage.durable import draft, place, sync
 
 READ_SIZE = 1 << 20  # bytes
 

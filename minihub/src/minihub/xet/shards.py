@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass, field
 
 from minihub.errors import BadRequestError
-from minihub.xethash import to_hex
-from minihub.xorbs import MAX_CHUNKS, Chunk
+from minihub.xet.hashes import to_hex
+from minihub.xet.xorbs import MAX_CHUNKS, Chunk
 
 RECORD_SIZE = 48  # bytes of every record, and of the header
 FOOTER_SIZE = 200  # bytes

@@ -3,8 +3,8 @@
 import pygit2
 from pygit2.enums import SortMode
 
-from minihub import history
-from minihub.trees import TreeEdit, walk
+from minihub.git import history
+from minihub.git.trees import TreeEdit, walk
 
 
 def squash(git: pygit2.Repository, branch: str, message: str, author: history.Author) -> None:

@@ -1,0 +1,1 @@
+"""Contents of files, large and small, by digest."""

@@ -1,0 +1,1 @@
+"""Repositories, their history and their trees."""

@@ -1,0 +1,1 @@
+"""What lies on the disk, and that it survives a power cut."""

@@ -1,0 +1,1 @@
+"""Content-addressed storage in chunks, as the Xet clients speak it."""
