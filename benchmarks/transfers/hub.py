@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minihub.faults import Record
 from minihub.testing import serve
+from minihub.web.faults import Record
 
 OWNER = "alice"
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from minihub.app import ROUTES
 from minihub.git.history import Author
 from minihub.git.repos import Repo
 from minihub.names import RepoName
 from minihub.testing import Hub, serve
+from minihub.web.app import ROUTES
 from minihub.xet import hashes
 from minihub.xet.shards import FileInfo
 from starlette.routing import Route

@@ -15,9 +15,9 @@ import pygit2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from minihub.app import ROUTES
 from minihub.names import RepoName
 from minihub.testing import Hub, serve
+from minihub.web.app import ROUTES
 from pygit2.enums import FileMode
 
 from .asking import Answer, ask, commit, file

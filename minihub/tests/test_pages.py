@@ -7,8 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from minihub.testing import Hub
-
-from minihub import pages
+from minihub.web import pages
 
 from .asking import ask, commit, file
 

@@ -9,10 +9,9 @@ import pytest
 from minihub.errors import BadRequestError
 from minihub.names import RepoName
 from minihub.testing import Hub
+from minihub.web import globs
 from minihub.xet.hashes import to_hex
 from pygit2.enums import FileMode, ObjectType
-
-from minihub import globs
 
 from .asking import ask, commit, file
 

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 from minihub.testing import Hub, HubProcess, serve_process
-
-from minihub import routes
+from minihub.web import routes
 
 from .asking import ask, commit, file
 
@@ -66,7 +65,7 @@ def test_each_route_module_can_be_imported_alone() -> None:
     names = [module.name for module in pkgutil.iter_modules(routes.__path__)]
     assert len(names) > 10
     running = [
-        subprocess.Popen([sys.executable, "-c", f"import minihub.routes.{name}"], stderr=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", f"import minihub.web.routes.{name}"], stderr=subprocess.PIPE)
         for name in names
     ]
     errors = [process.communicate(timeout=120)[1] for process in running]

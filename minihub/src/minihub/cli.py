@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 import pygit2
 
-from minihub.app import make_app
 from minihub.errors import HubError
 from minihub.limits import Limits
 from minihub.names import PLURALS, repo_name
-from minihub.server import Server
 from minihub.state import State
 from minihub.upkeep.fsck import check
 from minihub.upkeep.garbage import collect
 from minihub.upkeep.mirror import copy
+from minihub.web.app import make_app
+from minihub.web.server import Server
 
 _DIR = click.option(
     "--dir",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from minihub.app import make_app
-from minihub.faults import Fault, Faults, RequestLog
 from minihub.limits import Limits
-from minihub.server import Server
 from minihub.state import State
+from minihub.web.app import make_app
+from minihub.web.faults import Fault, Faults, RequestLog
+from minihub.web.server import Server
 
 
 class Hub:

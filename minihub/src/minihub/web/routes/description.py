@@ -5,11 +5,11 @@ from typing import Any
 
 import pygit2
 
-from minihub.call import Call
 from minihub.clock import stamp
 from minihub.git import history
 from minihub.git.repos import Repo
 from minihub.git.trees import Entry, walk
+from minihub.web.call import Call
 
 
 def sibling(repo: Repo) -> dict[str, Any]:

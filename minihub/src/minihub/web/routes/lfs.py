@@ -6,15 +6,15 @@ from anyio import to_thread
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from minihub.call import Call, route, streaming
 from minihub.errors import BadRequestError, EntryNotFoundError, ForbiddenError, TooLargeError
 from minihub.files.lfs import check_signature, signed_query
 from minihub.git.pointers import is_sha256
 from minihub.git.repos import Repo
 from minihub.names import RepoName
-from minihub.routes.git import cloned_repo
-from minihub.routes.sending import send_content
 from minihub.storage.blobs import READ_SIZE, BlobWriter
+from minihub.web.call import Call, route, streaming
+from minihub.web.routes.git import cloned_repo
+from minihub.web.routes.sending import send_content
 
 LFS_JSON = "application/vnd.git-lfs+json"
 MAX_FILE_SIZE = 500 << 30  # bytes; the Hub's own bound for one file

@@ -7,16 +7,15 @@ import pygit2
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minihub import pages
-from minihub.call import Call, route
 from minihub.git import history
 from minihub.git.history import last_commits
 from minihub.git.repos import Repo
 from minihub.git.trees import Entry, entry_at, file_at, folder_at, walk
 from minihub.names import folder_path, repo_path
-from minihub.routes.description import commit_json
-from minihub.routes.git import cloned_repo
-from minihub.routes.revision import revision_of
+from minihub.web import pages
+from minihub.web.call import Call, revision_of, route
+from minihub.web.routes.description import commit_json
+from minihub.web.routes.git import cloned_repo
 
 ENTRIES_PER_PAGE = 100
 COMMITS_PER_PAGE = 50

@@ -4,12 +4,11 @@ import pygit2
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minihub.call import Call, route
 from minihub.git.repos import Repo
 from minihub.git.trees import file_at
 from minihub.names import PLURALS, repo_path
-from minihub.routes.revision import revision_of
-from minihub.routes.sending import attachment, send_bytes, send_content
+from minihub.web.call import Call, revision_of, route
+from minihub.web.routes.sending import attachment, send_bytes, send_content
 
 
 def resolve(call: Call) -> Response:

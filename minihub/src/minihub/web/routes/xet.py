@@ -9,13 +9,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from minihub import tickets
-from minihub.call import Call, route, streaming
 from minihub.errors import BadRequestError, EntryNotFoundError, ForbiddenError, TooLargeError
 from minihub.files.contents import Content
 from minihub.files.lfs import check_signature, signed_query
 from minihub.git.repos import Repo
-from minihub.routes.sending import asked_range, send_content
 from minihub.storage.durable import draft, sync
+from minihub.web.call import Call, route, streaming
+from minihub.web.routes.sending import asked_range, send_content
 from minihub.xet.hashes import from_hex, is_hash, to_hex
 from minihub.xet.reconstruction import reconstruction
 from minihub.xet.shards import MAX_SHARD_SIZE, read_files, write_shard

@@ -9,16 +9,15 @@ from anyio import to_thread
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from minihub import globs
-from minihub.call import Call, route, streaming
-from minihub.cards import front_matter_errors, front_matter_warnings
 from minihub.errors import BadRequestError, TooLargeError
 from minihub.git import history
 from minihub.git.draft import MAX_COMMIT_SIZE, MAX_REGULAR_SIZE, Draft, lines_of, require_steps
 from minihub.git.repos import Repo
 from minihub.git.trees import entry_at
 from minihub.names import repo_path
-from minihub.routes.revision import revision_of
+from minihub.web import globs
+from minihub.web.call import Call, revision_of, route, streaming
+from minihub.web.cards import front_matter_errors, front_matter_warnings
 
 
 def preupload(call: Call) -> Any:

@@ -31,10 +31,12 @@ from minihub.jsontext import parse_json
 from minihub.names import RepoName, repo_name
 from minihub.state import State
 from minihub.storage.fulldisk import is_full
+from minihub.web.convertors import register_convertors
 
 MAX_BODY_SIZE = 16 << 20  # bytes of a request that is read whole
 MAX_DRAINED = 256 << 20  # bytes of a refused body that are let pass, so that the client reads the answer
 
+register_convertors()  # every route is made with what stands here, so this comes first
 Route = Callable[[Request], Awaitable[Response]]
 
 
@@ -314,3 +316,9 @@ def _password(value: str) -> str:
     except (binascii.Error, ValueError) as error:
         message = "Invalid credentials in Authorization header"
         raise UnauthorizedError(message) from error
+
+
+# The revision that a request names.
+def revision_of(call: Call, git: pygit2.Repository) -> pygit2.Commit:
+    """The commit of the revision in the path, or of `main`."""
+    return history.resolve(git, call.request.path_params.get("rev", "main"))

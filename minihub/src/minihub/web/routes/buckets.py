@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from minihub.call import Call, route
 from minihub.errors import (
     BadRequestError,
     ConflictError,
@@ -22,9 +21,10 @@ from minihub.files.contents import Content
 from minihub.git.repos import Repo
 from minihub.jsontext import parse_json
 from minihub.names import PLURALS, RepoName, repo_name, repo_path
-from minihub.routes.repositories import already_exists, wants_private
-from minihub.routes.sending import attachment, send_bytes, send_content
-from minihub.routes.xet import token_response
+from minihub.web.call import Call, route
+from minihub.web.routes.repositories import already_exists, wants_private
+from minihub.web.routes.sending import attachment, send_bytes, send_content
+from minihub.web.routes.xet import token_response
 from minihub.xet.hashes import from_hex, is_hash, to_hex
 
 ENTRIES_PER_PAGE = 1000

@@ -5,11 +5,10 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from minihub.call import Call, route
 from minihub.errors import BadRequestError, ConflictError, ForbiddenError, RepoNotFoundError
 from minihub.names import PLURALS, REPO_TYPES, RepoName, repo_name
-from minihub.routes.description import describe, sibling
-from minihub.routes.revision import revision_of
+from minihub.web.call import Call, revision_of, route
+from minihub.web.routes.description import describe, sibling
 
 GATED = {"auto": "auto", "manual": "manual", "True": "auto", "False": ""}
 DETAILS = ("sdk", "hardware", "license")

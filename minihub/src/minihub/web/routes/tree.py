@@ -8,14 +8,13 @@ import pygit2
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from minihub.call import Call, route
 from minihub.errors import TooLargeError
 from minihub.git.history import last_commits
 from minihub.git.repos import Repo
 from minihub.git.trees import Entry, entry_at, folder_at, walk
 from minihub.names import folder_path, repo_path
-from minihub.routes.description import entry_json
-from minihub.routes.revision import revision_of
+from minihub.web.call import Call, revision_of, route
+from minihub.web.routes.description import entry_json
 
 ENTRIES_PER_PAGE = 1000
 EXPANDED_PER_PAGE = 50

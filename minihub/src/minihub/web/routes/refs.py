@@ -6,10 +6,9 @@ from urllib.parse import urlencode
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from minihub.call import Call, route
 from minihub.git import history
-from minihub.routes.description import commit_json
-from minihub.routes.revision import revision_of
+from minihub.web.call import Call, revision_of, route
+from minihub.web.routes.description import commit_json
 
 COMMITS_PER_PAGE = 50
 

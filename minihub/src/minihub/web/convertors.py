@@ -1,4 +1,4 @@
-"""What may stand in each place of a route's path; registered on import, before any route is made."""
+"""What may stand in each place of a route's path."""
 
 from urllib.parse import unquote
 
@@ -61,8 +61,10 @@ class Owner(Segment):
     regex = "(?!(?:api|v1|v2|models|datasets|spaces|buckets|oauth|settings)/)[^/]+"
 
 
-for _name, _convertor in (
-    *(("segment", Segment()), ("revision", Revision()), ("rest", Rest()), ("count", Count())),
-    *(("kind", Kind()), ("prefix", Prefix()), ("verb", Verb()), ("owner", Owner())),
-):
-    register_url_convertor(_name, _convertor)
+def register_convertors() -> None:
+    """Teach Starlette the parts of a path; a route with one cannot be made before."""
+    for name, convertor in (
+        *(("segment", Segment()), ("revision", Revision()), ("rest", Rest()), ("count", Count())),
+        *(("kind", Kind()), ("prefix", Prefix()), ("verb", Verb()), ("owner", Owner())),
+    ):
+        register_url_convertor(name, convertor)

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from starlette.responses import HTMLResponse
 
-from minihub import cards
+from minihub.web import cards
 
 MAX_FACTS = 30
 STYLE = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8").strip()
@@ -100,7 +100,7 @@ def _absolute(link: str, folder: str) -> str | None:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("minihub"),
+        loader=PackageLoader("minihub.web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

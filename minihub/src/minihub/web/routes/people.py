@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.routing import Route
 
-from minihub.call import Call, route
+from minihub.web.call import Call, route
 
 
 def whoami(call: Call) -> dict[str, Any]:

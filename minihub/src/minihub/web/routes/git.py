@@ -7,10 +7,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from minihub.call import Call, route, streaming
 from minihub.errors import ForbiddenError, GatedRepoError, HubError, RepoNotFoundError, UnauthorizedError
 from minihub.git.repos import Repo, not_found
 from minihub.git.uploadpack import Pack, advertise, received
+from minihub.web.call import Call, route, streaming
 
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 SIGN_IN = {"WWW-Authenticate": 'Basic realm="minihub"'}

@@ -4,12 +4,12 @@ from typing import Any
 
 from starlette.routing import Route
 
-from minihub.call import Call, route
 from minihub.errors import BadRequestError
 from minihub.git import history, rewriting
 from minihub.git.repos import Repo
 from minihub.git.trees import walk
 from minihub.names import PLURALS, repo_name
+from minihub.web.call import Call, route
 from minihub.xet.hashes import from_hex, is_hash
 
 MAX_FILES = 1000

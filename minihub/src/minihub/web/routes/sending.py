@@ -7,9 +7,9 @@ from urllib.parse import quote
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from minihub.call import Call
 from minihub.errors import HubError
 from minihub.files.contents import Content
+from minihub.web.call import Call
 
 SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",

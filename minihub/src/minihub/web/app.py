@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minihub.errors import HubError
-from minihub.routes import (
+from minihub.state import State
+from minihub.web.routes import (
     administration,
     buckets,
     commit,
@@ -26,7 +27,6 @@ from minihub.routes import (
     tree,
     xet,
 )
-from minihub.state import State
 
 MAX_HEADERS = 64 << 10  # bytes
 

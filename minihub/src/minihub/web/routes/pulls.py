@@ -4,11 +4,11 @@ from typing import Any
 
 from starlette.routing import Route
 
-from minihub.call import Call, route
 from minihub.clock import stamp
 from minihub.errors import BadRequestError, EntryNotFoundError
 from minihub.git import history
 from minihub.git.repos import Repo
+from minihub.web.call import Call, route
 
 
 def create(call: Call) -> Any:
