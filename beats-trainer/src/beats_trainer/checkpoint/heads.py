@@ -9,7 +9,7 @@ from torch import Tensor
 
 from beats_trainer.checkpoint.content import Words, parse_labels
 from beats_trainer.checkpoint.layouts import Layout
-from beats_trainer.encoder.heads import Head
+from beats_trainer.encoder.heads import Activation, Head
 from beats_trainer.errors import CheckpointError
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.texts import (
