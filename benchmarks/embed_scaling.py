@@ -109,7 +109,7 @@ def _writing(root: Path, clip: Any, rows: int = 4096) -> tuple[float, float]:
     one = without_sound(clip, [Row(clip, None, vector)])
 
     def write() -> None:
-        with Parts(root / "parts", root / "open", Settings("", "")) as parts:
+        with Parts(root / "parts", root / "open", Settings("", "", 768, (12,))) as parts:
             for _ in range(rows):
                 parts.add(*one)
             parts.flush()

@@ -25,7 +25,7 @@ Key = tuple[str, float]
 
 def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
     from beats_trainer.embed.encode import Encoding, Gathering
-    from beats_trainer.embed.run import embed_recordings
+    from beats_trainer.embed.run import Options, Run
     from beats_trainer.load import load_model
     from beats_trainer.recordings.sources import find_sources
     from beats_trainer.table.settings import Settings
@@ -46,7 +46,7 @@ def child(checkpoint: str, out: str, sounds: str, log: str) -> None:
 
     noting.settings, noting.gathering = settings, encoding.gathering
     print("ready", flush=True)
-    embed_recordings(find_sources([sounds]), noting, out, rows_per_part=ROWS_PER_PART)
+    Run(find_sources([sounds]), noting, out, Options(rows_per_part=ROWS_PER_PART))()
 
 
 def write_sounds(folder: Path, count: int, seed: int) -> None:
@@ -90,9 +90,9 @@ def noted(log: Path) -> list[Key]:
 
 
 def embeddings(out: Path) -> np.ndarray:
-    from beats_trainer.table import read
+    from beats_trainer.table import read_table
 
-    table = read(out)
+    table = read_table(out)
     order = np.lexsort((table.start_s, np.array(table.recordings)))
     return table.embeddings[order]
 

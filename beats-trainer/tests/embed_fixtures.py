@@ -46,12 +46,13 @@ def encoding(model):
 @pytest.fixture
 def run(encoding):
     """Embeds places into a table."""
-    from beats_trainer.embed.run import embed_recordings
+    from beats_trainer.embed.run import Options, Run
     from beats_trainer.recordings.sources import find_sources
 
-    def go(out, *places, shard=None, settings=None, **options):
+    def go(out, *places, shard=None, settings=None, callback=None, engine=None, **options):
         sources = find_sources(places, shard=shard)
         extra = {"shard": shard} if shard else {}
-        return embed_recordings(sources, encoding(**(settings or {})), out, **extra, **options)
+        how = Options(**extra, **options)
+        return Run(sources, encoding(**(settings or {})), out, how, callback, engine)()
 
     return go

@@ -19,7 +19,8 @@ from beats_trainer.encoder.pooling import known_pooling
 from beats_trainer.encoder.runtimes import Backend, ExportedEncoder
 from beats_trainer.encoder.waveform import Short, as_float
 from beats_trainer.errors import WaveformError
-from beats_trainer.load import DEFAULT_CHECKPOINT, load_model
+from beats_trainer.load import load_model
+from beats_trainer.pins.registry import DEFAULT_CHECKPOINT
 from beats_trainer.sampling import SAMPLE_RATE
 
 Array = npt.NDArray[np.float32]
@@ -71,6 +72,13 @@ class BEATsFeatureExtractor:
             self.model = ExportedEncoder(Path(self.model_path), _known_backend(backend), precision)
         self.layer = self.model.layer_index(layer)
         self.short = short
+
+    def __repr__(self) -> str:
+        layer = f"layer {self.layer} of {self.model.n_layers}"
+        return (
+            f"<BEATsFeatureExtractor {self.model_path}: {layer}, {self.dim} wide, pooling {self.pooling}, "
+            f"on {self.device}>"
+        )
 
     @property
     def dim(self) -> int:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from beats_trainer.checkpoint.build import build
+from beats_trainer.checkpoint.build import build, pick_device
 from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.encoder.model import BEATs, Precision
 from beats_trainer.encoder.self_check import check_encoder
 from beats_trainer.pins.pin import WEIGHTS
+from beats_trainer.pins.registry import DEFAULT_CHECKPOINT
 from beats_trainer.startup import paused
 
 if TYPE_CHECKING:
     from os import PathLike
-
-DEFAULT_CHECKPOINT = "BEATs_iter3_plus_AS2M"
 
 
 def load_model(
@@ -40,15 +38,14 @@ def load_model(
         allow_noncommercial: Accepts a licence that forbids commercial use.
 
     Raises:
+        ValueError: there is no such device here, or no such precision.
         CheckpointError: the file does not hold together, or the encoder made of it does not pass its check:
             what it makes of a short noise is not finite, the same everywhere, or not what its pin records.
     """
     known_precision(precision)
-    return load_found(
-        locate(name_or_path, trust=trust, allow_noncommercial=allow_noncommercial),
-        device=device,
-        precision=precision,
-    )
+    chosen = pick_device(device)  # before hundreds of megabytes are fetched for a device that is not there
+    found = locate(name_or_path, trust=trust, allow_noncommercial=allow_noncommercial)
+    return load_found(found, device=chosen, precision=precision)
 
 
 def load_found(
@@ -70,16 +67,6 @@ def known_precision(precision: str) -> None:
         raise ValueError(message)
 
 
-def find_checkpoint(
-    name_or_path: str | PathLike[str],
-    *,
-    trust: Literal["pinned", "hub"] = "hub",
-    allow_noncommercial: bool = False,
-) -> Path:
-    """The local file of a checkpoint; a name is never looked for among the files that lie around."""
-    return locate(name_or_path, trust=trust, allow_noncommercial=allow_noncommercial).path
-
-
 @dataclass(frozen=True)
 class Found:
     """The local file of a checkpoint, and what its pin says: what it should answer, and the sha256 if known.
@@ -97,7 +84,6 @@ def locate(
     *,
     trust: Literal["pinned", "hub"] = "hub",
     allow_noncommercial: bool = False,
-    progress: Callable[[int, int | None], None] | None = None,
 ) -> Found:
     """The local file of a checkpoint, fetched and verified if it has a name, with what its pin says of it."""
     if is_path(name_or_path):
@@ -105,7 +91,7 @@ def locate(
     from beats_trainer.hub.fetch import fetch_checkpoint, trusted_pin
 
     pin = trusted_pin(str(name_or_path), trust)
-    path = fetch_checkpoint(pin, trust=trust, allow_noncommercial=allow_noncommercial, progress=progress)
+    path = fetch_checkpoint(pin, trust=trust, allow_noncommercial=allow_noncommercial)
     return Found(path, pin.golden, pin.digests.get("sha256", ""))
 
 

@@ -12,7 +12,7 @@ from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.checkpoint.untrained import LARGE, write_untrained
 from beats_trainer.errors import CheckpointError
-from beats_trainer.load import find_checkpoint, load_model
+from beats_trainer.load import load_model, locate
 from golden_data import TINY, TINY_FILES, features, tiny_model
 from safetensors.torch import save_file
 
@@ -249,8 +249,8 @@ def test_a_path_is_never_looked_up_as_a_name_nor_a_name_as_a_path(tmp_path, monk
     Path("checkpoints").mkdir()
     Path("checkpoints", "yolo.pt").write_bytes((TINY / MICROSOFT).read_bytes())
 
-    assert find_checkpoint("yolo.pt") == Path("yolo.pt")
-    assert find_checkpoint("checkpoints/yolo.pt") == Path("checkpoints/yolo.pt")
+    assert locate("yolo.pt").path == Path("yolo.pt")
+    assert locate("checkpoints/yolo.pt").path == Path("checkpoints/yolo.pt")
     with pytest.raises(FileNotFoundError):
         load_model("yolo.pt")
 

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from beats_trainer.embed.run import embed_recordings
+from beats_trainer.embed.run import Options, Run
 from beats_trainer.recordings.sources import Shard, find_sources, parse_shard
 from beats_trainer.table.files import Output
 from beats_trainer.table.lock import locked
@@ -22,7 +22,7 @@ import sys
 from beats_trainer.load import load_model
 from beats_trainer.embed.encode import Encoding
 from beats_trainer.embed.encode import Gathering
-from beats_trainer.embed.run import embed_recordings
+from beats_trainer.embed.run import Options, Run
 from beats_trainer.table.settings import Settings
 from beats_trainer.recordings.sources import find_sources
 checkpoint, out, *places = sys.argv[1:]
@@ -31,7 +31,7 @@ encoding = Encoding(model, Settings("tiny", "0" * 64, clip_s=0.5, hop_s=0.5, lay
                                     dim=model.config.encoder_embed_dim))
 encoding.gathering = Gathering(8_000, 4.0, 4.0)
 print("ready", flush=True)
-embed_recordings(find_sources(places), encoding, out, rows_per_part=10)
+Run(find_sources(places), encoding, out, Options(rows_per_part=10))()
 """
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_fails_leaves_no_part_behind(record, run, encoding, tmp_path)
     failing.settings, failing.gathering = encoding().settings, encoding().gathering
     sources = find_sources([record("a.wav", 2)])
     with pytest.raises(RuntimeError, match="gone"):
-        embed_recordings(sources, failing, tmp_path / "t")
+        Run(sources, failing, tmp_path / "t")()
     assert not [p for p in (tmp_path / "t").rglob("*") if "part-" in p.name]
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from beats_trainer.embed.ray_engine import packed, unpacked
-from beats_trainer.table import read
+from beats_trainer.table import read_table
 from sounds import TINY
 
 needs_ray = pytest.mark.skipif(
@@ -33,7 +33,7 @@ def embed(out, sounds, *words):
 
 
 def rows(out):
-    table = read(out)
+    table = read_table(out)
     order = np.lexsort((table.start_s, np.array(table.recordings)))
     names = [(table.recordings[i], table.start_s[i], table.end_s[i]) for i in order]
     return names, table.embeddings[order]
@@ -50,7 +50,7 @@ def test_ray_writes_the_rows_and_the_report_of_a_local_run_and_goes_on_with_eith
     assert embed(here, tmp_path / "sounds")["clips"] > 0
     assert embed(there, long)["clips"] == 40
     summary = embed(there, tmp_path / "sounds", "--engine", "ray", "--workers", 2)
-    assert summary["clips"] == len(read(here)) - 40
+    assert summary["clips"] == len(read_table(here)) - 40
     assert summary["waited_share"] is None
     assert rows(there)[0] == rows(here)[0]
     assert np.allclose(rows(there)[1], rows(here)[1], atol=2e-5)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from beats_trainer.table import read
+from beats_trainer.table import read_table
 from sounds import TINY
 
 PAGE = Path(__file__).parents[3] / "docs" / "embed.md"
@@ -40,5 +40,5 @@ def test_the_tasks_of_an_array_make_one_table(script, record, tmp_path):
         subprocess.run(
             ["bash", script, *map(str, words)], env=os.environ | slurm | {"PATH": path}, check=True
         )
-    names = sorted(Path(name).stem for name in read(tmp_path / "t").recordings)
+    names = sorted(Path(name).stem for name in read_table(tmp_path / "t").recordings)
     assert names == ["0", "0", "1", "1", "2", "2", "3", "3"]

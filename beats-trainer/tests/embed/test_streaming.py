@@ -85,16 +85,16 @@ import sys
 import numpy as np
 from beats_trainer.embed.encode import Gathering
 from beats_trainer.table.rows import Row
-from beats_trainer.embed.run import embed_recordings
+from beats_trainer.embed.run import Run
 from beats_trainer.table.settings import Settings
 from beats_trainer.recordings.sources import find_sources
 
 class Nothing:
-    settings, gathering = Settings("none", "0" * 64), Gathering(160_000)
+    settings, gathering = Settings("none", "0" * 64, 768, (12,)), Gathering(160_000)
     def __call__(self, clips):
         return ((clip, [Row(clip, None, np.zeros((1, 768), np.float32))]) for clip in clips)
 
-embed_recordings(find_sources([sys.argv[1]]), Nothing(), sys.argv[2])
+Run(find_sources([sys.argv[1]]), Nothing(), sys.argv[2])()
 with open("/proc/self/status") as file:
     print(next(line for line in file if line.startswith("VmHWM")).split()[1])
 """

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from beats_trainer.table import read
+from beats_trainer.table import read_table
 from sounds import TINY
 
 NAMES = {
@@ -36,7 +36,7 @@ def export(table, tmp_path, beats):
 
 
 def test_npz_is_numpy_without_pickle(export, table):
-    ours = read(table)
+    ours = read_table(table)
     with np.load(export("npz")) as arrays:
         assert np.array_equal(arrays["embedding"], ours.embeddings)
         assert arrays["recording"].tolist() == ours.recordings
@@ -44,7 +44,7 @@ def test_npz_is_numpy_without_pickle(export, table):
 
 
 def test_csv_has_a_column_for_each_number(export, table):
-    ours = read(table)
+    ours = read_table(table)
     with export("csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == len(ours)
@@ -61,7 +61,7 @@ def crowsetta():
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # crowsetta's, of pandas
 def test_raven_selections_are_read_by_crowsetta(export, table):
-    ours, raven = read(table), crowsetta().formats.bbox.Raven
+    ours, raven = read_table(table), crowsetta().formats.bbox.Raven
     boxes = raven.from_file(export("raven"), annot_col="Annotation").to_bbox()
     assert [box.onset for box in boxes] == ours.start_s.tolist()
     assert [box.offset for box in boxes] == ours.end_s.tolist()
@@ -71,11 +71,11 @@ def test_raven_selections_are_read_by_crowsetta(export, table):
 def test_raven_selections_name_the_recording(export, table):
     with export("raven").open(newline="") as file:
         selections = list(csv.DictReader(file, delimiter="\t"))
-    assert [s["Begin Path"] for s in selections] == read(table).recordings
+    assert [s["Begin Path"] for s in selections] == read_table(table).recordings
 
 
 def test_audacity_labels_are_read_by_crowsetta(export, table):
-    ours, tracks = read(table), export("audacity")
+    ours, tracks = read_table(table), export("audacity")
     with (tracks / "recordings.csv").open(newline="") as file:
         names = {line["track"]: line["recording"] for line in csv.DictReader(file)}
     found = []
@@ -87,7 +87,7 @@ def test_audacity_labels_are_read_by_crowsetta(export, table):
 
 def test_a_hoplite_database_is_opened_by_perch_hoplite(export, table):
     library = pytest.importorskip("perch_hoplite.db.sqlite_usearch_impl")
-    ours = read(table)
+    ours = read_table(table)
     database = library.SQLiteUSearchDB.create(str(export("hoplite")), readonly=True)
     windows = database.get_all_windows()
     recordings = {r.id: r for r in database.get_all_recordings()}
@@ -114,7 +114,7 @@ def test_recorders_that_moved_are_deployments_of_their_own(tmp_path, write_table
         "longitude": lambda i: 3.0,
         "datetime": lambda i: NOON + dt.timedelta(seconds=i % 10),
     }
-    write_table(tmp_path / "u", 30, columns=columns, settings=read(table).metadata | {"dim": 16})
+    write_table(tmp_path / "u", 30, columns=columns, settings=read_table(table).metadata | {"dim": 16})
     part = next((tmp_path / "u" / "shard=1").iterdir())
     pq.write_table(pq.read_table(part).slice(5), part)  # a recording need not begin with its first clip
     database = library.SQLiteUSearchDB.create(str(export("hoplite", tmp_path / "u")), readonly=True)
@@ -126,7 +126,7 @@ def test_recorders_that_moved_are_deployments_of_their_own(tmp_path, write_table
 
 def test_atlas_has_a_point_for_each_row(export, table):
     pandas = pytest.importorskip("pandas")
-    target, ours = export("atlas"), read(table)
+    target, ours = export("atlas"), read_table(table)
     rows = pandas.read_parquet(target)  # what embedding-atlas itself does with a path
     assert rows["recording"].tolist() == ours.recordings
     assert np.isfinite(rows[["x", "y"]].to_numpy()).all()
@@ -165,13 +165,13 @@ def test_atlas_is_opened_by_embedding_atlas(export, tmp_path):
 def test_a_table_without_rows_is_written_too(kind, tmp_path, write_table, export, table):
     if kind == "hoplite":
         pytest.importorskip("perch_hoplite")
-    write_table(tmp_path / "u", 0, settings=read(table).metadata | {"dim": 16})
+    write_table(tmp_path / "u", 0, settings=read_table(table).metadata | {"dim": 16})
     assert export(kind, tmp_path / "u").exists()
 
 
 def test_names_made_by_an_enemy_stay_in_their_cell_and_their_folder(tmp_path, write_table, export, table):
     evil = "../../\tx\n<script>.wav"
-    settings = read(table).metadata | {"dim": 16}
+    settings = read_table(table).metadata | {"dim": 16}
     write_table(tmp_path / "u", 3, settings=settings)
     part = next((tmp_path / "u" / "shard=1").iterdir())
     rows = pq.read_table(part)

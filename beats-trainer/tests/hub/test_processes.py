@@ -138,7 +138,7 @@ def test_a_private_file_needs_a_token_and_each_case_has_its_message(published: P
 
 BAR = """
 import sys
-from beats_trainer.cli.output import Bar
+from beats_trainer.bar import Bar
 sys.stderr.isatty = lambda: True
 bar = Bar("small.pt")
 bar(50, 100)

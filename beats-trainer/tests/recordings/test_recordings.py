@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from beats_trainer.audio.read import read_waveform
-from beats_trainer.table import read
+from beats_trainer.table import read_table
 
 RECORDINGS = os.environ.get("BEATS_TEST_RECORDINGS", "")
 SILENT = ["birds/nandou.ogg", "lizards/iguana.ogg", "mammals/giraffe.ogg", "marsupials/wombat.ogg"]
@@ -25,13 +25,13 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory, model):
     from beats_trainer.embed.encode import Encoding
-    from beats_trainer.embed.run import embed_recordings
+    from beats_trainer.embed.run import Run
     from beats_trainer.recordings.sources import find_sources
     from beats_trainer.table.settings import Settings
 
     settings = Settings("tiny", "0" * 64, layers=(0,), dim=model.config.encoder_embed_dim)
     sources = find_sources([RECORDINGS], relative_to=RECORDINGS)
-    return embed_recordings(sources, Encoding(model, settings), tmp_path_factory.mktemp("real") / "table")
+    return Run(sources, Encoding(model, settings), tmp_path_factory.mktemp("real") / "table")()
 
 
 def found(outcome, kind):
@@ -45,7 +45,7 @@ def found(outcome, kind):
 
 
 def test_every_recording_is_embedded_or_in_the_report_with_a_reason(outcome):
-    embedded = set(read(outcome.output.path).recordings)
+    embedded = set(read_table(outcome.output.path).recordings)
     assert len(outcome.lines) > 2000
     assert all(line.status != "ok" for line in outcome.lines if line.recording not in embedded)
     assert {line.recording for line in outcome.lines if line.embedded != "no"} == embedded

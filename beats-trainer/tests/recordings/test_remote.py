@@ -19,7 +19,7 @@ import pytest
 import soundfile
 from beats_trainer.recordings.remote import list_remote, public_name, unspoken
 from beats_trainer.recordings.sources import SUFFIXES, find_sources
-from beats_trainer.table import read
+from beats_trainer.table import read_table
 from sounds import TINY, noise
 
 SECRETS = ("tiger", "hf_")
@@ -182,7 +182,7 @@ def test_a_folder_behind_a_url_becomes_the_rows_of_the_folder_itself(sounds, tmp
     with served(sounds, home) as (url, env):
         done = embed(tmp_path / "t", home, url if served is not at_https else f"{url}/a.wav", env)
     assert done.returncode == 0, done.stderr
-    table = read(tmp_path / "t")
+    table = read_table(tmp_path / "t")
     names = {name.rpartition("/")[2]: name for name in table.recordings}
     assert list(names) == (["a.wav"] if served is at_https else ["a.wav", "b.flac"])
     assert all("://" in name for name in names.values())

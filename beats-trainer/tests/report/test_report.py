@@ -21,7 +21,7 @@ from beats_trainer.errors import MissingExtraError
 from beats_trainer.report.census import count
 from beats_trainer.report.projection import fit
 from beats_trainer.report.sounds import spread
-from beats_trainer.table import read
+from beats_trainer.table import read_table
 from beats_trainer.table.report_csv import COLUMNS as REPORT
 from browser import CHROMIUM, tab
 from sounds import TINY, noise
@@ -81,7 +81,9 @@ def evil(tmp_path, write_table, table):
     """A table and a report whose every text was chosen by an enemy."""
     out = tmp_path / "evil"
     columns = {"device": lambda i: EVIL, "datetime": lambda i: dt.datetime(2024, 5, 1, i % 24)}  # noqa: DTZ001
-    write_table(out, 40, columns=columns, settings=read(table).metadata | {"dim": 16, "checkpoint": EVIL})
+    write_table(
+        out, 40, columns=columns, settings=read_table(table).metadata | {"dim": 16, "checkpoint": EVIL}
+    )
     part = next((out / "shard=1").iterdir())
     rows = pq.read_table(part)
     rows = rows.set_column(0, "recording", [[EVIL] * 40]).replace_schema_metadata(rows.schema.metadata)
@@ -95,7 +97,7 @@ def evil(tmp_path, write_table, table):
 
 
 def test_every_clip_is_on_the_map_with_what_is_known_of_it(report, table):
-    ours, data = read(table), report().data
+    ours, data = read_table(table), report().data
     assert [data["recordings"][i] for i in data["recording"]] == ours.recordings
     assert data["start"] == ours.start_s.tolist()
     assert data["hour"] == [int(name[-10:-8]) for name in ours.recordings]
@@ -128,7 +130,7 @@ def test_only_so_many_clips_are_heard_as_are_asked_for(report, table):
 
 
 def test_sites_and_hours_are_counted(report, table):
-    page, ours = report(), read(table)
+    page, ours = report(), read_table(table)
     cells = [int(e[1]["title"]) for e in page.all("td") if "title" in e[1]]
     assert sum(cells) == len(ours)
     assert sum(int(e[2]) for e in page.all("td", class_="sum")) == len(ours)
@@ -139,7 +141,7 @@ def test_sites_and_hours_are_counted(report, table):
 
 
 def test_a_large_table_is_sampled_and_says_so(report, tmp_path, write_table, table):
-    write_table(tmp_path / "u", 9_000, 3_000, settings=read(table).metadata | {"dim": 16})
+    write_table(tmp_path / "u", 9_000, 3_000, settings=read_table(table).metadata | {"dim": 16})
     page = report(tmp_path / "u", "--points", 500, "--clips", 7)
     assert len(page.data["x"]) == 500
     assert page.data["sounds"] == {}
@@ -150,7 +152,7 @@ def test_a_large_table_is_sampled_and_says_so(report, tmp_path, write_table, tab
 
 
 def test_a_table_without_rows_has_a_page(report, tmp_path, write_table, table):
-    write_table(tmp_path / "u", 0, settings=read(table).metadata | {"dim": 16})
+    write_table(tmp_path / "u", 0, settings=read_table(table).metadata | {"dim": 16})
     page = report(tmp_path / "u")
     assert "The table has no rows" in page.text("main")
     assert "There is no report beside this table" in page.text("main")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from beats_trainer.extractor import BEATsFeatureExtractor
-from beats_trainer.table import read
+from beats_trainer.table import read_table
 from beats_trainer.table.rows import numbers, texts
 from sounds import TINY
 
@@ -26,21 +26,21 @@ def test_rows_are_the_embeddings_of_the_extractor(record, run, tmp_path):
     path = record("a.wav", 1)
     run(tmp_path / "t.parquet", path)
     expected = BEATsFeatureExtractor(TINY, "cpu").extract_from_file(path)
-    assert np.allclose(read(tmp_path / "t.parquet").embeddings[0], expected, atol=2e-5)
+    assert np.allclose(read_table(tmp_path / "t.parquet").embeddings[0], expected, atol=2e-5)
 
 
 def test_our_reader_gives_numpy_without_a_copy_and_the_settings(table):
-    whole = read(table)
+    whole = read_table(table)
     assert whole.embeddings.shape == (6, whole.metadata["dim"])
     assert whole.embeddings.dtype == np.float32
-    single = read(sorted(table.glob("shard=*/*.parquet"))[0])
+    single = read_table(sorted(table.glob("shard=*/*.parquet"))[0])
     assert not single.embeddings.flags.owndata
     assert whole.metadata["checkpoint"] == "tiny"
     assert whole.metadata["resampler"] == "soxr HQ"
 
 
 def test_plain_pyarrow_polars_and_duckdb_read_the_folder(table):
-    ours = read(table).embeddings
+    ours = read_table(table).embeddings
     arrow = pq.read_table(table)
     assert len(arrow) == 6
     polars = pytest.importorskip("polars")
@@ -66,7 +66,7 @@ def test_each_channel_and_several_layers_and_half_precision(record, run, tmp_pat
     rows = pq.read_table(tmp_path / "t")
     assert rows["channel"].to_pylist() == [0, 1, 2, 0, 1, 2]
     assert [n for n in rows.column_names if "embedding" in n] == [f"embedding_{n}" for n in layers]
-    assert read(tmp_path / "t", column="embedding_0").embeddings.dtype == np.float16
+    assert read_table(tmp_path / "t", column="embedding_0").embeddings.dtype == np.float16
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_part_of_several_row_groups_is_read_without_a_copy(record, run, tmp_pa
     run(tmp_path / "t", record("a.wav", 5))
     (part,) = (tmp_path / "t").glob("shard=*/*.parquet")
     assert pq.ParquetFile(part).num_row_groups == 3
-    found = read(part)
+    found = read_table(part)
     assert found.embeddings.shape[0] == 5
     assert not found.embeddings.flags.owndata
     assert found.start_s.tolist() == [0, 1, 2, 3, 4]
@@ -104,6 +104,6 @@ def test_a_part_of_several_row_groups_is_read_without_a_copy(record, run, tmp_pa
 
 def test_a_column_that_is_not_there_is_refused(table):
     with pytest.raises(KeyError, match="embedding_3"):
-        read(table, column="embedding_3")
+        read_table(table, column="embedding_3")
     with pytest.raises(FileNotFoundError, match="no table"):
-        read(table / "nowhere")
+        read_table(table / "nowhere")

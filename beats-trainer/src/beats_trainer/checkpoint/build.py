@@ -20,7 +20,24 @@ def build(checkpoint: Checkpoint, device: str | torch.device | None = None) -> B
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
-    """The device that was asked for; "auto" or nothing is a GPU if there is one, else the CPU."""
+    """The device that was asked for; "auto" or nothing is a GPU if there is one, else the CPU.
+
+    Raises:
+        ValueError: There is no such device here.
+    """
     if device is None or device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        return torch.empty(0, device=device).device  # torch takes any number until something is to lie there
+    except (RuntimeError, AssertionError) as error:
+        message = (
+            f"There is no device {str(device)!r} here: expected one of {', '.join(_devices())}. "
+            'Take device="auto", which is a GPU if there is one.'
+        )
+        raise ValueError(message) from error
+
+
+def _devices() -> list[str]:
+    """Those that torch can use on this machine."""
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from beats_trainer.cli.output import Bar, plainly, put, put_table, say, size_of
+from beats_trainer.cli.output import plainly, put, put_table, say, size_of
 from beats_trainer.hub.cache import cached_copies
 from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, signer
 from beats_trainer.hub.signature import PublicKey, read_key
@@ -126,13 +126,7 @@ def fetch(
     """Bring checkpoints here, verified, and print their paths."""
     found = []
     for name in names:
-        bar = Bar(name)
-        try:
-            path = fetch_checkpoint(
-                name, progress=bar, trust=trust, allow_noncommercial=allow_noncommercial, key=key
-            )
-        finally:
-            bar.close()
+        path = fetch_checkpoint(name, trust=trust, allow_noncommercial=allow_noncommercial, key=key)
         found.append({"name": name, "path": str(path)})
         if not as_json:
             click.echo(path)

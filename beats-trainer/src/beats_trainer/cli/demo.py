@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 
-from beats_trainer.cli.embed import conclude, encoding_of, run
+from beats_trainer.cli.embed import conclude, shown
 from beats_trainer.cli.output import plainly, say
+from beats_trainer.embed.choices import Choices
 
-OPTIONS: dict[str, Any] = {
-    "device": "cpu", "clip_s": 10.0, "hop_s": None, "last": "full", "layers": (), "pooling": "mean",
-    "normalize": True, "channels": "mix", "dtype": "float32", "precision": "fp32",
-    "batch_size": "auto", "resume": False,
-}  # fmt: skip
+NAME = "UNTRAINED (random weights)"  # in the table
 
 
 @click.command()
@@ -27,14 +23,13 @@ OPTIONS: dict[str, Any] = {
 def demo(paths: tuple[str, ...], output: Path) -> None:
     """Embed recordings with an UNTRAINED model: all but the weights is real, and no network is used."""
     from beats_trainer.checkpoint.untrained import write_untrained
-    from beats_trainer.recordings.sources import find_sources
 
     with tempfile.TemporaryDirectory() as folder:
-        sources = find_sources(paths or [_synthesized(Path(folder))])
+        recordings = paths or [_synthesized(Path(folder))]
         say("Writing a checkpoint of the true size, UNTRAINED: its random weights know nothing of sound.")
-        checkpoint = write_untrained(Path(folder) / "untrained.pt", 2026)
-        encoding = encoding_of(str(checkpoint), OPTIONS, checkpoint="UNTRAINED (random weights)")
-        conclude(run(sources, encoding, output, OPTIONS), OPTIONS)
+        model = write_untrained(Path(folder) / "untrained.pt", 2026)
+        choices = Choices(model=model, device="cpu", resume=False)
+        conclude(shown(recordings, output, choices, checkpoint=NAME), as_json=False)
 
 
 def _synthesized(folder: Path) -> str:

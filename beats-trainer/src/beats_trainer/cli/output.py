@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from huggingface_hub.utils import are_progress_bars_disabled
-from tqdm import tqdm
 
 from beats_trainer.errors import BeatsError
 from beats_trainer.redaction import veiled
@@ -46,30 +44,12 @@ def plainly(command: Command) -> Command:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
+        except BrokenPipeError:  # `| head -1` has its line: click ends the command without a word
+            raise
         except (BeatsError, OSError, ValueError) as error:
             raise click.ClickException(veiled(str(error))) from error
 
     return wrapper  # type: ignore[return-value]
-
-
-class Bar:
-    """A progress bar on stderr, made when the first bytes are there."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._bar: Any = None
-
-    def __call__(self, done: int, total: int | None) -> None:
-        """Moves the bar to `done` of `total` bytes."""
-        if self._bar is None:
-            hidden = True if are_progress_bars_disabled() else None  # None: shown where stderr is a terminal
-            self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=self._label, disable=hidden)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """Ends the bar's line."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 def size_of(size: int | None) -> str:

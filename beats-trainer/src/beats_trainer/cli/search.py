@@ -36,14 +36,10 @@ def search(
 
     A QUERY that is longer than a clip is cut as the table was; the clip of it that is nearest counts.
     """
-    from beats_trainer.search.nearest import search as nearest
-    from beats_trainer.search.query import column_of, embed_query, settings_of
+    from beats_trainer.search.query import column_of, search_table, settings_of
 
-    settings = settings_of(table)
-    column = column_of(settings, layer)
-    vectors = embed_query(query, settings, column, model)
-    _announce(table, method, column, index)
-    matches = nearest(table, vectors, top, column=column, method=method, index=index)
+    _announce(table, method, column_of(settings_of(table), layer), index)
+    matches = search_table(table, query, model=model, layer=layer, top=top, method=method, index=index)
     if as_json:
         put([vars(match) for match in matches])
     else:

@@ -1,18 +1,19 @@
-"""Clips in, rows out: the only file of this folder that computes with the model."""
+"""From a checkpoint to an `Encoding`, clips in, rows out: the only file of this room that computes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from beats_trainer.embed.choices import DEFAULTS, Choices
 from beats_trainer.encoder.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, embed
 from beats_trainer.encoder.fast.seal import quietly
-from beats_trainer.encoder.model import BEATs
+from beats_trainer.encoder.model import BEATs, Precision
+from beats_trainer.errors import CheckpointError
 from beats_trainer.load import Found, load_found
 from beats_trainer.memory import (
     Trimming,
@@ -83,38 +84,66 @@ def _tracks(clip: Clip) -> list[np.ndarray]:
     return [] if clip.waveform is None else [np.ascontiguousarray(track) for track in clip.waveform.T]
 
 
-def load_encoding(
-    found: Found, checkpoint: str, options: dict[str, Any], batch_size: int | None = None
+def begin_encoding(found: Found, choices: Choices, checkpoint: str) -> Encoding:
+    """The model and the settings of a new table; what depends on the model is taken from it.
+
+    Args:
+        found: Where its file is.
+        choices: What is asked for.
+        checkpoint: Its name in the table.
+    """
+    model = _loaded(found, choices.device, choices.precision)
+    settings = Settings(
+        checkpoint=checkpoint,
+        sha256=found.sha256 or file_digest(found.path, "sha256"),
+        dim=model.config.encoder_embed_dim,
+        layers=tuple(model.layer_index(n) for n in choices.layers or [-1]),
+        clip_s=choices.clip_s,
+        hop_s=choices.clip_s if choices.hop_s is None else choices.hop_s,
+        last=choices.last,
+        pooling=choices.pooling,
+        normalize=choices.normalize,
+        channels=choices.channels,
+        dtype=choices.dtype,
+        precision=choices.precision,
+    )
+    return Encoding(model, settings, choices.clips_at_once)
+
+
+def repeat_encoding(
+    found: Found,
+    settings: Settings,
+    *,
+    advice: str,
+    device: str = DEFAULTS.device,
+    batch_size: int | None = None,
 ) -> Encoding:
-    """A model that is here, with the settings that are asked for; `checkpoint` is its name in the table."""
-    model = _loaded(found, options)
-    return Encoding(model, _settings(checkpoint, found, model, options), batch_size)
+    """The model and the settings that made a table; `advice` is for who has another file.
+
+    Raises:
+        CheckpointError: The file is not the one that the settings name.
+    """
+    digest = found.sha256 or file_digest(found.path, "sha256")
+    if digest != settings.sha256:
+        message = (
+            f"{found.path} is not the checkpoint of the table: expected sha256 {settings.sha256}, "
+            f"got {digest}. {advice}"
+        )
+        raise CheckpointError(message)
+    return Encoding(_loaded(found, device, settings.precision), settings, batch_size)
 
 
-def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
+def _loaded(found: Found, device: str, precision: Precision) -> BEATs:
     """The model, and what loading it took given back to the system."""
-    device = None if options["device"] == "auto" else options["device"]
     keep_heap_small()
     release_code()
-    model = load_found(found, device=device, precision=options["precision"])
+    model = load_found(found, device=device, precision=precision)
     with quietly():
         release_weights(model.parameters())
     release_code()
     trim()
     use_heap_again()
     return model
-
-
-def _settings(checkpoint: str, found: Found, model: BEATs, options: dict[str, Any]) -> Settings:
-    said = ("clip_s", "last", "pooling", "normalize", "channels", "dtype", "precision")
-    return Settings(
-        checkpoint=checkpoint,
-        sha256=found.sha256 or file_digest(found.path, "sha256"),
-        dim=model.config.encoder_embed_dim,
-        hop_s=options["clip_s"] if options["hop_s"] is None else options["hop_s"],
-        layers=tuple(model.layer_index(n) for n in options["layers"] or [-1]),
-        **{name: options[name] for name in said},
-    )
 
 
 # How much sound comes together before the model is called: enough to be fast, no more than that takes.

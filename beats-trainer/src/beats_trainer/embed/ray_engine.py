@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from beats_trainer.audio.clips import Spans
+from beats_trainer.embed.choices import DEFAULTS
 from beats_trainer.errors import MissingExtraError
 from beats_trainer.recordings.reading import Clip, Ended, read_source
 from beats_trainer.recordings.remote import RemoteCache
@@ -57,7 +58,7 @@ class Cluster:
     gpu: bool = False
     batch_size: int | None = None
     cache_dir: Path | None = None
-    cache_bytes: int = 10_000_000_000
+    cache_bytes: int = DEFAULTS.cache_bytes
 
     def __call__(self, work: Sequence[tuple[Source, Spans | None]]) -> Iterator[list[Done]]:
         """Embed the recordings; the clips of each that are named are left out."""
@@ -106,24 +107,17 @@ class Actor:
     def __init__(self, cluster: Cluster) -> None:
         import torch
 
-        from beats_trainer.embed.encode import Encoding
-        from beats_trainer.load import load_model
-        from beats_trainer.memory import keep_heap_small, use_heap_again
-        from beats_trainer.pins.digest import file_digest
+        from beats_trainer.embed.encode import repeat_encoding
+        from beats_trainer.load import Found
 
-        keep_heap_small()
         torch.set_num_threads(cluster.threads)
-        found = file_digest(cluster.checkpoint, "sha256")
-        if found != cluster.settings.sha256:
-            message = (
-                f"{cluster.checkpoint} on {platform.node()} is not the checkpoint of this run: expected "
-                f"sha256 {cluster.settings.sha256}, got {found}. Put the same file on every machine."
-            )
-            raise ValueError(message)
-        precision: Any = cluster.settings.precision
-        model = load_model(cluster.checkpoint, device="cuda" if cluster.gpu else "cpu", precision=precision)
-        use_heap_again()
-        self.encoding = Encoding(model, cluster.settings, cluster.batch_size)
+        self.encoding = repeat_encoding(
+            Found(cluster.checkpoint),
+            cluster.settings,
+            advice=f"Put the same file on every machine; this is {platform.node()}.",
+            device="cuda" if cluster.gpu else "cpu",
+            batch_size=cluster.batch_size,
+        )
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Clips with their rows and without their sound; what has ended goes through."""

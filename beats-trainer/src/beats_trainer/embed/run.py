@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from beats_trainer.audio.clips import Spans
 from beats_trainer.audio.findings import LOSSES, Finding
+from beats_trainer.embed.choices import DEFAULTS
 from beats_trainer.embed.progress import Callback, Progress
 from beats_trainer.embed.read_ahead import Ahead, Item
 from beats_trainer.recordings.facts import Facts
@@ -32,7 +33,6 @@ from beats_trainer.table.writer import (
 if TYPE_CHECKING:
     from beats_trainer.embed.encode import Encoding
 
-CACHE_BYTES = 10_000_000_000
 ITEMS_AT_ONCE = 1024
 Work = Sequence[tuple[Source, Spans | None]]
 Done = tuple[Clip, list[Row]] | Ended
@@ -50,7 +50,7 @@ class Options:
     rows_per_part: int = ROWS_PER_PART
     seconds_per_part: float = SECONDS_PER_PART
     cache_dir: Path | None = None
-    cache_bytes: int = CACHE_BYTES
+    cache_bytes: int = DEFAULTS.cache_bytes
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,13 @@ class Outcome:
     def failed(self) -> list[Line]:
         """Recordings of which something is missing."""
         return [line for line in self.lines if line.facts.failed]
+
+    def __repr__(self) -> str:
+        stopped = f", stopped at {self.stopped_at}" if self.stopped_at is not None else ""
+        return (
+            f"<Outcome {self.output.path}: {len(self.lines):,} recordings, {len(self.failed):,} failed; "
+            f"{self.progress.clips:,} clips in {self.progress.elapsed_s:.1f} s{stopped}>"
+        )
 
 
 class Run:
@@ -242,19 +249,6 @@ class Run:
     def _tell(self) -> None:
         if self.callback is not None:
             self.callback(self.progress)
-
-
-def embed_recordings(
-    sources: Iterable[Source],
-    encoding: Encoding,
-    output: str | Path,
-    *,
-    callback: Callback | None = None,
-    engine: Engine | None = None,
-    **options: Any,
-) -> Outcome:
-    """Embed recordings into a table; see `Options` for how."""
-    return Run(list(sources), encoding, output, Options(**options), callback, engine)()
 
 
 def _size(source: Source) -> int:

@@ -27,6 +27,9 @@ class Head(nn.Module):
         self.name, self.labels, self.activation = name, labels, activation
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
 
+    def __repr__(self) -> str:
+        return f"{self.name} ({self.weight.shape[0]} labels)"
+
     def forward(self, patches: Tensor) -> Tensor:
         """What `logits` does."""
         return self.logits(patches)

@@ -51,6 +51,14 @@ class BEATs(nn.Module):
         self.precision: Precision = "fp32"
         self.fast = Fast()
 
+    def __repr__(self) -> str:
+        weights = sum(weight.numel() for weight in self.parameters())
+        heads = f", heads {', '.join(map(repr, self.heads.values()))}" if self.heads else ""
+        return (
+            f"<BEATs: {self.n_layers} layers, {self.config.encoder_embed_dim} wide, {weights / 1e6:.1f} M "
+            f"weights{heads}, {self.precision} on {self.device}>"
+        )
+
     @property
     def n_layers(self) -> int:
         """Number of transformer layers."""
@@ -93,6 +101,8 @@ class BEATs(nn.Module):
         asked = range(self.n_layers + 1) if layers is None else [self.layer_index(i) for i in layers]
         wanted = sorted(set(asked))
         fast = fast_encoder(self)
+        if fast is None:
+            _refuse_other_numbers(self, energies)
         found = fast(energies, wanted) if fast else self.plain(energies, wanted)
         return [found[wanted.index(i)] for i in asked]
 
@@ -182,6 +192,18 @@ class BEATs(nn.Module):
         patches = self.patch_embedding(energies.unsqueeze(1)).flatten(2).transpose(1, 2)
         projected: Tensor = self.post_extract_proj(self.layer_norm(patches))
         return functional.dropout(projected, self.config.dropout_input, self.training)
+
+
+def _refuse_other_numbers(model: BEATs, energies: Tensor) -> None:
+    """Torch would speak of an input and a bias; autocast, which bf16 is, brings them together."""
+    weights = model.layer_norm.weight.dtype
+    together = model.precision == "bf16" or torch.is_autocast_enabled(energies.device.type)
+    if weights != energies.dtype and not together:
+        message = (
+            f"The encoder's weights are {weights} and its input is {energies.dtype}: expected one kind. "
+            'Call model.float(); what is faster and less exact is load_model(..., precision="bf16").'
+        )
+        raise TypeError(message)
 
 
 def fast_encoder(model: BEATs) -> FastEncoder | None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from beats_trainer.report.projection import fit, sample
 from beats_trainer.table.scan import as_vectors, groups_of, present, stream, take_rows
-from beats_trainer.table.table import METADATA_KEY, read, table_files
+from beats_trainer.table.table import METADATA_KEY, read_table, table_files
 
 FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "utc_offset_min", "device", "latitude",
          "longitude")  # fmt: skip
@@ -21,7 +21,7 @@ FITTED_ROWS = 20_000  # the map is fitted to so many rows by chance; the others 
 
 def to_npz(table: Path, target: Path, column: str) -> None:
     """NumPy arrays, readable without pickle; the whole table is in memory at once."""
-    whole = read(table, column=column)
+    whole = read_table(table, column=column)
     with target.open("wb") as file:
         np.savez(
             file,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from huggingface_hub import constants
 
+from beats_trainer.bar import Bar
 from beats_trainer.errors import AccessError, DigestMismatchError, FetchError, UnknownCheckpointError
 from beats_trainer.hub.cache import (
     Verdict,
@@ -53,7 +55,8 @@ def fetch_checkpoint(
         name: The name of a pin, `OWNER/REPO[@REVISION][/FILE]`, or a pin.
         cache_dir: huggingface_hub's own cache unless given.
         local_files_only: Fails instead of using the network.
-        progress: Is called with the bytes that are there, and the size where it is known.
+        progress: Is called with the bytes that are there, and the size where it is known; a bar is shown
+            without it, where stderr is a terminal or a notebook.
         trust: `hub` takes the Hub's word for files that no pin names; `pinned` refuses these.
         allow_noncommercial: Accepts a licence that forbids commercial use.
         key: A public key, PEM, whose owner must have signed the repository; else that of the pin, if any.
@@ -247,15 +250,25 @@ def _from_sources(pin: Pin, cache_dir: Path | None, progress: Progress | None) -
     failures: list[FetchError] = []
     for place in pin.sources:
         try:
-            return _checked(
-                Transfer(pin, place, cache_dir, progress).run(), pin, repo_folder(place, cache_dir)
-            )
+            with _told(pin, progress) as told:
+                path = Transfer(pin, place, cache_dir, told).run()
+            return _checked(path, pin, repo_folder(place, cache_dir))
         except FetchError as error:
             failures.append(error)
             logger.info("%s: %s", pin.name, error)
     if len(failures) == 1:
         raise failures[0]
     raise _no_source(pin, failures)
+
+
+@contextmanager
+def _told(pin: Pin, progress: Progress | None) -> Iterator[Progress]:
+    """Who hears of the bytes: who asked to; else a bar, where somebody looks on."""
+    bar = Bar(pin.name)
+    try:
+        yield bar if progress is None else progress
+    finally:
+        bar.close()
 
 
 def _checked(path: Path, pin: Pin, folder: Path) -> Path:

@@ -17,6 +17,7 @@ from beats_trainer.foreign.names import is_inner, is_plain
 from beats_trainer.foreign.texts import Field, Text, decode, parse_json, parse_yaml, read_bytes
 from beats_trainer.pins.address import SCHEME, Place, parse_place
 from beats_trainer.pins.localconfig import is_users
+from beats_trainer.redaction import veiled
 
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 MD5 = re.compile(r"[0-9a-f]{32}")
@@ -40,6 +41,12 @@ class Pin:
     description: str = ""
     meta: Table = field(default_factory=dict)
     origin: str = ""
+
+    def __repr__(self) -> str:
+        size = "of unknown size" if self.size is None else f"{self.size:,} bytes"
+        digest = next((f"{kind} {value[:12]}" for kind, value in self.digests.items()), "no digest")
+        place = str(self.sources[0]) if self.sources else "no address"
+        return veiled(f"<Pin {self.name}: {size}, {digest}, {self.licence or 'licence not stated'}, {place}>")
 
     @property
     def licence(self) -> str:

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 __all__ = ["FolderPin", "Pin", "Registry", "all", "find", "pin_paths"]
 
 VARIABLE = "BEATS_PINS"
+DEFAULT_CHECKPOINT = "BEATs_iter3_plus_AS2M"  # where no name is given
 PACKAGE = Path(__file__).parent
 ReadListing = Callable[[FolderPin], bytes]
 

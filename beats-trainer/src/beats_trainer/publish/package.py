@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
-from beats_trainer.checkpoint.write import WEIGHTS_NAME, head_tensors, metadata_of, tensors_of
+from beats_trainer.checkpoint.write import WEIGHTS_NAME, head_tensors, write_weights
 from beats_trainer.errors import BeatsError, CheckpointError
 from beats_trainer.publish.card import Statement, model_card
 
@@ -32,21 +30,12 @@ def write_publication(source: Path, folder: Path, statement: Statement) -> list[
     checkpoint = read_checkpoint(source)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS_NAME
-    _write_weights(checkpoint, weights)
+    write_weights(checkpoint, weights, lambda written: check_equal(checkpoint, read_checkpoint(written)))
     files = [weights, _write(folder / "config.json", _config(checkpoint, statement))]
     if labels := _label_map(checkpoint):
         files.append(_write(folder / "label_map.json", labels))
     files.append(_write(folder / "README.md", model_card(weights, checkpoint, statement)))
     return files
-
-
-def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
-    """Under another name until it has been compared: what lay there may be the source."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        converted = Path(folder, path.name)
-        save_file(tensors_of(checkpoint), converted, metadata=metadata_of(checkpoint))
-        check_equal(checkpoint, read_checkpoint(converted))
-        converted.replace(path)
 
 
 def check_equal(source: Checkpoint, converted: Checkpoint) -> None:

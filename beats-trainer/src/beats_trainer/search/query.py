@@ -3,17 +3,59 @@
 from __future__ import annotations
 
 import tempfile
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from beats_trainer.errors import RecordingError
+from beats_trainer.search.nearest import Match, Method, search
 from beats_trainer.table.scan import Vectors
 from beats_trainer.table.settings import Settings, read_settings
 from beats_trainer.table.table import read_metadata, table_files
 
+if TYPE_CHECKING:
+    from beats_trainer.load import Found
 
-def settings_of(table: str | Path) -> Settings:
+DEFAULT_TOP = 10
+
+
+def search_table(
+    table: str | PathLike[str],
+    query: str | PathLike[str],
+    *,
+    model: str | PathLike[str] | None = None,
+    layer: int | None = None,
+    top: int = DEFAULT_TOP,
+    method: Method = "auto",
+    index: str | PathLike[str] | None = None,
+) -> list[Match]:
+    """The clips of a table that sound most like a recording, best first; it is embedded as the table was.
+
+    Args:
+        table: A file or a folder.
+        query: A recording, or its URL. Of one that is longer than a clip the nearest clip counts.
+        model: The checkpoint, if its name in the table does not lead to it.
+        layer: Of a table with several; the last without it.
+        top: How many.
+        method: "exact" compares every row, "index" asks an approximate index (extra `search`), "auto" is
+            exact up to a million rows.
+        index: Where the index is kept; with the table without it.
+
+    Raises:
+        FileNotFoundError: There is no table, or its checkpoint is not here.
+        CheckpointError: The checkpoint is not the one that made the table.
+        RecordingError: The recording cannot be read, or is too short.
+    """
+    settings = settings_of(table)
+    column = column_of(settings, layer)
+    vectors = embed_query(query, settings, column, model)
+    folder = None if index is None else Path(index)
+    return search(Path(table), vectors, top, column=column, method=method, index=folder)
+
+
+def settings_of(table: str | PathLike[str]) -> Settings:
     """What made the rows of a table.
 
     Raises:
@@ -41,7 +83,12 @@ def column_of(settings: Settings, layer: int | None) -> str:
     return settings.columns[settings.layers.index(layer)]
 
 
-def embed_query(query: str | Path, settings: Settings, column: str, model: str | None = None) -> Vectors:
+def embed_query(
+    query: str | PathLike[str],
+    settings: Settings,
+    column: str,
+    model: str | PathLike[str] | None = None,
+) -> Vectors:
     """The clips of a recording, `(clips, dim)`: cut, resampled and encoded as the table was.
 
     Args:
@@ -51,18 +98,17 @@ def embed_query(query: str | Path, settings: Settings, column: str, model: str |
         model: Where the checkpoint is, if its name in the table does not lead there.
 
     Raises:
-        ValueError: The checkpoint is not the one that made the table.
+        CheckpointError: The checkpoint is not the one that made the table.
         RecordingError: The recording cannot be read, or is too short.
     """
-    from beats_trainer.embed.encode import Encoding
-    from beats_trainer.load import load_model
+    from beats_trainer.embed.encode import repeat_encoding
     from beats_trainer.recordings.reading import Clip, read_source
     from beats_trainer.recordings.remote import RemoteCache
     from beats_trainer.recordings.sources import Source
 
-    name = model or settings.checkpoint
-    _refuse_other(name, settings)
-    encoding = Encoding(load_model(name, precision=settings.precision), settings)  # type: ignore[arg-type]
+    _refuse_other_resampler(settings)
+    found = _found(model or settings.checkpoint, settings)
+    encoding = repeat_encoding(found, settings, advice="Name the right one with --model.")
     with tempfile.TemporaryDirectory() as folder:
         cache = RemoteCache(Path(folder), 10**10)
         items = list(
@@ -76,10 +122,8 @@ def embed_query(query: str | Path, settings: Settings, column: str, model: str |
     return np.stack([row.vectors[settings.columns.index(column)] for row in rows])
 
 
-def _refuse_other(name: str, settings: Settings) -> None:
+def _refuse_other_resampler(settings: Settings) -> None:
     from beats_trainer.audio.read import RESAMPLER
-    from beats_trainer.load import find_checkpoint
-    from beats_trainer.pins.digest import file_digest
 
     if settings.resampler != RESAMPLER:
         message = (
@@ -87,17 +131,16 @@ def _refuse_other(name: str, settings: Settings) -> None:
             "cosines would not be comparable. Search with the version that made the table, or embed it again."
         )
         raise ValueError(message)
-    checkpoint = find_checkpoint(name)
-    if not checkpoint.is_file():
+
+
+def _found(name: str | PathLike[str], settings: Settings) -> Found:
+    from beats_trainer.load import locate
+
+    found = locate(name)
+    if not found.path.is_file():
         message = (
-            f"the table was made with {settings.checkpoint}, and there is no such file at {checkpoint}. "
+            f"the table was made with {settings.checkpoint}, and there is no such file at {found.path}. "
             "Say where it is with --model."
         )
         raise FileNotFoundError(message)
-    found = file_digest(checkpoint, "sha256")
-    if found != settings.sha256:
-        message = (
-            f"{checkpoint} is not the checkpoint of the table: expected sha256 {settings.sha256}, "
-            f"got {found}. Name the right one with --model."
-        )
-        raise ValueError(message)
+    return found

@@ -5,31 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from beats_trainer.audio.clips import ClipPlan, Last
 from beats_trainer.audio.read import RESAMPLER, Tracks
+
+if TYPE_CHECKING:
+    from beats_trainer.encoder.model import Precision
 
 POOLINGS = ("mean", "max", "first", "last")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How recordings become rows. `layers` are counted from 0; `dim` is the width of an embedding."""
+    """How recordings become rows. `layers` are counted from 0; `dim` is the width of an embedding.
+
+    Both are the model's, so they have no default.
+    """
 
     checkpoint: str
     sha256: str
+    dim: int
+    layers: tuple[int, ...]
     revision: str = ""
-    dim: int = 768
     clip_s: float = 10.0
     hop_s: float = 10.0
     last: Last = "full"
-    layers: tuple[int, ...] = (12,)
     pooling: str = "mean"
     normalize: bool = True
     channels: Tracks = "mix"
     dtype: Literal["float32", "float16"] = "float32"
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     resampler: str = RESAMPLER
 
     def __post_init__(self) -> None:

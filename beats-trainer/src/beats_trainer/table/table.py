@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["Table", "read", "read_metadata", "table_files"]
+__all__ = ["Table", "read_metadata", "read_table", "table_files"]
 
 METADATA_KEY = b"beats"
 Embeddings = npt.NDArray[np.float32]
@@ -22,7 +22,7 @@ Embeddings = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Table:
-    """What `read` returns: `embeddings` `(rows, dim)`, the other `columns`, and what made the rows."""
+    """What `read_table` returns: `embeddings` `(rows, dim)`, the other `columns`, and what made the rows."""
 
     columns: pa.Table
     embeddings: Embeddings
@@ -30,6 +30,12 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.columns)
+
+    def __repr__(self) -> str:
+        recordings = len(self.columns.column("recording").unique())
+        made = self.metadata.get("checkpoint", "an unknown checkpoint")
+        width, kind = self.embeddings.shape[1], self.embeddings.dtype
+        return f"<Table: {len(self):,} rows of {recordings:,} recordings, {width} wide, {kind}, of {made}>"
 
     @property
     def recordings(self) -> list[str]:
@@ -70,7 +76,7 @@ def read_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     return dict(json.loads(written.get(METADATA_KEY, b"{}")))
 
 
-def read(path: str | PathLike[str], *, column: str = "embedding") -> Table:
+def read_table(path: str | PathLike[str], *, column: str = "embedding") -> Table:
     """Reads a table.
 
     The embeddings of one file lie in the memory that Arrow filled; those of several are put together in one
