@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from beats_trainer.embed.run import Options, Run
+from beats_trainer.embed.run import Run
 from beats_trainer.recordings.sources import Shard, find_sources, parse_shard
 from beats_trainer.table.files import Output
 from beats_trainer.table.lock import locked

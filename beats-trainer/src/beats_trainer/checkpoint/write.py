@@ -15,8 +15,6 @@ from beats_trainer.checkpoint.read import Checkpoint
 from beats_trainer.encoder.description import DESCRIPTION, described
 from beats_trainer.encoder.model import BEATs
 
-WEIGHTS_NAME = "model.safetensors"
-
 
 def save_checkpoint(model: BEATs, path: str | PathLike[str]) -> Path:
     """Save an encoder with its settings and heads as one file, which `load_model` makes equal again.

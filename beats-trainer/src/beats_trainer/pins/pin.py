@@ -19,6 +19,7 @@ from beats_trainer.pins.address import SCHEME, Place, parse_place
 from beats_trainer.pins.localconfig import is_users
 from beats_trainer.redaction import veiled
 
+WEIGHTS_NAME = "model.safetensors"  # in a repository that `beats publish` writes
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 MD5 = re.compile(r"[0-9a-f]{32}")
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import yaml
 
-from beats_trainer.checkpoint.read import Checkpoint
-from beats_trainer.checkpoint.write import WEIGHTS_NAME
 from beats_trainer.pins.digest import file_digest
-from beats_trainer.pins.pin import WEIGHTS, Pin
+from beats_trainer.pins.pin import WEIGHTS, WEIGHTS_NAME, Pin
+
+if TYPE_CHECKING:
+    from beats_trainer.checkpoint.read import Checkpoint
 
 NAME = "README.md"
 TAGS = ("audio", "bioacoustics", "embeddings", "beats", "feature-extraction")

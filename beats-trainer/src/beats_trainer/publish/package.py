@@ -12,8 +12,9 @@ from torch import Tensor
 
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
-from beats_trainer.checkpoint.write import WEIGHTS_NAME, head_tensors, write_weights
+from beats_trainer.checkpoint.write import head_tensors, write_weights
 from beats_trainer.errors import BeatsError, CheckpointError
+from beats_trainer.pins.pin import WEIGHTS_NAME
 from beats_trainer.publish.card import Statement, model_card
 
 CHECK_SAMPLES = 16_000
