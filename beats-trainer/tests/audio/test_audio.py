@@ -9,7 +9,9 @@ import pytest
 import soundfile
 import soxr
 from beats_trainer.audio.clips import ClipPlan, cut
-from beats_trainer.audio.read import probe, read_waveform, resample, stream_waveform
+from beats_trainer.audio.decode import open_recording
+from beats_trainer.audio.playback import Playback
+from beats_trainer.audio.read import read_waveform, resample, stream_waveform
 from beats_trainer.errors import RecordingError
 
 LASTS = ("full", "pad", "drop", "extend")
@@ -37,12 +39,37 @@ def test_any_rate_becomes_16_khz_as_the_whole_resampled(tmp_path: Path, rate: in
 def test_eight_channels_are_mixed_or_one_is_chosen(tmp_path: Path):
     samples = noise(1, 16_000, channels=8)
     path = wav(tmp_path / "a.wav", samples, 16_000)
-    assert probe(path).channels == 8
     np.testing.assert_allclose(read_waveform(path), samples.mean(axis=1), atol=1e-6)
     np.testing.assert_array_equal(read_waveform(path, channels="first"), samples[:, 0])
     np.testing.assert_array_equal(read_waveform(path, channels=5), samples[:, 5])
     with pytest.raises(RecordingError, match="no channel 8: it has 8"):
         read_waveform(path, channels=8)
+
+
+def tracks(path: Path, channels) -> np.ndarray:
+    with open_recording(path) as recording:
+        return np.concatenate(list(Playback(path, channels).blocks(recording)))
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_the_command_and_the_library_hear_the_same(tmp_path: Path, rate: int):
+    path = wav(tmp_path / "a.wav", noise(5, rate, channels=3), rate)
+    each = tracks(path, "each")
+    assert each.shape == (80_000, 3)
+    for number in range(3):
+        np.testing.assert_array_equal(read_waveform(path, channels=number), each[:, number])
+    np.testing.assert_array_equal(read_waveform(path, channels="first"), tracks(path, "first")[:, 0])
+    np.testing.assert_array_equal(read_waveform(path), tracks(path, "mix")[:, 0])
+
+
+def test_what_is_no_number_in_a_channel_that_nobody_asked_for_does_not_matter(tmp_path: Path):
+    samples = noise(1, 16_000, channels=2)
+    samples[100, 1] = np.inf
+    path = wav(tmp_path / "a.wav", samples, 16_000)
+    np.testing.assert_array_equal(read_waveform(path, channels=0), samples[:, 0])
+    for channels in (1, "mix"):
+        with pytest.raises(RecordingError, match="no numbers"):
+            read_waveform(path, channels=channels)
 
 
 @pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3", "aiff"])
@@ -79,9 +106,8 @@ def test_an_empty_file_and_an_empty_recording_are_named(tmp_path: Path):
 
 def test_a_truncated_wav_is_refused_unless_it_is_to_be_kept(tmp_path: Path):
     path = wav(tmp_path / "a.wav", noise(3, 16_000), 16_000)
-    whole = path.stat().st_size
-    path.write_bytes(path.read_bytes()[: whole // 2])
-    with pytest.raises(RecordingError, match=rf"truncated: expected {whole:,} bytes.*got {whole // 2:,}"):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(RecordingError, match=r"truncated: RIFF: the header promises .* bytes of samples"):
         read_waveform(path)
     assert 20_000 < len(read_waveform(path, truncated="keep")) < 28_000
 
@@ -89,7 +115,7 @@ def test_a_truncated_wav_is_refused_unless_it_is_to_be_kept(tmp_path: Path):
 def test_samples_that_are_no_numbers_are_refused_with_their_place(tmp_path: Path):
     samples = noise(25, 16_000)
     samples[21 * 16_000] = np.nan
-    with pytest.raises(RecordingError, match=r"no numbers \(nan\).*from 20 s on"):
+    with pytest.raises(RecordingError, match=r"no numbers \(NaN or infinity\).* 21\.000 s"):
         read_waveform(wav(tmp_path / "a.wav", samples, 16_000))
 
 

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 import soxr
 from beats_trainer.audio.clips import ClipPlan, cut
-from beats_trainer.audio.decode import open_sound
+from beats_trainer.audio.decode import open_recording
 from beats_trainer.audio.health import Health
-from beats_trainer.audio.read import track_blocks
+from beats_trainer.audio.playback import Playback
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sounds import noise
@@ -21,8 +21,8 @@ from sounds import noise
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 250_000])
 def test_streamed_and_resampled_blocks_are_exactly_the_whole(record, rate):
     path = record("a.wav", 25, rate, 2, subtype="FLOAT")
-    with open_sound(path) as sound:
-        streamed = np.concatenate(list(track_blocks(sound, "each", Health())))
+    with open_recording(path) as recording:
+        streamed = np.concatenate(list(Playback(path, "each").blocks(recording)))
     whole, _ = soundfile.read(path, dtype="float32")
     expected = soxr.resample(whole, rate, 16_000) if rate != 16_000 else whole
     assert np.array_equal(streamed, expected)
@@ -60,9 +60,9 @@ def test_m4a_decodes_through_the_extra(tmp_path):
             frame.sample_rate = 44_100
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
-    with open_sound(path) as sound:
-        decoded = np.concatenate(list(sound.blocks))[:, 0]
-    assert sound.sample_rate == 44_100
+    with open_recording(path) as recording:
+        decoded = np.concatenate(list(recording.blocks))[:, 0]
+    assert recording.sample_rate == 44_100
     assert abs(len(decoded) - tone.shape[1]) < 4096
     spectrum = np.abs(np.fft.rfft(decoded[44_100:88_200]))
     assert spectrum.argmax() == 440

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from beats_trainer.audio.completeness import header_findings
+from beats_trainer.audio.read import read_waveform
+from beats_trainer.errors import RecordingError
 from beats_trainer.table.files import Output
 from sounds import noise
 
@@ -24,24 +26,70 @@ def halved(path):
     return path
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("a.wav", {}),
-        ("a.rf64", {"format": "RF64"}),
-        ("a.w64", {"format": "W64"}),
-        ("a.aiff", {}),
-        ("a.caf", {}),
-        ("a.au", {}),
-        ("a.ogg", {"format": "OGG", "subtype": "VORBIS"}),
-        ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
-        ("a.mp3", {}),
-    ],
-)
+FORMATS = [
+    ("a.wav", {}),
+    ("a.rf64", {"format": "RF64"}),
+    ("a.w64", {"format": "W64"}),
+    ("a.aiff", {}),
+    ("a.caf", {}),
+    ("a.au", {}),
+    ("a.ogg", {"format": "OGG", "subtype": "VORBIS"}),
+    ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+    ("a.mp3", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), FORMATS)
 def test_half_a_file_is_truncated_and_a_whole_one_is_not(record, name, options):
     path = record(name, 20, 48_000, **options)
     assert kinds(path) == []
     assert kinds(halved(path)) == ["truncated"]
+
+
+def unfinished(path, size):
+    """As a recorder without power leaves it: the size of its samples is still this."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data")
+    content[at + 4 : at + 8] = struct.pack("<I", size)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("name", "options"), [*FORMATS, ("a.flac", {})])
+def test_half_a_file_is_no_waveform_unless_what_is_there_is_to_be_kept(record, name, options):
+    path = record(name, 20, 48_000, **options)
+    assert len(read_waveform(path)) >= 320_000
+    with pytest.raises(RecordingError, match=r"truncated|decoded"):
+        read_waveform(halved(path))
+    with pytest.raises(RecordingError, match=r"truncated|decoded"):
+        read_waveform(path, start_s=1, end_s=9)
+    if name != "a.caf":  # libsndfile opens no half of one
+        assert 64_000 < len(read_waveform(path, truncated="keep")) < 200_000
+
+
+def test_an_mp3_with_fewer_frames_than_it_promises_is_truncated(record, run, tmp_path):
+    path = record("a.mp3", 20, 48_000)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(content[4096:4098])])  # between two frames
+    (line,) = run(tmp_path / "t", path).lines
+    assert "promises" in line.facts.findings[0].detail
+    with pytest.raises(RecordingError, match=r"truncated: MP3: the header promises"):
+        read_waveform(path)
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_size_that_was_never_written_is_truncated_for_a_waveform_too(record, size):
+    path = unfinished(record("a.wav", 3), size)
+    assert kinds(path) == ["truncated"]
+    with pytest.raises(RecordingError, match="its size was never written"):
+        read_waveform(path)
+
+
+def test_what_is_decoded_before_it_fails_is_kept_as_the_table_keeps_it(record, run, tmp_path):
+    path = halved(record("a.flac", 20, 48_000))
+    (line,) = run(tmp_path / "t", path).lines
+    assert "undecodable" in line.status
+    assert len(read_waveform(path, truncated="keep")) == round(line.facts.duration_s * 16_000)
 
 
 def ogg_pages(path):
@@ -66,6 +114,7 @@ def test_an_ogg_stream_that_nobody_ended_is_told_and_is_no_loss(record, run, tmp
     outcome = run(tmp_path / "t", path, strict=True)
 
     assert kinds(path) == ["unended"]
+    assert len(read_waveform(path)) == round(outcome.lines[0].facts.duration_s * 16_000)
     assert (outcome.stopped_at, outcome.failed) == (None, [])
     assert outcome.lines[0].embedded == "yes"
 
@@ -110,15 +159,6 @@ def test_a_stream_of_au_that_does_not_say_its_length_is_whole(record):
     content = path.read_bytes()
     path.write_bytes(content[:8] + b"\xff" * 4 + content[12:])
     assert kinds(path) == []
-
-
-def test_a_size_that_was_never_written_is_truncated(record):
-    path = record("a.wav")
-    content = bytearray(path.read_bytes())
-    at = content.index(b"data")
-    content[at + 4 : at + 8] = struct.pack("<I", 0)
-    path.write_bytes(content)
-    assert kinds(path) == ["truncated"]
 
 
 @pytest.fixture

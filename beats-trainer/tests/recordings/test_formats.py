@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
-from beats_trainer.audio.decode import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES, open_sound
+from beats_trainer.audio.decode import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES, open_recording
 from sounds import noise
 
 LIBSNDFILE = {
@@ -52,8 +52,8 @@ def test_every_suffix_is_decoded_to_its_length(suffix, tmp_path):
         soundfile.write(path, noise(SECONDS, 48_000), 48_000, format=container, subtype=subtype)
     else:
         write_with_ffmpeg(path, *FFMPEG[suffix])
-    with open_sound(path) as sound:
-        samples = np.concatenate(list(sound.blocks))
-        assert len(samples) / sound.sample_rate == pytest.approx(SECONDS, abs=0.06)
+    with open_recording(path) as recording:
+        samples = np.concatenate(list(recording.blocks))
+        assert len(samples) / recording.sample_rate == pytest.approx(SECONDS, abs=0.06)
     assert samples.shape[1] == 1
     assert 0.05 < samples.std() < 0.2

@@ -65,15 +65,14 @@ def _mpeg(path: Path) -> str | None:
     return f"MP3: the last of {frames.found + 1:,} frames is cut off" if frames.cut else None
 
 
-# Whether a recording holds all the bytes that its header promises: recorders that lose power write less.
-def missing_bytes(path: Path) -> int:
-    """How many bytes of samples the file is short of its header.
+def count_finding(path: Path, promised: int, decoded: int) -> Finding | None:
+    """Whether fewer frames were decoded than the decoder promised when it opened the file.
 
-    0 for formats without such a promise (FLAC, MP3, Ogg) and for headers that do not say.
+    For MPEG audio the promise is a guess from the size of the file: there the header's count is the judge.
     """
-    layout = read_layout(path)
-    sound = layout.sound if layout else None
-    return max(0, sound.missing) if sound else 0
+    if decoded >= promised or path.suffix.lower() in MPEG_SUFFIXES:
+        return None
+    return Finding("truncated", f"the header promises {promised:,} frames, {decoded:,} were decoded")
 
 
 # The last page of an Ogg file, which says whether the stream was ended, only stopped, or cut.

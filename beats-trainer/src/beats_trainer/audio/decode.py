@@ -63,18 +63,23 @@ Block = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Sound:
-    """An open recording: `frames` as its header says, `blocks` of `(frames, channels)`, about 2 s each."""
+class OpenRecording:
+    """A recording that is being read.
+
+    `frames` is what its header says, `first` the frame with which its `blocks` begin; they are
+    `(frames, channels)`, about 2 s each.
+    """
 
     format: str
     sample_rate: int
     channels: int
     frames: int
+    first: int
     blocks: Iterator[Block]
 
 
 @contextmanager
-def open_sound(path: str | PathLike[str], start_s: int = 0) -> Iterator[Sound]:
+def open_recording(path: str | PathLike[str], start_s: int = 0) -> Iterator[OpenRecording]:
     """Opens a recording: by libsndfile, or by FFmpeg if its suffix is one of the extra `ffmpeg`.
 
     Its `blocks` begin `start_s` seconds in.
@@ -87,8 +92,8 @@ def open_sound(path: str | PathLike[str], start_s: int = 0) -> Iterator[Sound]:
     path = Path(path)
     _refuse_absent(path)
     opener = _ffmpeg if path.suffix.lower() in FFMPEG_SUFFIXES else _libsndfile
-    with opener(path, start_s) as sound:
-        yield sound
+    with opener(path, start_s) as recording:
+        yield recording
 
 
 def _refuse_absent(path: Path) -> None:
@@ -110,15 +115,15 @@ def undecodable(path: Path, error: Exception) -> RecordingError:
 
 
 @contextmanager
-def _libsndfile(path: Path, start_s: int) -> Iterator[Sound]:
+def _libsndfile(path: Path, start_s: int) -> Iterator[OpenRecording]:
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         raise undecodable(path, error) from error
     with file:
-        if start_s:
-            file.seek(min(start_s * file.samplerate, file.frames))
-        yield Sound(file.format, file.samplerate, file.channels, file.frames, _read(file, path))
+        first = file.seek(min(start_s * file.samplerate, file.frames)) if start_s else 0
+        blocks = _read(file, path)
+        yield OpenRecording(file.format, file.samplerate, file.channels, file.frames, first, blocks)
 
 
 def _read(file: soundfile.SoundFile, path: Path) -> Iterator[Block]:
@@ -133,7 +138,7 @@ def _read(file: soundfile.SoundFile, path: Path) -> Iterator[Block]:
 
 
 @contextmanager
-def _ffmpeg(path: Path, start_s: int) -> Iterator[Sound]:
+def _ffmpeg(path: Path, start_s: int) -> Iterator[OpenRecording]:
     av = _pyav(path)
     try:
         container = av.open(str(path))
@@ -143,8 +148,9 @@ def _ffmpeg(path: Path, start_s: int) -> Iterator[Sound]:
         if not container.streams.audio:
             raise undecodable(path, ValueError("it has no sound"))
         stream = container.streams.audio[0]
-        blocks = _from(_joined(_decode(av, container, path), stream), start_s * stream.rate)
-        yield Sound(container.format.name, stream.rate, stream.channels, 0, blocks)
+        first = start_s * stream.rate
+        blocks = _from(_joined(_decode(av, container, path), stream), first)
+        yield OpenRecording(container.format.name, stream.rate, stream.channels, 0, first, blocks)
 
 
 def _pyav(path: Path) -> ModuleType:

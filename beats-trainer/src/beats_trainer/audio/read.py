@@ -1,10 +1,9 @@
-"""A file and a stretch of it in, a mono 16 kHz waveform out; the only file that decodes audio."""
+"""A file and a stretch of it in, a mono 16 kHz waveform out; what is no whole recording is refused."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -13,50 +12,19 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from beats_trainer.audio.completeness import missing_bytes
-from beats_trainer.audio.decode import FFMPEG_SUFFIXES, Sound, open_sound
-from beats_trainer.audio.health import Health
+from beats_trainer.audio.completeness import header_findings
+from beats_trainer.audio.decode import open_recording
+from beats_trainer.audio.playback import QUALITY, Channels, Playback
 from beats_trainer.errors import RecordingError
 from beats_trainer.sampling import SAMPLE_RATE
 
-__all__ = ["Channels", "RecordingError", "probe", "read_waveform", "resample", "stream_waveform"]
+__all__ = ["Channels", "RecordingError", "Truncated", "read_waveform", "resample", "stream_waveform"]
 
-QUALITY = "HQ"
 RESAMPLER = f"soxr {QUALITY}"
 MARGIN_S = 1  # more than the resampler's filter reaches to either side
 
 Waveform = npt.NDArray[np.float32]
-Channels = Literal["mix", "first"] | int
-
-Tracks = Literal["mix", "first", "each"]
-
-Block = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What the header of a recording says."""
-
-    sample_rate: int
-    channels: int
-    frames: int
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds."""
-        return self.frames / self.sample_rate
-
-
-def probe(path: str | PathLike[str]) -> Probe:
-    """Reads the header of a recording.
-
-    Raises:
-        RecordingError: It is no recording, or an empty one.
-        FileNotFoundError: It is not there.
-    """
-    with open_sound(path) as sound:
-        _refuse_empty(Path(path), sound)
-        return Probe(sound.sample_rate, sound.channels, sound.frames)
+Truncated = Literal["error", "keep"]
 
 
 def read_waveform(
@@ -65,7 +33,7 @@ def read_waveform(
     start_s: float = 0.0,
     end_s: float | None = None,
     channels: Channels = "mix",
-    truncated: Literal["error", "keep"] = "error",
+    truncated: Truncated = "error",
 ) -> Waveform:
     """Reads a recording, or the stretch from `start_s` to `end_s`, as `(samples,)`: mono, 16 kHz.
 
@@ -76,7 +44,8 @@ def read_waveform(
         start_s: Seconds.
         end_s: Seconds; the end of the recording unless given.
         channels: The mean of all channels, the first, or one by its number from 0.
-        truncated: Whether a recording that is shorter than its header says is an error.
+        truncated: Whether a recording of which sound is missing is an error, as `beats embed` finds it: less
+            than its header says, a page or packet that is cut, or no sound from some point on.
 
     Raises:
         RecordingError: It cannot be decoded, is empty, truncated or not finite.
@@ -107,29 +76,23 @@ def stream_waveform(
     *,
     start_s: int = 0,
     channels: Channels = "mix",
-    truncated: Literal["error", "keep"] = "error",
+    truncated: Truncated = "error",
 ) -> Iterator[Waveform]:
     """The same in blocks of about two seconds, so that memory does not grow with the recording.
 
     Joined together they are exactly the resampled whole. `start_s` is in whole seconds, where the sample
     grids of both rates meet.
     """
-    recording = Path(path)
-    with open_sound(recording, start_s) as sound:
-        _refuse_empty(recording, sound)
-        _refuse_truncated(recording, truncated)
-        rate = sound.sample_rate
-        resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality=QUALITY)
-        position = min(start_s * rate, sound.frames or start_s * rate)
-        for block in sound.blocks:
-            mono = _mono(block, channels, recording)
-            _refuse_not_finite(mono, position / rate, recording)
-            position += len(mono)
-            yield from _some(resampler.resample_chunk(mono) if rate != SAMPLE_RATE else mono)
-        if rate != SAMPLE_RATE:
-            yield from _some(resampler.resample_chunk(np.empty(0, np.float32), last=True))
-        if position < sound.frames and truncated == "error":
-            raise _truncated(recording, f"{sound.frames:,} frames", f"{position:,}")
+    path = Path(path)
+    with open_recording(path, start_s) as recording:
+        playback = Playback(path, channels, header_findings(path) if truncated == "error" else ())
+        _refuse_truncated(playback, truncated)
+        for block in playback.blocks(recording):
+            _refuse_not_finite(playback, recording.first, recording.sample_rate)
+            if len(block):
+                yield block[:, 0]
+        _refuse_empty(path, recording.first + playback.health.frames)
+        _refuse_truncated(playback, truncated)
 
 
 def resample(waveform: npt.ArrayLike, sample_rate: int) -> Waveform:
@@ -141,70 +104,32 @@ def resample(waveform: npt.ArrayLike, sample_rate: int) -> Waveform:
     return resampled
 
 
-def _refuse_empty(path: Path, sound: Sound) -> None:
-    if sound.frames == 0 and path.suffix.lower() not in FFMPEG_SUFFIXES:
-        message = f"{path} is empty: its header says 0 samples. Nothing can be read from it."
+def _refuse_empty(path: Path, frames: int) -> None:
+    if not frames:
+        message = f"{path} is empty: it holds 0 samples. Nothing can be read from it."
         raise RecordingError(message)
 
 
-def _mono(block: Waveform, channels: Channels, path: Path) -> Waveform:
-    if channels == "mix":
-        mixed: Waveform = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
-        return np.ascontiguousarray(mixed)
-    index = 0 if channels == "first" else int(channels)
-    if not 0 <= index < block.shape[1]:
-        message = f"{path} has no channel {index}: it has {block.shape[1]}, counted from 0."
-        raise RecordingError(message)
-    return np.ascontiguousarray(block[:, index])
-
-
-def _refuse_not_finite(mono: Waveform, start_s: float, path: Path) -> None:
-    if not np.isfinite(mono).all():
-        bad = int(np.flatnonzero(~np.isfinite(mono))[0])
+def _refuse_not_finite(playback: Playback, first: int, sample_rate: int) -> None:
+    if playback.health.broken:
+        start_s = (first + playback.health.broken[0][0]) / sample_rate
         message = (
-            f"{path} holds samples that are no numbers ({mono[bad]}), the first in the two seconds "
-            f"from {start_s:.0f} s on. Repair the recording, or cut that stretch out."
+            f"{playback.path} holds samples that are no numbers (NaN or infinity), the first of them "
+            f"{start_s:.3f} s after its start. Repair the recording, or cut that stretch out."
         )
         raise RecordingError(message)
 
 
-def _refuse_truncated(path: Path, truncated: Literal["error", "keep"]) -> None:
-    missing = missing_bytes(path)
-    if missing and truncated == "error":
-        size = path.stat().st_size
-        raise _truncated(path, f"{size + missing:,} bytes by its header", f"{size:,}")
-
-
-def _truncated(path: Path, expected: str, got: str) -> RecordingError:
-    message = (
-        f"{path} is truncated: expected {expected}, got {got}. Copy it again from its recorder; to use what "
-        "is there, pass truncated='keep', or --truncated keep."
-    )
-    return RecordingError(message)
-
-
-def _some(block: Waveform) -> Iterator[Waveform]:
-    if len(block):
-        yield block
-
-
-# Channels and rates: the blocks of a sound in, blocks of 16 kHz waveforms out, one column a track.
-def track_blocks(sound: Sound, tracks: Tracks, health: Health) -> Iterator[Block]:
-    """Blocks `(samples, tracks)` at 16 kHz; joined, they are exactly the recording resampled at once."""
-    count = sound.channels if tracks == "each" else 1
-    same = sound.sample_rate == SAMPLE_RATE
-    stream = soxr.ResampleStream(sound.sample_rate, SAMPLE_RATE, count, dtype="float32", quality=QUALITY)
-    for block in sound.blocks:
-        chosen = _chosen(health.watch(block), tracks)
-        yield chosen if same else stream.resample_chunk(chosen).reshape(-1, count)
-    if not same:
-        yield stream.resample_chunk(np.empty((0, count), np.float32), last=True).reshape(-1, count)
-
-
-def _chosen(block: Block, tracks: Tracks) -> Block:
-    if tracks == "mix" and block.shape[1] > 1:
-        mixed: Block = block.mean(axis=1, keepdims=True)
-        return mixed
-    if tracks == "first":
-        return np.ascontiguousarray(block[:, :1])
-    return np.ascontiguousarray(block)
+def _refuse_truncated(playback: Playback, truncated: Truncated) -> None:
+    """The judgement is that of the report of `beats embed`; what is only unended lacks nothing."""
+    if truncated == "keep":
+        return
+    if playback.failure is not None:
+        raise playback.failure
+    missing = next((finding for finding in playback.findings if finding.kind == "truncated"), None)
+    if missing is not None:
+        message = (
+            f"{playback.path} is truncated: {missing.detail}. Copy it again from its recorder; to use what "
+            "is there, pass truncated='keep'."
+        )
+        raise RecordingError(message)

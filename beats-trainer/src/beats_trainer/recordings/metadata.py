@@ -34,11 +34,6 @@ class Deployment:
         offset = moment.utcoffset()
         return moment.replace(tzinfo=None), None if offset is None else round(offset.total_seconds() / 60)
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        moment = self.datetime.isoformat() if self.datetime else None
-        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "datetime": moment}
-
 
 def read_deployment(path: str | Path, name: str | None = None) -> Deployment:
     """GUANO first, then wamd, then AudioMoth's comment, then its name (`name`, if it lies under another)."""

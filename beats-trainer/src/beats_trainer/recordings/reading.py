@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.audio.clips import ClipPlan, Spans, cut
-from beats_trainer.audio.completeness import MPEG_SUFFIXES, header_findings
-from beats_trainer.audio.decode import Sound, open_sound
-from beats_trainer.audio.findings import Finding
-from beats_trainer.audio.health import Health
-from beats_trainer.audio.read import Tracks, track_blocks
+from beats_trainer.audio.clips import ClipPlan, Cut, Spans, cut
+from beats_trainer.audio.completeness import header_findings
+from beats_trainer.audio.decode import OpenRecording, open_recording
+from beats_trainer.audio.findings import Finding, Kind
+from beats_trainer.audio.playback import Playback, Tracks
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.recordings.facts import Facts
 from beats_trainer.recordings.metadata import Deployment, read_deployment
@@ -67,10 +66,10 @@ def read_clips(
     """
     reading = Reading(source, path, plan, tracks)
     try:
-        with open_sound(path) as sound:
-            yield from reading.clips(sound, done or Spans())
+        with open_recording(path) as recording:
+            yield from reading.clips(recording, done or Spans())
     except RecordingError as error:
-        reading.found("empty" if reading.size == 0 else "undecodable", str(error))
+        reading.playback.note("empty" if reading.size == 0 else "undecodable", str(error))
     yield Ended(source.name, reading.facts())
 
 
@@ -86,71 +85,51 @@ class Reading:
     """The state of reading one recording."""
 
     def __init__(self, source: Source, path: Path, plan: ClipPlan, tracks: Tracks) -> None:
-        self.source, self.path = source, path
-        self.plan, self.tracks = plan, tracks
+        self.source, self.plan = source, plan
         self.size = path.stat().st_size
-        self.findings = header_findings(path)
+        self.playback = Playback(path, tracks, header_findings(path))
         self.deployment = source.deployment.filled(read_deployment(path, source.name))
-        self.health = Health()
         self.digest = hashlib.blake2b(digest_size=16)
-        self.sound: Sound | None = None
-        self.count = self.left_out = self.samples = 0
+        self.recording: OpenRecording | None = None
+        self.count = self.left_out = 0
 
-    def found(self, kind: str, detail: str) -> None:
-        """Note what is wrong; once is enough for each kind."""
-        if all(finding.kind != kind for finding in self.findings):
-            self.findings.append(Finding(kind, detail))  # type: ignore[arg-type]
-
-    def clips(self, sound: Sound, done: Spans) -> Iterator[Clip]:
+    def clips(self, recording: OpenRecording, done: Spans) -> Iterator[Clip]:
         """Cut, and leave out what is done or broken."""
-        self.sound = sound
-        for index, piece in enumerate(cut(self._blocks(sound), self.plan)):
+        self.recording = recording
+        for index, piece in enumerate(cut(self._blocks(recording), self.plan)):
             self.count = index + 1
-            if index in done:
-                continue
-            broken = self.health.broken_within(piece.start_s, piece.end_s, sound.sample_rate)
-            self.left_out += broken
-            end_s = min(piece.end_s, self.samples / 16_000)
-            share = min(1.0, end_s * sound.sample_rate / sound.frames) if sound.frames else 0.0
-            waveform = None if broken else piece.waveform
-            yield Clip(self.source.name, index, piece.start_s, end_s, self.deployment, waveform, share)
-        self._compare(sound)
-
-    def _blocks(self, sound: Sound) -> Iterator[Waveform]:
-        """Blocks of waveforms; where decoding fails, the recording ends."""
-        try:
-            for block in track_blocks(sound, self.tracks, self.health):
-                self.digest.update(np.ascontiguousarray(block).data)
-                self.samples += len(block)
-                yield block
-        except RecordingError as error:
-            if not self.samples:
-                raise
-            self.found("undecodable", f"from {self.samples / 16_000:.1f} s on: {error}")
-
-    def _compare(self, sound: Sound) -> None:
+            if index not in done:
+                yield self._clip(index, piece, recording)
         if not self.count:
-            kind = "empty" if not self.samples else "short"
-            self.found(kind, f"{self.samples / 16_000:.3f} s of sound, of which no clip was cut")
-        if self.health.frames < sound.frames and self.path.suffix.lower() not in MPEG_SUFFIXES:
-            self.found(
-                "truncated",
-                f"the header promises {sound.frames:,} frames, {self.health.frames:,} were decoded",
-            )
+            kind: Kind = "short" if self.playback.samples else "empty"
+            detail = f"{self.playback.duration_s:.3f} s of sound, of which no clip was cut"
+            self.playback.note(kind, detail)
+
+    def _clip(self, index: int, piece: Cut, recording: OpenRecording) -> Clip:
+        broken = self.playback.health.broken_within(piece.start_s, piece.end_s, recording.sample_rate)
+        self.left_out += broken
+        end_s = min(piece.end_s, self.playback.duration_s)
+        share = min(1.0, end_s * recording.sample_rate / recording.frames) if recording.frames else 0.0
+        waveform = None if broken else piece.waveform
+        return Clip(self.source.name, index, piece.start_s, end_s, self.deployment, waveform, share)
+
+    def _blocks(self, recording: OpenRecording) -> Iterator[Waveform]:
+        for block in self.playback.blocks(recording):
+            self.digest.update(np.ascontiguousarray(block).data)
+            yield block
 
     def facts(self) -> Facts:
         """What is known now."""
-        rate = self.sound.sample_rate if self.sound else 0
         return Facts(
             size=self.size,
             clips=self.count,
             left_out=self.left_out,
-            duration_s=self.samples / 16_000,
-            sample_rate=rate,
-            channels=self.sound.channels if self.sound else 0,
-            format=self.sound.format if self.sound else "",
-            digest=self.digest.hexdigest() if self.samples else "",
-            findings=(*self.findings, *self.health.findings()),
+            duration_s=self.playback.duration_s,
+            sample_rate=self.recording.sample_rate if self.recording else 0,
+            channels=self.recording.channels if self.recording else 0,
+            format=self.recording.format if self.recording else "",
+            digest=self.digest.hexdigest() if self.playback.samples else "",
+            findings=(*self.playback.findings, *self.playback.health.findings()),
         )
 
 

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 from beats_trainer.audio.clips import ClipPlan, Last
-from beats_trainer.audio.read import RESAMPLER, Tracks
+from beats_trainer.audio.playback import Tracks
+from beats_trainer.audio.read import RESAMPLER
 
 if TYPE_CHECKING:
     from beats_trainer.encoder.model import Precision
@@ -27,7 +28,6 @@ class Settings:
     sha256: str
     dim: int
     layers: tuple[int, ...]
-    revision: str = ""
     clip_s: float = 10.0
     hop_s: float = 10.0
     last: Last = "full"
