@@ -72,13 +72,15 @@ def child(way: str, place: Path, model: Path) -> Found:
 
 def bare(place: Path, model: Path) -> Found:
     """All clips in memory before the time begins, cut as `beats embed` cuts them."""
-    from beats_trainer.audio.clips import ClipPlan, cut
+    from beats_trainer.audio.clips import ClipPlan, cut_clips
     from beats_trainer.audio.read import stream_waveform
     from beats_trainer.encoder.batches import embed
     from beats_trainer.load import load_model
 
     encoder = load_model(model, device="cpu")
-    clips = [c.waveform for path in sorted(place.iterdir()) for c in cut(stream_waveform(path), ClipPlan())]
+    clips = [
+        c.waveform for path in sorted(place.iterdir()) for c in cut_clips(stream_waveform(path), ClipPlan())
+    ]
     began = time.perf_counter()
     embed(encoder, clips, short="pad")
     return {"audio_s": sum(map(len, clips)) / 16_000, "took_s": time.perf_counter() - began}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from beats_trainer.audio.clips import ClipPlan, cut
+from beats_trainer.audio.clips import ClipPlan, cut_clips
 from beats_trainer.audio.decode import open_recording
 from beats_trainer.audio.playback import Playback
 from beats_trainer.audio.read import read_waveform, resample, stream_waveform
@@ -134,7 +134,7 @@ def test_what_is_no_sound_is_named_and_what_to_do(tmp_path: Path):
 def test_clips_cut_on_the_fly_are_those_of_the_plan(length: int, hop_s: float | None, last):
     whole = noise(length / 16_000, 16_000)[:length]
     plan = ClipPlan(1.0, hop_s, last)
-    clips = list(cut((whole[at : at + 7_000] for at in range(0, length, 7_000)), plan))
+    clips = list(cut_clips((whole[at : at + 7_000] for at in range(0, length, 7_000)), plan))
     assert [(clip.start, clip.end) for clip in clips] == plan.spans(length)
     for clip in clips:
         expected = np.zeros(clip.end - clip.start, np.float32)

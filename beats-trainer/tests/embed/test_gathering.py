@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from beats_trainer.embed.encode import Gathering
-from beats_trainer.recordings.facts import Facts
 from beats_trainer.recordings.metadata import Deployment
 from beats_trainer.recordings.reading import Clip, Ended
+from beats_trainer.recordings.recording_facts import RecordingFacts
 
 GATHERING = Gathering(clip=160_000, full_s=80.0, mixed_s=320.0)
 
@@ -27,4 +27,4 @@ def test_every_channel_that_is_embedded_counts():
 
 def test_what_is_not_embedded_makes_nothing():
     assert GATHERING.share(Clip("a.wav", 0, 0.0, 10.0, Deployment(), None)) == 0
-    assert GATHERING.share(Ended("a.wav", Facts(size=0))) == 0
+    assert GATHERING.share(Ended("a.wav", RecordingFacts(size=0))) == 0

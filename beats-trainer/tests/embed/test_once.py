@@ -13,7 +13,7 @@ import pytest
 from beats_trainer.embed.run import Run
 from beats_trainer.recordings.sources import Shard, find_sources, parse_shard
 from beats_trainer.table.files import Output
-from beats_trainer.table.lock import locked
+from beats_trainer.table.lock import lock_shard
 from embed_crash import crash
 from sounds import TINY
 
@@ -138,9 +138,9 @@ def test_shards_take_every_recording_once(record, run, tmp_path):
 def test_two_processes_on_one_table_are_refused(record, run, tmp_path):
     path = record("a.wav")
     book = Output(tmp_path / "t").book / "locks"
-    with locked(book, Shard()), pytest.raises(BlockingIOError, match="another process"):
+    with lock_shard(book, Shard()), pytest.raises(BlockingIOError, match="another process"):
         run(tmp_path / "t", path)
-    with locked(book, Shard(1, 2)), locked(book, Shard(2, 2)), pytest.raises(BlockingIOError):
+    with lock_shard(book, Shard(1, 2)), lock_shard(book, Shard(2, 2)), pytest.raises(BlockingIOError):
         run(tmp_path / "t", path, shard=Shard(1, 3))
     assert run(tmp_path / "t", path).progress.clips == 3
 
@@ -151,7 +151,7 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path, record):
     time.sleep(0.3)
     process.kill()
     process.communicate()
-    with locked(Output(tmp_path / "t").book / "locks", Shard()):
+    with lock_shard(Output(tmp_path / "t").book / "locks", Shard()):
         pass
 
 

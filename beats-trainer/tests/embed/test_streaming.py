@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from beats_trainer.audio.clips import ClipPlan, cut
+from beats_trainer.audio.clips import ClipPlan, cut_clips
 from beats_trainer.audio.decode import open_recording
 from beats_trainer.audio.health import Health
 from beats_trainer.audio.playback import Playback
@@ -39,7 +39,7 @@ def test_streamed_and_resampled_blocks_are_exactly_the_whole(record, rate):
 def test_clips_cut_from_a_stream_are_those_of_the_plan(length, clip, hop, last, blocks):
     waveform = np.arange(2 * length, dtype=np.float32).reshape(-1, 2) + 1
     plan = ClipPlan(clip / 16_000, hop / 16_000, last)
-    pieces = list(cut((waveform[i : i + blocks] for i in range(0, length, blocks)), plan))
+    pieces = list(cut_clips((waveform[i : i + blocks] for i in range(0, length, blocks)), plan))
     assert [(piece.start, piece.end) for piece in pieces] == plan.spans(length)
     for piece in pieces:
         inside = waveform[piece.start : piece.end]

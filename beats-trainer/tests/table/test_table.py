@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from beats_trainer.extractor import BEATsFeatureExtractor
 from beats_trainer.table import read_table
-from beats_trainer.table.rows import numbers, texts
+from beats_trainer.table.rows import number_column, text_column
 from sounds import TINY
 
 
@@ -79,14 +79,14 @@ def test_each_channel_and_several_layers_and_half_precision(record, run, tmp_pat
     ],
 )
 def test_columns_are_what_arrow_itself_would_make(values, kind):
-    made = numbers(values, kind)
+    made = number_column(values, kind)
     made.validate(full=True)
     assert made.equals(pa.array(values, kind))
 
 
 def test_texts_are_what_arrow_itself_would_make():
     for values in ([], ["é", None, "", "long name " * 9], [None] * 17):
-        made = texts(values)
+        made = text_column(values)
         made.validate(full=True)
         assert made.equals(pa.array(values, pa.string()))
 

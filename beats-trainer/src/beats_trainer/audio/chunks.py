@@ -29,7 +29,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ChunkedFile:
     """A file as a list of chunks; `unfinished` if the size of its samples was never written."""
 
     container: str
@@ -41,12 +41,12 @@ class Layout:
         return next((chunk for chunk in self.chunks if chunk.name == name), None)
 
     @property
-    def sound(self) -> Chunk | None:
+    def samples(self) -> Chunk | None:
         """The chunk that holds the samples."""
         return next((c for c in self.chunks if c.name in {"data", "SSND"}), None)
 
 
-def read_layout(path: str | Path) -> Layout | None:
+def read_chunks(path: str | Path) -> ChunkedFile | None:
     """The chunks of a file, or None if it is in no container of this family."""
     path = Path(path)
     with path.open("rb") as file:
@@ -55,29 +55,30 @@ def read_layout(path: str | Path) -> Layout | None:
         if head[:4] in {b"RIFF", b"RF64", b"BW64"} and head[8:12] == b"WAVE":
             return _riff(file, head[:4].decode(), length)
         if head[:16] == W64_RIFF:
-            return _layout("W64", list(_w64(file, length)))
+            return _chunked_file("W64", list(_w64(file, length)))
         if head[:4] == b"FORM" and head[8:12] in {b"AIFF", b"AIFC"}:
-            return _layout("AIFF", list(_iff(file, length, ">")))
+            return _chunked_file("AIFF", list(_iff(file, length, ">")))
         if head[:4] == b"caff":
-            return _layout("CAF", list(_caf(file, length)))
+            return _chunked_file("CAF", list(_caf(file, length)))
         if head[:4] in {b".snd", b"dns."} and len(head) >= 24:
-            return _layout("AU", [_au(head, length)])
+            return _chunked_file("AU", [_au(head, length)])
     return None
 
 
-def read_chunk(path: str | Path, chunk: Chunk) -> bytes:
+def chunk_content(path: str | Path, chunk: Chunk) -> bytes:
     """The content of a small chunk."""
     with Path(path).open("rb") as file:
         file.seek(chunk.offset)
         return file.read(min(chunk.present, LARGEST_KEPT))
 
 
-def _layout(container: str, chunks: list[Chunk]) -> Layout:
-    sound = next((c for c in chunks if c.name in {"data", "SSND"}), None)
-    return Layout(container, tuple(chunks), unfinished=sound is not None and sound.size <= 0 < sound.present)
+def _chunked_file(container: str, chunks: list[Chunk]) -> ChunkedFile:
+    samples = next((c for c in chunks if c.name in {"data", "SSND"}), None)
+    unfinished = samples is not None and samples.size <= 0 < samples.present
+    return ChunkedFile(container, tuple(chunks), unfinished)
 
 
-def _riff(file: BinaryIO, magic: str, length: int) -> Layout:
+def _riff(file: BinaryIO, magic: str, length: int) -> ChunkedFile:
     chunks, true_size = [], None
     for chunk in _iff(file, length, "<"):
         if chunk.name == "ds64":
@@ -87,10 +88,9 @@ def _riff(file: BinaryIO, magic: str, length: int) -> Layout:
             chunks.append(_sized(chunk.name, chunk.offset, true_size, length))
             break
         chunks.append(chunk)
-    layout = _layout(magic, chunks)
-    return (
-        layout if magic == "RIFF" or true_size is not None else Layout(magic, layout.chunks, unfinished=True)
-    )
+    chunked = _chunked_file(magic, chunks)
+    unfinished = magic != "RIFF" and true_size is None  # without ds64 the others never say their size
+    return ChunkedFile(magic, chunked.chunks, unfinished or chunked.unfinished)
 
 
 def _iff(file: BinaryIO, length: int, order: str) -> Iterator[Chunk]:

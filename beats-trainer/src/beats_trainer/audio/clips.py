@@ -94,7 +94,7 @@ class Cut:
         return self.end / SAMPLE_RATE
 
 
-def cut(blocks: Iterable[Waveform], plan: ClipPlan) -> Iterator[Cut]:
+def cut_clips(blocks: Iterable[Waveform], plan: ClipPlan) -> Iterator[Cut]:
     """Cuts a recording that arrives in blocks, `(samples,)` or `(samples, tracks)`.
 
     Holds little more than one clip and one block.

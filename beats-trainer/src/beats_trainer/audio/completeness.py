@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from beats_trainer.audio.chunks import Layout, read_layout
-from beats_trainer.audio.findings import Finding
+from beats_trainer.audio.chunks import ChunkedFile, read_chunks
+from beats_trainer.audio.damage import Finding
 from beats_trainer.audio.mp3 import count_frames
 
 MPEG_SUFFIXES = {".mp3", ".mp2", ".mpga"}
@@ -31,32 +31,32 @@ def header_findings(path: str | Path) -> list[Finding]:
     if magic == b"OggS":
         finding = ogg_finding(path)
         return [finding] if finding else []
-    detail = _detail(path, magic)
-    return [Finding("truncated", detail)] if detail else []
+    lacking = _lacking(path, magic)
+    return [Finding("truncated", lacking)] if lacking else []
 
 
-def _detail(path: Path, magic: bytes) -> str | None:
+def _lacking(path: Path, magic: bytes) -> str | None:
     if path.suffix.lower() in MPEG_SUFFIXES and magic not in {b"RIFF", b"fLaC"}:
-        return _mpeg(path)
-    layout = read_layout(path)
-    return _chunked(layout) if layout else None
+        return _lacking_frames(path)
+    chunked = read_chunks(path)
+    return _lacking_chunk(chunked) if chunked else None
 
 
-def _chunked(layout: Layout) -> str | None:
-    sound = layout.sound
-    if sound is None:
-        return f"{layout.container}: the file ends before its samples begin"
-    if layout.unfinished:
-        return f"{layout.container}: its size was never written; {sound.present:,} bytes of samples follow"
-    if sound.missing > 0:
+def _lacking_chunk(chunked: ChunkedFile) -> str | None:
+    samples = chunked.samples
+    if samples is None:
+        return f"{chunked.container}: the file ends before its samples begin"
+    if chunked.unfinished:
+        return f"{chunked.container}: its size was never written; {samples.present:,} bytes of samples follow"
+    if samples.missing > 0:
         return (
-            f"{layout.container}: the header promises {sound.size:,} bytes of samples, "
-            f"{sound.present:,} are there ({100 * sound.present // sound.size} %)"
+            f"{chunked.container}: the header promises {samples.size:,} bytes of samples, "
+            f"{samples.present:,} are there ({100 * samples.present // samples.size} %)"
         )
     return None
 
 
-def _mpeg(path: Path) -> str | None:
+def _lacking_frames(path: Path) -> str | None:
     frames = count_frames(path)
     if frames is None:
         return None

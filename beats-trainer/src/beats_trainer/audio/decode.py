@@ -105,7 +105,7 @@ def _refuse_absent(path: Path) -> None:
         raise RecordingError(message)
 
 
-def undecodable(path: Path, error: Exception) -> RecordingError:
+def undecodable_error(path: Path, error: Exception) -> RecordingError:
     """The error for a file, or the rest of one, that no decoder takes."""
     message = (
         f"{path} cannot be decoded ({str(error).rstrip('. ')}). Expected wav, flac, ogg, opus, mp3, aiff or "
@@ -119,7 +119,7 @@ def _libsndfile(path: Path, start_s: int) -> Iterator[OpenRecording]:
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        raise undecodable(path, error) from error
+        raise undecodable_error(path, error) from error
     with file:
         first = file.seek(min(start_s * file.samplerate, file.frames)) if start_s else 0
         blocks = _read(file, path)
@@ -131,7 +131,7 @@ def _read(file: soundfile.SoundFile, path: Path) -> Iterator[Block]:
         try:
             block: Block = file.read(BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise undecodable(path, error) from error
+            raise undecodable_error(path, error) from error
         if not len(block):
             return
         yield block
@@ -143,10 +143,10 @@ def _ffmpeg(path: Path, start_s: int) -> Iterator[OpenRecording]:
     try:
         container = av.open(str(path))
     except av.FFmpegError as error:
-        raise undecodable(path, error) from error
+        raise undecodable_error(path, error) from error
     with container:
         if not container.streams.audio:
-            raise undecodable(path, ValueError("it has no sound"))
+            raise undecodable_error(path, ValueError("it has no sound"))
         stream = container.streams.audio[0]
         first = start_s * stream.rate
         blocks = _from(_joined(_decode(av, container, path), stream), first)
@@ -170,7 +170,7 @@ def _decode(av: Any, container: Any, path: Path) -> Iterator[Block]:
             for converted in planar.resample(frame):
                 yield converted.to_ndarray().T
     except av.FFmpegError as error:
-        raise undecodable(path, error) from error
+        raise undecodable_error(path, error) from error
 
 
 def _from(blocks: Iterator[Block], first: int) -> Iterator[Block]:

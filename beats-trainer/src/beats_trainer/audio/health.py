@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.audio.findings import Finding
+from beats_trainer.audio.damage import Finding
 
 Block = npt.NDArray[np.float32]
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import soxr
 
 from beats_trainer.audio.completeness import count_finding
+from beats_trainer.audio.damage import Finding, Kind
 from beats_trainer.audio.decode import OpenRecording
-from beats_trainer.audio.findings import Finding, Kind
 from beats_trainer.audio.health import Health
 from beats_trainer.errors import RecordingError
 from beats_trainer.sampling import SAMPLE_RATE

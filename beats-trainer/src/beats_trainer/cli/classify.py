@@ -71,11 +71,11 @@ def _classified(
 def _rows(
     encoder: BEATs, path: Path, names: dict[str, str], options: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    from beats_trainer.audio.clips import ClipPlan, cut
+    from beats_trainer.audio.clips import ClipPlan, cut_clips
     from beats_trainer.audio.read import stream_waveform
 
     chosen = {key: options[key] for key in ("top", "head", "activation")}
-    for clip in cut(stream_waveform(path), ClipPlan(clip_s=options["clip_s"])):
+    for clip in cut_clips(stream_waveform(path), ClipPlan(clip_s=options["clip_s"])):
         for label, score in encoder.classify(clip.waveform, short="pad", **chosen)[0]:
             yield {
                 "recording": str(path),

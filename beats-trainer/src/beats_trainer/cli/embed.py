@@ -13,7 +13,7 @@ from beats_trainer.embed.choices import DEFAULTS, WORDS, Choices
 
 if TYPE_CHECKING:
     from beats_trainer.embed.run import Outcome
-    from beats_trainer.table.report_csv import Line
+    from beats_trainer.table.report_csv import ReportLine
 
 NAMED_FAILURES = 20  # on stderr; all of them are in the report
 
@@ -122,21 +122,21 @@ def conclude(outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _counted(outcome: Outcome) -> str:
-    from beats_trainer.table.report_csv import counts
+    from beats_trainer.table.report_csv import count_statuses
 
-    found = ", ".join(f"{number:,} {kind}" for kind, number in counts(outcome.lines).items())
+    found = ", ".join(f"{number:,} {kind}" for kind, number in count_statuses(outcome.lines).items())
     return f"{len(outcome.lines):,} recordings: {found}"
 
 
-def _detail(line: Line) -> str:
-    from beats_trainer.audio.findings import FAILURES
+def _detail(line: ReportLine) -> str:
+    from beats_trainer.audio.damage import FAILURES
 
     return "; ".join(str(f) for f in line.facts.findings if f.kind in FAILURES)
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
     """What `--json` prints."""
-    from beats_trainer.table.report_csv import counts
+    from beats_trainer.table.report_csv import count_statuses
 
     progress = outcome.progress
     return {
@@ -144,7 +144,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "report": str(outcome.output.report),
         "recordings": len(outcome.lines),
         "embedded": sum(line.embedded != "no" for line in outcome.lines),
-        "counts": counts(outcome.lines),
+        "counts": count_statuses(outcome.lines),
         "clips": progress.clips,
         "audio_s": round(progress.audio_s, 3),
         "took_s": round(progress.elapsed_s, 3),

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beats_trainer.audio.clips import Spans
-from beats_trainer.audio.findings import LOSSES, Finding
+from beats_trainer.audio.damage import LOSSES, Finding
 from beats_trainer.embed.choices import DEFAULTS
 from beats_trainer.embed.progress import Callback, Progress
 from beats_trainer.embed.read_ahead import Ahead, Item
-from beats_trainer.recordings.facts import Facts
 from beats_trainer.recordings.reading import Clip, Ended, read_source
+from beats_trainer.recordings.recording_facts import RecordingFacts
 from beats_trainer.recordings.remote import RemoteCache
 from beats_trainer.recordings.sources import Shard, Source
 from beats_trainer.table.files import Output
 from beats_trainer.table.journal import Journal
-from beats_trainer.table.lock import locked
-from beats_trainer.table.report_csv import Line, lines_of, write_report
+from beats_trainer.table.lock import lock_shard
+from beats_trainer.table.report_csv import ReportLine, report_lines, write_report
 from beats_trainer.table.rows import Row, schema_of, without_sound
 from beats_trainer.table.settings import Settings
 from beats_trainer.table.writer import (
@@ -59,11 +59,11 @@ class Outcome:
 
     output: Output
     progress: Progress
-    lines: Sequence[Line]
+    lines: Sequence[ReportLine]
     stopped_at: str | None = None
 
     @property
-    def failed(self) -> list[Line]:
+    def failed(self) -> list[ReportLine]:
         """Recordings of which something is missing."""
         return [line for line in self.lines if line.facts.failed]
 
@@ -106,7 +106,7 @@ class Run:
             raise ValueError(message)
         self.settings: Settings = encoding.settings
         self.journal = Journal()
-        self.passing: dict[str, Facts] = {}
+        self.passing: dict[str, RecordingFacts] = {}
         self.sizes = {source.name: _size(source) for source in sources}
         self.progress = Progress(len(sources), sum(self.sizes.values()))
         self.stopped_at: str | None = None
@@ -120,14 +120,14 @@ class Run:
             BlockingIOError: Another process is at work on the same recordings.
             ValueError: The table was begun with other settings.
         """
-        with locked(self.output.book / "locks", self.options.shard):
+        with lock_shard(self.output.book / "locks", self.options.shard):
             if not self.options.resume:
                 self.output.clear()
             files = self.output.files()
             refuse_other_settings(files, self.settings, self.output.path)
             self.journal = read_journal(files)
             self._work()
-            lines = lines_of(read_journal(self.output.files()), self.passing)
+            lines = report_lines(read_journal(self.output.files()), self.passing)
             write_report(lines, self.output.report)
             if self.stopped_at is None:
                 self.output.finish(schema_of(self.settings))
@@ -198,7 +198,7 @@ class Run:
             detail = (
                 f"{entry.facts.size:,} bytes when it was embedded, {size:,} now; its rows are the old ones"
             )
-            self.passing[source.name] = Facts(size=size, findings=(Finding("changed", detail),))
+            self.passing[source.name] = RecordingFacts(size=size, findings=(Finding("changed", detail),))
         elif not entry.finished:
             return False
         self.progress.recordings_done += 1

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from beats_trainer.audio.chunks import Layout, read_chunk, read_layout
+from beats_trainer.audio.chunks import ChunkedFile, chunk_content, read_chunks
 from beats_trainer.recordings.filenames import time_in_name
-from beats_trainer.recordings.recorder_chunks import audiomoth, guano, info_texts, wamd
+from beats_trainer.recordings.recorder_chunks import info_texts, read_audiomoth, read_guano, read_wamd
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Deployment:
 def read_deployment(path: str | Path, name: str | None = None) -> Deployment:
     """GUANO first, then wamd, then AudioMoth's comment, then its name (`name`, if it lies under another)."""
     path = Path(path)
-    layout = read_layout(path) if path.is_file() else None
+    chunked = read_chunks(path) if path.is_file() else None
     found = Deployment()
-    for facts in _in_file(path, layout) if layout else []:
+    for facts in _in_file(path, chunked) if chunked else []:
         found = found.filled(Deployment(**facts))
     named = time_in_name(PurePosixPath(name).name if name else path.name)
     return found.filled(Deployment(named.datetime, named.device, named.latitude, named.longitude))
 
 
-def _in_file(path: Path, layout: Layout) -> list[dict[str, Any]]:
+def _in_file(path: Path, chunked: ChunkedFile) -> list[dict[str, Any]]:
     found = []
-    for name, parse in (("guan", guano), ("wamd", wamd)):
-        chunk = layout.named(name)
+    for name, parse in (("guan", read_guano), ("wamd", read_wamd)):
+        chunk = chunked.named(name)
         if chunk:
-            found.append(parse(read_chunk(path, chunk)))
-    lists = (chunk for chunk in layout.chunks if chunk.name == "LIST")
-    return found + [audiomoth(info_texts(read_chunk(path, chunk))) for chunk in lists]
+            found.append(parse(chunk_content(path, chunk)))
+    lists = (chunk for chunk in chunked.chunks if chunk.name == "LIST")
+    return found + [read_audiomoth(info_texts(chunk_content(path, chunk))) for chunk in lists]

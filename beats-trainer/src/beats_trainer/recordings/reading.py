@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.audio.clips import ClipPlan, Cut, Spans, cut
+from beats_trainer.audio.clips import ClipPlan, Cut, Spans, cut_clips
 from beats_trainer.audio.completeness import header_findings
+from beats_trainer.audio.damage import Finding, Kind
 from beats_trainer.audio.decode import OpenRecording, open_recording
-from beats_trainer.audio.findings import Finding, Kind
 from beats_trainer.audio.playback import Playback, Tracks
 from beats_trainer.errors import MissingExtraError, RecordingError
-from beats_trainer.recordings.facts import Facts
 from beats_trainer.recordings.metadata import Deployment, read_deployment
+from beats_trainer.recordings.recording_facts import RecordingFacts
 from beats_trainer.recordings.remote import RemoteCache, unspoken
 from beats_trainer.recordings.sources import Source
 
@@ -48,7 +48,7 @@ class Ended:
     """A recording has been read to its end."""
 
     recording: str
-    facts: Facts
+    facts: RecordingFacts
 
 
 def read_clips(
@@ -73,9 +73,9 @@ def read_clips(
     yield Ended(source.name, reading.facts())
 
 
-def unread(source: Source, reason: str) -> Ended:
+def ended_unread(source: Source, reason: str) -> Ended:
     """For a recording that could not be read for a reason that may pass."""
-    return Ended(source.name, Facts(size=-1, findings=(Finding("unreadable", reason),)))
+    return Ended(source.name, RecordingFacts(size=-1, findings=(Finding("unreadable", reason),)))
 
 
 UNREADABLE = (OSError, MissingExtraError)
@@ -96,7 +96,7 @@ class Reading:
     def clips(self, recording: OpenRecording, done: Spans) -> Iterator[Clip]:
         """Cut, and leave out what is done or broken."""
         self.recording = recording
-        for index, piece in enumerate(cut(self._blocks(recording), self.plan)):
+        for index, piece in enumerate(cut_clips(self._blocks(recording), self.plan)):
             self.count = index + 1
             if index not in done:
                 yield self._clip(index, piece, recording)
@@ -118,9 +118,9 @@ class Reading:
             self.digest.update(np.ascontiguousarray(block).data)
             yield block
 
-    def facts(self) -> Facts:
+    def facts(self) -> RecordingFacts:
         """What is known now."""
-        return Facts(
+        return RecordingFacts(
             size=self.size,
             clips=self.count,
             left_out=self.left_out,
@@ -153,8 +153,8 @@ def read_source(
         else:
             yield from read_clips(source, Path(source.location), plan, tracks, done)
     except UNREADABLE as error:
-        yield unread(source, unspoken(error, source.location))
+        yield ended_unread(source, unspoken(error, source.location))
     except Exception as error:
         reason = unspoken(error, source.location)
         logger.warning("%s: %s", source.name, reason, exc_info=logger.isEnabledFor(logging.DEBUG))
-        yield unread(source, reason)
+        yield ended_unread(source, reason)

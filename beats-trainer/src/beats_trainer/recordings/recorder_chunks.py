@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-Facts = dict[str, Any]  # a subset of datetime, device, latitude, longitude
+Written = dict[str, Any]  # a subset of datetime, device, latitude, longitude
 
 _WAMD_MODEL, _WAMD_SERIAL, _WAMD_TIME, _WAMD_GPS = 1, 2, 5, 6
 _AUDIOMOTH = re.compile(
@@ -18,11 +18,11 @@ _AUDIOMOTH = re.compile(
 _AUDIOMOTH_ID = re.compile(r"by (?:AudioMoth )?(?P<device>[0-9A-F]{16})")
 
 
-def guano(content: bytes) -> Facts:
+def read_guano(content: bytes) -> Written:
     """`Key: value` lines in UTF-8; https://guano-md.org."""
     lines = content.decode("utf-8", errors="replace").rstrip("\x00\r\n ").splitlines()
     pairs = {k.strip(): v.strip() for k, colon, v in (line.partition(":") for line in lines) if colon}
-    facts: Facts = {}
+    facts: Written = {}
     if "Timestamp" in pairs:
         facts |= _time(pairs["Timestamp"])
     device = pairs.get("Serial") or pairs.get("Device") or pairs.get("Model")
@@ -32,10 +32,10 @@ def guano(content: bytes) -> Facts:
     return facts | (_place(place[0], place[1]) if len(place) == 2 else {})
 
 
-def wamd(content: bytes) -> Facts:
+def read_wamd(content: bytes) -> Written:
     """Entries of `(number, length, bytes)`."""
     texts = dict(_wamd_entries(content))
-    facts: Facts = {}
+    facts: Written = {}
     if _WAMD_TIME in texts:
         facts |= _time(texts[_WAMD_TIME])
     device = texts.get(_WAMD_SERIAL) or texts.get(_WAMD_MODEL)
@@ -44,10 +44,10 @@ def wamd(content: bytes) -> Facts:
     return facts | _wamd_place(texts.get(_WAMD_GPS, ""))
 
 
-def audiomoth(texts: Mapping[str, str]) -> Facts:
+def read_audiomoth(texts: Mapping[str, str]) -> Written:
     """`Recorded at 19:17:30 10/12/2018 (UTC-5) by AudioMoth 0FE081F80FE081F0 ...` in ICMT."""
     comment = texts.get("ICMT", "")
-    facts: Facts = {}
+    facts: Written = {}
     if found := _AUDIOMOTH.search(comment):
         moment = datetime.strptime(f"{found['date']} {found['time']}", "%d/%m/%Y %H:%M:%S")  # noqa: DTZ007
         away = timedelta(hours=int(found["hours"] or 0), minutes=int(found["minutes"] or 0))
@@ -81,7 +81,7 @@ def _wamd_entries(content: bytes) -> Iterator[tuple[int, str]]:
         position += 6 + size
 
 
-def _wamd_place(text: str) -> Facts:
+def _wamd_place(text: str) -> Written:
     """`WGS84,42.1,N,71.5,W,35`, or signed numbers without letters."""
     parts = [part.strip() for part in text.split(",")][1:]
     if len(parts) >= 4 and parts[1] in {"N", "S"}:
@@ -90,14 +90,14 @@ def _wamd_place(text: str) -> Facts:
     return _place(parts[0], parts[1]) if len(parts) >= 2 else {}
 
 
-def _place(latitude: str, longitude: str) -> Facts:
+def _place(latitude: str, longitude: str) -> Written:
     try:
         return {"latitude": float(latitude), "longitude": float(longitude)}
     except ValueError:
         return {}
 
 
-def _time(text: str) -> Facts:
+def _time(text: str) -> Written:
     try:
         return {"datetime": datetime.fromisoformat(text.strip().replace("Z", "+00:00"))}
     except ValueError:

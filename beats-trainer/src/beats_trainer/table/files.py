@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beats_trainer.recordings.sources import Shard
-from beats_trainer.table.journal import KEY
+from beats_trainer.table.journal import JOURNAL_KEY
 from beats_trainer.table.writer import Part, find_parts, read_journal
 
 MERGED = b"beats.merged"  # the names of the parts that a file was put together from
@@ -86,7 +86,7 @@ class Output:
         try:
             for table in _row_groups(parts):
                 whole.write(table.replace_schema_metadata(schema.metadata).cast(schema))
-            whole.finish({KEY: read_journal(parts).dumps(), MERGED: names})
+            whole.finish({JOURNAL_KEY: read_journal(parts).as_json(), MERGED: names})
         except BaseException:
             whole.discard()
             raise

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from beats_trainer.audio.clips import Spans
-from beats_trainer.recordings.facts import Facts, read_facts
+from beats_trainer.recordings.recording_facts import RecordingFacts, read_facts
 
-KEY = b"beats.journal"
+JOURNAL_KEY = b"beats.journal"
 
 
 @dataclass
-class Entry:
+class JournalEntry:
     """One recording: the clips that are done, and the facts once it has been read to its end."""
 
     done: Spans = field(default_factory=Spans)
-    facts: Facts | None = None
+    facts: RecordingFacts | None = None
 
     @property
     def finished(self) -> bool:
@@ -33,10 +33,10 @@ class Journal:
     """The entries of all recordings."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, JournalEntry] = {}
 
-    def __getitem__(self, recording: str) -> Entry:
-        return self.entries.setdefault(recording, Entry())
+    def __getitem__(self, recording: str) -> JournalEntry:
+        return self.entries.setdefault(recording, JournalEntry())
 
     def __contains__(self, recording: str) -> bool:
         return recording in self.entries
@@ -44,7 +44,7 @@ class Journal:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+    def __iter__(self) -> Iterator[tuple[str, JournalEntry]]:
         return iter(sorted(self.entries.items()))
 
     def add(self, other: Journal) -> None:
@@ -55,7 +55,7 @@ class Journal:
                 ours.done.add(start, stop)
             ours.facts = entry.facts or ours.facts
 
-    def dumps(self) -> bytes:
+    def as_json(self) -> bytes:
         """As it is kept in a footer."""
         written = [
             [name, entry.done.ranges, entry.facts.as_dict() if entry.facts else None] for name, entry in self
@@ -63,15 +63,17 @@ class Journal:
         return json.dumps(written, separators=(",", ":")).encode()
 
 
-def loads(text: bytes) -> Journal:
-    """The inverse of `dumps`."""
+def parse_journal(text: bytes) -> Journal:
+    """The inverse of `as_json`."""
     journal = Journal()
     for name, ranges, facts in json.loads(text):
-        journal.entries[name] = Entry(Spans(tuple(r) for r in ranges), read_facts(facts) if facts else None)
+        journal.entries[name] = JournalEntry(
+            Spans(tuple(r) for r in ranges), read_facts(facts) if facts else None
+        )
     return journal
 
 
-def joined(journals: Iterable[Journal]) -> Journal:
+def join_journals(journals: Iterable[Journal]) -> Journal:
     """All of them as one."""
     whole = Journal()
     for journal in journals:

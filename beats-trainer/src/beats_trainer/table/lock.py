@@ -12,7 +12,7 @@ from beats_trainer.recordings.sources import Shard
 
 
 @contextmanager
-def locked(folder: Path, shard: Shard) -> Iterator[None]:
+def lock_shard(folder: Path, shard: Shard) -> Iterator[None]:
     """Hold a shard of a folder; the operating system lets go of it when the process ends, however it ends.
 
     Shards of one division run side by side. Shards of two divisions (1/2 and 1/3) have recordings in common,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from beats_trainer.audio.findings import FAILURES, KINDS, Finding
-from beats_trainer.recordings.facts import Facts
+from beats_trainer.audio.damage import FAILURES, KINDS, Finding
+from beats_trainer.recordings.recording_facts import RecordingFacts
 from beats_trainer.table.files import Output
 from beats_trainer.table.journal import Journal
 
@@ -22,11 +22,11 @@ LINES = 1_000  # on the page; the report has all
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportLine:
     """One recording of the report."""
 
     recording: str
-    facts: Facts
+    facts: RecordingFacts
 
     @property
     def status(self) -> str:
@@ -51,7 +51,7 @@ class Line:
         return dict(zip(COLUMNS, values, strict=True))
 
 
-def lines_of(journal: Journal, passing: dict[str, Facts]) -> list[Line]:
+def report_lines(journal: Journal, passing: dict[str, RecordingFacts]) -> list[ReportLine]:
     """All recordings that have been read to their end, with the twins among them named; sorted by name."""
     known = {
         name: entry.facts for name, entry in journal if entry.facts is not None and entry.finished
@@ -61,17 +61,17 @@ def lines_of(journal: Journal, passing: dict[str, Facts]) -> list[Line]:
     for name, facts in sorted(known.items()):
         twin = first.setdefault(facts.digest, name) if facts.digest else name
         found = () if twin == name else (Finding("duplicate", f"sounds exactly as {twin}"),)
-        lines.append(Line(name, replace(facts, findings=(*facts.findings, *found))))
+        lines.append(ReportLine(name, replace(facts, findings=(*facts.findings, *found))))
     return lines
 
 
-def counts(lines: Iterable[Line]) -> dict[str, int]:
+def count_statuses(lines: Iterable[ReportLine]) -> dict[str, int]:
     """How many recordings have each kind of finding; those without any are `ok`."""
     found = Counter(kind for line in lines for kind in line.status.split())
     return {kind: found[kind] for kind in ("ok", *KINDS) if found[kind]}
 
 
-def write_report(lines: Iterable[Line], path: Path) -> None:
+def write_report(lines: Iterable[ReportLine], path: Path) -> None:
     """One line a recording, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".incomplete")

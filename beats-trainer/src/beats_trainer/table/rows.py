@@ -67,11 +67,11 @@ def as_table(rows: Sequence[Row], settings: Settings) -> pa.Table:
         "latitude": [clip.deployment.latitude for clip in clips],
         "longitude": [clip.deployment.longitude for clip in clips],
     }
-    arrays = {name: numbers(values, schema.field(name).type) for name, values in columns.items()}
-    arrays["recording"] = texts([clip.recording for clip in clips])
-    arrays["device"] = texts([clip.deployment.device for clip in clips])
+    arrays = {name: number_column(values, schema.field(name).type) for name, values in columns.items()}
+    arrays["recording"] = text_column([clip.recording for clip in clips])
+    arrays["device"] = text_column([clip.deployment.device for clip in clips])
     for layer, name in enumerate(settings.columns):
-        arrays[name] = vectors(_embeddings(rows, layer, settings), schema.field(name).type)
+        arrays[name] = vector_column(_embeddings(rows, layer, settings), schema.field(name).type)
     return pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
 
@@ -86,7 +86,7 @@ def _embeddings(rows: Sequence[Row], layer: int, settings: Settings) -> Vectors:
 # Values, some of which may be None, as columns of Arrow.
 #
 # `pyarrow.array` would do, but it imports pandas wherever there is one, which takes 40 MB for nothing.
-def texts(values: Sequence[str | None]) -> pa.Array:
+def text_column(values: Sequence[str | None]) -> pa.Array:
     """A column of strings."""
     encoded = [(value or "").encode() for value in values]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
@@ -94,7 +94,7 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(values), buffers)
 
 
-def numbers(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def number_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """A column of numbers, or of moments without a zone."""
     dtype = np.dtype("datetime64[us]" if pa.types.is_timestamp(kind) else kind.to_pandas_dtype())
     nothing = np.zeros(1, dtype)[0]
@@ -102,7 +102,7 @@ def numbers(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [_present(values), pa.py_buffer(filled)])
 
 
-def vectors(rows: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+def vector_column(rows: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     """A column of vectors of one width, `(rows, width)`, without a copy."""
     flat = pa.Array.from_buffers(kind.value_type, rows.size, [None, pa.py_buffer(rows)])
     return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)

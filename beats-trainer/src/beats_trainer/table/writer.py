@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from beats_trainer.memory import release_code, trim
 from beats_trainer.recordings.reading import Clip, Ended
-from beats_trainer.table.journal import KEY, Journal, joined, loads
+from beats_trainer.table.journal import JOURNAL_KEY, Journal, join_journals, parse_journal
 from beats_trainer.table.rows import Row, as_table, schema_of, without_sound
 from beats_trainer.table.settings import Settings
 from beats_trainer.table.table import METADATA_KEY, read_metadata
@@ -81,7 +81,7 @@ class Parts:
         """Make a part of what has come together."""
         if len(self._journal):
             part = self._write()
-            self.written.append(part.finish({KEY: self._journal.dumps()}))
+            self.written.append(part.finish({JOURNAL_KEY: self._journal.as_json()}))
         self._part, self._journal, self._began = None, Journal(), time.monotonic()
         pa.default_memory_pool().release_unused()
         release_code("pyarrow")
@@ -105,7 +105,7 @@ def find_parts(folder: Path) -> list[Path]:
 def read_journal(parts: Iterable[Path]) -> Journal:
     """What the parts together say is done."""
     footers = (pq.read_metadata(part).metadata or {} for part in parts)
-    return joined(loads(footer[KEY]) for footer in footers if KEY in footer)
+    return join_journals(parse_journal(footer[JOURNAL_KEY]) for footer in footers if JOURNAL_KEY in footer)
 
 
 def refuse_other_settings(parts: Iterable[Path], settings: Settings, out: Path) -> None:

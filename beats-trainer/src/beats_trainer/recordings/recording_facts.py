@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from beats_trainer.audio.findings import FAILURES, PASSING, Finding
+from beats_trainer.audio.damage import FAILURES, PASSING, Finding
 
 
 @dataclass(frozen=True)
-class Facts:
+class RecordingFacts:
     """One recording, read.
 
     Args:
@@ -49,7 +49,7 @@ class Facts:
         return asdict(self) | {"findings": [[f.kind, f.detail] for f in self.findings]}
 
 
-def read_facts(written: dict[str, Any]) -> Facts:
+def read_facts(written: dict[str, Any]) -> RecordingFacts:
     """The inverse of `as_dict`."""
     findings = tuple(Finding(kind, detail) for kind, detail in written["findings"])
-    return Facts(**(written | {"findings": findings}))
+    return RecordingFacts(**(written | {"findings": findings}))
