@@ -7,7 +7,7 @@ import torch
 from beats_trainer import BEATsFeatureExtractor
 from beats_trainer.audio.read import resample
 from beats_trainer.encoder.pooling import by_time, pool
-from beats_trainer.errors import WaveformError
+from beats_trainer.errors import RecordingError, WaveformError
 from golden_data import CLIPS, TINY, tiny_model
 
 FILE = TINY / "BEATs_iter3_plus_AS2M.pt"
@@ -179,6 +179,18 @@ def test_recordings_give_what_their_waveforms_give(extractor, tmp_path):
     np.testing.assert_allclose(together[0], extractor.extract_from_array(LONG), atol=1e-6)
     np.testing.assert_allclose(together[1], extractor.extract_from_file(paths[1]), atol=1e-6)
     assert extractor.extract_from_files([]).shape == (0, 64)
+
+
+def test_half_a_recording_is_embedded_only_if_what_is_there_is_to_be_kept(extractor, tmp_path):
+    path = tmp_path / "half.ogg"
+    soundfile.write(path, CLIPS["synthetic4_160000"], 16_000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(RecordingError, match=r"half\.ogg is truncated"):
+        extractor.extract_from_file(path)
+    with pytest.raises(RecordingError, match=r"half\.ogg is truncated"):
+        extractor.extract_from_files([path])
+    kept = extractor.extract_from_file(path, truncated="keep")
+    np.testing.assert_array_equal(extractor.extract_from_files([path], truncated="keep"), kept[None])
 
 
 def test_int16_samples_at_another_rate_are_scaled_too(extractor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from beats_trainer.errors import WaveformError
 from beats_trainer.load import load_model
 from beats_trainer.pins.registry import DEFAULT_CHECKPOINT
 from beats_trainer.sampling import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from beats_trainer.audio.read import Truncated
 
 Array = npt.NDArray[np.float32]
 
@@ -91,10 +94,22 @@ class BEATsFeatureExtractor:
         return self.model.device
 
     def extract_from_file(
-        self, path: str | PathLike[str], *, return_all_layers: bool = False, normalize: bool = True
+        self,
+        path: str | PathLike[str],
+        *,
+        return_all_layers: bool = False,
+        normalize: bool = True,
+        truncated: Truncated = "error",
     ) -> Array:
-        """Embed one recording: `(dim,)`."""
-        return self._one(_read(path), return_all_layers=return_all_layers, normalize=normalize)
+        """Embed one recording: `(dim,)`.
+
+        Args:
+            path: The recording.
+            return_all_layers: See `extract_features`.
+            normalize: See `extract_features`.
+            truncated: Refuse a recording of which sound is missing, or "keep" what is there.
+        """
+        return self._one(_read(path, truncated), return_all_layers=return_all_layers, normalize=normalize)
 
     def extract_from_files(
         self,
@@ -103,6 +118,7 @@ class BEATsFeatureExtractor:
         *,
         return_all_layers: bool = False,
         normalize: bool = True,
+        truncated: Truncated = "error",
     ) -> Array:
         """Embed recordings of any lengths: `(recordings, dim)`, in the order given.
 
@@ -111,13 +127,16 @@ class BEATsFeatureExtractor:
             batch_size: How many are in memory at once; it changes no number.
             return_all_layers: See `extract_features`.
             normalize: See `extract_features`.
+            truncated: See `extract_from_file`.
         """
         if batch_size < 1:
             message = f"batch_size is {batch_size}; expected at least 1."
             raise ValueError(message)
         ordered = list(paths)
         parts = [
-            self._many([_read(p) for p in ordered[i : i + batch_size]], return_all_layers, normalize)
+            self._many(
+                [_read(p, truncated) for p in ordered[i : i + batch_size]], return_all_layers, normalize
+            )
             for i in range(0, len(ordered), batch_size)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
@@ -206,10 +225,10 @@ def _ndim(waveform: Any) -> int:
     return int(waveform.ndim) if hasattr(waveform, "ndim") else np.asarray(waveform).ndim
 
 
-def _read(path: str | PathLike[str]) -> Array:
+def _read(path: str | PathLike[str], truncated: Truncated) -> Array:
     from beats_trainer.audio.read import read_waveform
 
-    return read_waveform(path)
+    return read_waveform(path, truncated=truncated)
 
 
 def _resampled(audio: Any, sample_rate: int) -> Array:

@@ -65,6 +65,20 @@ def test_classify_reports_what_cannot_be_read_and_does_the_rest(recording, tmp_p
     assert run.stdout.count("long.wav") == 10
 
 
+def test_classify_names_what_is_there_of_half_a_recording_when_told_to(recording, tmp_path):
+    half = tmp_path / "half.wav"
+    half.write_bytes(recording.read_bytes()[: recording.stat().st_size // 2])
+
+    refused = _beats("classify", half, "--model", TINY / CPT2, "--top", 1, "--json")
+    kept = _beats("classify", half, "--model", TINY / CPT2, "--top", 1, "--json", "--truncated", "keep")
+
+    assert refused.returncode == 1
+    assert "half.wav is truncated" in refused.stderr
+    assert "--truncated keep" in refused.stderr
+    assert kept.returncode == 0, kept.stderr
+    assert len(json.loads(kept.stdout)) == 1
+
+
 def test_classify_with_a_checkpoint_without_a_head_says_so(recording):
     run = _beats("classify", recording, "--model", TINY / "BEATs_iter3_plus_AS2M.pt")
 

@@ -130,6 +130,6 @@ def _refuse_truncated(playback: Playback, truncated: Truncated) -> None:
     if missing is not None:
         message = (
             f"{playback.path} is truncated: {missing.detail}. Copy it again from its recorder; to use what "
-            "is there, pass truncated='keep'."
+            "is there, pass truncated='keep', or --truncated keep."
         )
         raise RecordingError(message)

@@ -35,6 +35,13 @@ DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Names for other labels than AudioSet's: a CSV with the columns mid and display_name.",
 )
+@click.option(
+    "--truncated",
+    type=click.Choice(["error", "keep"]),
+    default="error",
+    show_default=True,
+    help="Refuse recordings of which sound is missing, or classify what is there.",
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
@@ -75,7 +82,8 @@ def _rows(
     from beats_trainer.audio.read import stream_waveform
 
     chosen = {key: options[key] for key in ("top", "head", "activation")}
-    for clip in cut_clips(stream_waveform(path), ClipPlan(clip_s=options["clip_s"])):
+    blocks = stream_waveform(path, truncated=options["truncated"])
+    for clip in cut_clips(blocks, ClipPlan(clip_s=options["clip_s"])):
         for label, score in encoder.classify(clip.waveform, short="pad", **chosen)[0]:
             yield {
                 "recording": str(path),
