@@ -12,9 +12,12 @@ import pytest
 import torch
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
+from beats_trainer.checkpoint.write import save_checkpoint
 from beats_trainer.encoder.description import DESCRIPTION, as_tensor, described
 from beats_trainer.encoder.model import BEATs
 from beats_trainer.errors import CheckpointError
+from beats_trainer.extractor import BEATsFeatureExtractor
+from beats_trainer.load import load_model
 from beats_trainer.publish.card import Statement
 from beats_trainer.publish.package import write_publication
 from golden_data import CLIPS, TINY
@@ -25,6 +28,7 @@ MICROSOFT, FINETUNED = "BEATs_iter3_plus_AS2M.pt", "BEATs_iter3_plus_AS2M_finetu
 HEADED = [FINETUNED, "espnet_finetuned_valid.mAP.best.pth", "esp-aves2-sl-beats-all.safetensors"]
 CLIP = torch.from_numpy(CLIPS["synthetic0_16000"]).unsqueeze(0)
 WAYS: dict[str, Callable[[BEATs, Path], Any]] = {
+    "ours": lambda model, path: save_checkpoint(model, path.with_suffix(".safetensors")).replace(path),
     "torch": lambda model, path: torch.save(model.state_dict(), path),
     "wrapped": lambda model, path: torch.save({"model": model.state_dict(), "epoch": 3}, path),
     "copied": lambda model, path: torch.save({k: v.clone() for k, v in model.state_dict().items()}, path),
@@ -153,3 +157,49 @@ def test_a_description_says_what_the_header_of_a_publication_says(tmp_path):
 
     with safe_open(path, framework="pt") as file:
         assert file.metadata()["beats"] == described(model.config, model.heads.values())
+
+
+@pytest.mark.parametrize("file", [MICROSOFT, *HEADED])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_we_save_gives_equal_outputs(tmp_path, file, compiled):
+    model = _model(file, fbank_mean=10.0)
+    saved = torch.compile(model, backend="eager") if compiled else model
+
+    again = load_model(save_checkpoint(saved, tmp_path / "new" / "mine.safetensors"), device="cpu")
+
+    assert again.config == model.config
+    assert torch.equal(again(CLIP), model(CLIP))
+    assert {name: head.labels for name, head in again.heads.items()} == {
+        name: head.labels for name, head in model.heads.items()
+    }
+    assert not len(model.heads) or torch.equal(again.logits(CLIP), model.logits(CLIP))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine.safetensors"]
+
+
+def test_a_file_may_be_saved_over_the_one_that_the_weights_are_mapped_from(tmp_path):
+    path = save_checkpoint(_model(FINETUNED), tmp_path / "mine.safetensors")
+    model = load_model(path, device="cpu")
+    before = model(CLIP)
+
+    save_checkpoint(model, path)
+
+    assert torch.equal(model(CLIP), before)
+    assert torch.equal(load_model(path, device="cpu")(CLIP), before)
+
+
+def test_what_is_there_stays_whole_when_saving_fails(tmp_path):
+    path = save_checkpoint(_model(MICROSOFT), tmp_path / "mine.safetensors")
+    before = path.read_bytes()
+
+    with pytest.raises(Exception, match="meta"):
+        save_checkpoint(_model(FINETUNED).to("meta"), path)
+
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_what_cannot_be_saved_is_named(tmp_path):
+    with pytest.raises(TypeError, match="Of an extractor pass its `model`"):
+        save_checkpoint(BEATsFeatureExtractor(TINY / MICROSOFT, device="cpu"), tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match=r"expected one that ends in \.safetensors"):
+        save_checkpoint(_model(MICROSOFT), tmp_path / "a.pt")

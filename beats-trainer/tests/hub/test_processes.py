@@ -152,6 +152,51 @@ def test_the_bar_is_shown_at_a_terminal_and_hidden_where_hugging_faces_are(publi
     assert run(published, BAR.replace("True", "False", 1)).stderr == ""
 
 
+SHOWN = """
+import sys, types, beats_trainer
+sys.stderr.isatty = lambda: {terminal}
+if {notebook}:  # what a Jupyter kernel has
+    shell = types.SimpleNamespace(config={{"IPKernelApp": {{}}}})
+    sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
+heard = []
+beats_trainer.fetch_checkpoint("small", progress={progress})
+assert heard == [] or heard[-1][0] == heard[-1][1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("terminal", "notebook", "progress", "shown"),
+    [
+        (True, False, None, True),
+        (False, True, None, True),
+        (False, False, None, False),
+        (True, False, "lambda *now: heard.append(now)", False),
+    ],
+)
+def test_the_library_shows_a_first_download_where_somebody_looks(
+    published: Published, terminal, notebook, progress, shown
+):
+    code = SHOWN.format(terminal=terminal, notebook=notebook, progress=progress)
+    done = run(published, code)
+    assert done.returncode == 0, done.stderr
+    assert ("small: 100%" in done.stderr) == shown
+    assert shown or done.stderr == ""
+    assert "small" not in run(published, code).stderr, "it is here, nothing is fetched"
+
+
+def test_a_closed_pipe_ends_a_command_quietly(published: Published):
+    reads, writes = os.pipe()
+    os.close(reads)  # what `| head -1` does once it has its line
+    try:
+        command = [sys.executable, "-m", "beats_trainer", "list", "--offline"]
+        done = subprocess.run(
+            command, stdout=writes, stderr=subprocess.PIPE, env=published.env(), check=False, timeout=120
+        )
+    finally:
+        os.close(writes)
+    assert done.stderr == b""
+
+
 def test_nothing_here_needs_torch(published: Published):
     code = (
         "import sys, beats_trainer, beats_trainer.cli.main\n"

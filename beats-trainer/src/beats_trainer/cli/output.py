@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -44,12 +46,20 @@ def plainly(command: Command) -> Command:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except BrokenPipeError:  # `| head -1` has its line: click ends the command without a word
-            raise
-        except (BeatsError, OSError, ValueError) as error:
+        except OSError as error:
+            if closed_pipe(error):  # `| head -1` has its line: click ends the command without a word
+                raise BrokenPipeError(errno.EPIPE, "nobody reads on") from error
+            raise click.ClickException(veiled(str(error))) from error
+        except (BeatsError, ValueError) as error:
             raise click.ClickException(veiled(str(error))) from error
 
     return wrapper  # type: ignore[return-value]
+
+
+def closed_pipe(error: OSError) -> bool:
+    """Whether the reader of our output has gone; Windows calls that an invalid argument of no file."""
+    windows = os.name == "nt" and error.errno == errno.EINVAL and error.filename is None
+    return error.errno == errno.EPIPE or windows
 
 
 def size_of(size: int | None) -> str:

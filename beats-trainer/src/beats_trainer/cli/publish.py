@@ -14,7 +14,6 @@ from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.card import write_card
-from beats_trainer.publish.package import check_licence
 
 KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -98,6 +97,8 @@ def _licence(licence: str, base: Pin | None, checkpoint: Path) -> str:
         )
         raise click.ClickException(message)
     if base and base.licence:
+        from beats_trainer.publish.package import check_licence
+
         check_licence(stated, base.licence, base.name)
     return stated
 

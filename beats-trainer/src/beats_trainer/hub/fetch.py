@@ -133,7 +133,9 @@ def find_checkpoint(name: str, cache_dir: Path | None = None, *, local_files_onl
             return _carried(name, error)
 
     def read_listing(folder: FolderPin) -> bytes:
-        path = fetch_checkpoint(folder.listing, cache_dir=cache_dir, local_files_only=local_files_only)
+        path = fetch_checkpoint(
+            folder.listing, cache_dir=cache_dir, local_files_only=local_files_only, progress=_unshown
+        )
         return path.read_bytes()
 
     return Registry(read_listing=read_listing).find(name)
@@ -160,7 +162,8 @@ def known_checkpoints(*, local_files_only: bool = False) -> list[Pin]:
     """The pins of all known checkpoints. A listing that cannot be read is logged and left out."""
 
     def read_listing(folder: FolderPin) -> bytes:
-        return fetch_checkpoint(folder.listing, local_files_only=local_files_only).read_bytes()
+        path = fetch_checkpoint(folder.listing, local_files_only=local_files_only, progress=_unshown)
+        return path.read_bytes()
 
     registry = Registry(read_listing=read_listing)
     pins = registry.all()
@@ -259,6 +262,10 @@ def _from_sources(pin: Pin, cache_dir: Path | None, progress: Progress | None) -
     if len(failures) == 1:
         raise failures[0]
     raise _no_source(pin, failures)
+
+
+def _unshown(done: int, total: int | None) -> None:
+    """A listing is small, and nobody asked for it: no bar of its own."""
 
 
 @contextmanager
