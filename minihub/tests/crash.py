@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from minihub.state import State
-from minihub.upkeep.fsck import check
+from minihub.upkeep.fsck import check_hub
 
 ROUNDS_PER_FOLDER = 20
 CLIENTS = 3
@@ -112,7 +112,7 @@ def broken_promises(folder: Path, promised: dict[str, str]) -> list[str]:
 
     state = State(folder)
     try:
-        broken = list(check(state))
+        broken = list(check_hub(state))
         git = pygit2.Repository(str(state.repos.named(RepoName("model", "alice", "m")).folder))
         tree = git.references["refs/heads/main"].peel(pygit2.Commit).tree
         for path, oid in promised.items():

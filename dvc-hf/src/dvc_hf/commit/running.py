@@ -35,7 +35,7 @@ _running: list[Push] = []
 
 
 @contextmanager
-def during(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
+def while_pushing(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
     """While a push runs, know of which repository and to which remote it is."""
     _running.append(Push(repo, remote, is_whole))
     try:
@@ -45,7 +45,7 @@ def during(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
         _running.pop()
 
 
-def running() -> Push | None:
+def running_push() -> Push | None:
     """The push that is running, if one is."""
     return _running[-1] if _running else None
 

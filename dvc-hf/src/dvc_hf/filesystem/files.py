@@ -10,13 +10,13 @@ from fsspec.spec import AbstractBufferedFile
 
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.promises import Promise
-from dvc_hf.hub.proof import broken
+from dvc_hf.hub.proof import broken_promise
 
 BLOCK = 5 * 1024 * 1024
 KEPT_IN_MEMORY = 1024 * 1024
 
 
-def absolute(position: int | None, size: int | None) -> int | None:
+def absolute_position(position: int | None, size: int | None) -> int | None:
     """A position counted from the start, where it was counted from the end."""
     if position is None or position >= 0:
         return position
@@ -42,7 +42,7 @@ class RangedFile(AbstractBufferedFile):  # type: ignore[misc]
 
     def _compare(self, got: str | None) -> None:
         if self._promise is not None and got not in (None, self._promise.digest):
-            raise RejectedError(broken(self.path, str(self._promise), str(got)))
+            raise RejectedError(broken_promise(self.path, str(self._promise), str(got)))
 
 
 class WrittenFile(io.BufferedIOBase):

@@ -11,7 +11,7 @@ from typing import Any
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import tokenize
 
-from dvc_hf.commit.repository import Account, Repository, repository
+from dvc_hf.commit.repository import Account, Repository, shared_repository
 from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.errors import raise_first
 from dvc_hf.hub.location import parse_path
@@ -55,8 +55,12 @@ class ListedStorage(AbstractFileSystem):  # type: ignore[misc]
         """The repository that a path is in, the path in it, and the commit that the path names, if any."""
         place = parse_path(self._strip_protocol(path))
         if place.version:
-            return repository(place.root.at(self.branch), self.account), place.path_in_repo, place.version
-        return repository(place.root, self.account), place.path_in_repo, None
+            return (
+                shared_repository(place.root.at(self.branch), self.account),
+                place.path_in_repo,
+                place.version,
+            )
+        return shared_repository(place.root, self.account), place.path_in_repo, None
 
     def infos(self, paths: Sequence[str]) -> list[Info | None]:
         """What is at each path, None where nothing is; a thousand paths a request."""

@@ -14,7 +14,7 @@ from dvc_hf.commit.repository import Account, Repository
 from dvc_hf.filesystem.files import send_stream
 from dvc_hf.filesystem.paths import HubPaths
 from dvc_hf.filesystem.storage import HubStorage
-from dvc_hf.hub.credentials import choose
+from dvc_hf.hub.credentials import choose_credential
 
 Info = dict[str, Any]
 OnError = Callable[[str, str, BaseException], None]
@@ -36,7 +36,7 @@ class HfFileSystem(HubPaths):
         refuse_what_cannot_be(config, is_versioned=self.version_aware)
         account = Account(
             endpoint=config.get("endpointurl"),
-            credential=choose(config.get("endpointurl"), config.get("token")),
+            credential=choose_credential(config.get("endpointurl"), config.get("token")),
             create=config.get("create"),
             commit_message=config.get("commit_message"),
         )

@@ -9,7 +9,7 @@ from dvc_objects.fs.errors import ConfigError
 from dvc_hf.commit.running import url_of
 from dvc_hf.hub.credentials import parse_token
 from dvc_hf.log import logger
-from dvc_hf.masks import mask
+from dvc_hf.masks import mask_secrets
 
 Original = Callable[..., Any]
 Options = dict[str, Any]
@@ -60,7 +60,7 @@ def _refuse_secrets(name: str, section: Mapping[str, Any]) -> None:
 
 
 def _is_secret(option: str, value: Any) -> bool:
-    return bool(option == "token" and value) or (isinstance(value, str) and mask(value) != value)
+    return bool(option == "token" and value) or (isinstance(value, str) and mask_secrets(value) != value)
 
 
 def dump_output(original: Original, output: Any, *args: Any, **kwargs: Any) -> Any:
@@ -111,7 +111,7 @@ def _shown(options: Any, what: str) -> Options:
     """Options without those that hold a secret; what is left out is told."""
     secret = sorted(option for option, value in options.items() if _is_secret(option, value))
     if secret:
-        _tell("', '".join(secret), mask(what))
+        _tell("', '".join(secret), mask_secrets(what))
     return {option: value for option, value in options.items() if option not in secret}
 
 

@@ -19,9 +19,9 @@ HUB_ADDRESS = re.compile(r"https://(?:[^/\s]*@)?(?:huggingface\.co|hf\.co)/")
 Arm = Callable[[], None]
 
 
-def extend(module: ModuleType, after_import: table.AfterImport, warn: table.Warn) -> None:
+def extend_module(module: ModuleType, after_import: table.AfterImport, warn: table.Warn) -> None:
     """Extend one of DVC's modules right after its import."""
-    accept = partial(accept_options, arm=partial(table.arm, after_import, warn))
+    accept = partial(accept_options, arm=partial(table.arm_hooks, after_import, warn))
     changes: dict[str, table.Change] = {"dvc_objects.fs": register_filesystem, "dvc.config_schema": accept}
     changes.get(module.__name__, partial(table.wrap_early, warn=warn))(module)
 
@@ -60,10 +60,10 @@ def remote_validator(schema: ModuleType, arm: Arm) -> Callable[[Any], Any]:
         is_on_hub = url.startswith(f"{SCHEME}://")
         if is_on_hub or HUB_ADDRESS.match(url):
             arm()
-            masks.install()
+            masks.install_masks()
         if is_on_hub:
             return options(section)
-        return original(provenance.unmarked(section) if isinstance(section, dict) else section)
+        return original(provenance.unmark_source(section) if isinstance(section, dict) else section)
 
     return validate
 

@@ -54,7 +54,7 @@ class BucketClient(Client):
 
     def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
         """Send content to the store, only chunks that it lacks; then ask which paths show it already."""
-        sent = xet.send(self._route(XetTokenType.WRITE), self.headers, group)
+        sent = xet.send_files(self._route(XetTokenType.WRITE), self.headers, group)
         there = self.entries(item.path for item in sent)
         for item in sent:
             entry = there.get(item.path)
@@ -63,7 +63,7 @@ class BucketClient(Client):
     def inline(self, upload: Upload) -> Uploaded:
         """Send a small file: a bucket takes none inside the list of changes."""
         route = self._route(XetTokenType.WRITE)
-        return self.ask(lambda: xet.send(route, self.headers, [upload])[0], "push to")
+        return self.ask(lambda: xet.send_files(route, self.headers, [upload])[0], "push to")
 
     def write(
         self, added: Sequence[Uploaded], removed: Iterable[str], message: str, parent: str | None = None

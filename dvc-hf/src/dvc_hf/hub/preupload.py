@@ -48,7 +48,9 @@ class _CountedReader:
         return getattr(self._file, name)
 
 
-def send(api: HfApi, place: Location, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
+def send_ahead(
+    api: HfApi, place: Location, group: Sequence[Upload], jobs: int
+) -> Iterator[Uploaded | Exception]:
     """Ask which files travel through the store, and send those; a file that the Hub ignores is its error."""
     additions = [_addition(item) for item in group]
     api.preupload_lfs_files(

@@ -60,7 +60,7 @@ class RepoClient(Client):
 
     def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
         """Send large files to the store; small ones wait for the commit."""
-        return preupload.send(self.api, self.place, group, jobs)
+        return preupload.send_ahead(self.api, self.place, group, jobs)
 
     def inline(self, upload: Upload) -> Uploaded:
         """Keep a small file's content for the commit, which carries it."""

@@ -26,7 +26,7 @@ from minihub.errors import (
     UnauthorizedError,
 )
 from minihub.git import history
-from minihub.git.repos import Repo, gone, not_found
+from minihub.git.repos import Repo, not_found, repo_gone
 from minihub.jsontext import parse_json
 from minihub.names import RepoName, repo_name
 from minihub.state import State
@@ -302,7 +302,7 @@ def _understood(call: Call) -> Iterator[None]:
         if is_full(error, call.state.drafts):
             raise StorageFullError from error
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            raise gone() from error
+            raise repo_gone() from error
         raise
 
 
@@ -321,4 +321,4 @@ def _password(value: str) -> str:
 # The revision that a request names.
 def revision_of(call: Call, git: pygit2.Repository) -> pygit2.Commit:
     """The commit of the revision in the path, or of `main`."""
-    return history.resolve(git, call.request.path_params.get("rev", "main"))
+    return history.resolve_revision(git, call.request.path_params.get("rev", "main"))

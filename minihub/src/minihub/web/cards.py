@@ -21,7 +21,7 @@ def front_matter(text: str) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def body(text: str) -> str:
+def card_body(text: str) -> str:
     """The card without the facts at its top."""
     return _FRONT_MATTER.sub("", text, count=1)
 

@@ -23,7 +23,7 @@ from minihub.jsontext import parse_json
 from minihub.names import PLURALS, RepoName, repo_name, repo_path
 from minihub.web.call import Call, route
 from minihub.web.routes.repositories import already_exists, wants_private
-from minihub.web.routes.sending import attachment, send_bytes, send_content
+from minihub.web.routes.sending import attachment_header, send_bytes, send_content
 from minihub.web.routes.xet import token_response
 from minihub.xet.hashes import from_hex, is_hash, to_hex
 
@@ -179,7 +179,7 @@ def resolve(call: Call) -> Response:
         "X-Xet-Hash": to_hex(file.hash),
         "X-Xet-Refresh-Route": address,
         "Link": f'<{address}>; rel="xet-auth"',
-        "Content-Disposition": attachment(path),
+        "Content-Disposition": attachment_header(path),
     }
     xet = call.state.cas.file(file.hash)
     if xet is None or file.hash == EMPTY:

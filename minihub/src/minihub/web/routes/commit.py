@@ -41,8 +41,8 @@ def _advice(
     entry = entry_at(tree, path)
     return {
         "path": path,
-        "uploadMode": "lfs" if globs.decide(large, path) or _is_large(file) else "regular",
-        "shouldIgnore": globs.decide(ignored, path),
+        "uploadMode": "lfs" if globs.last_verdict(large, path) or _is_large(file) else "regular",
+        "shouldIgnore": globs.last_verdict(ignored, path),
         **({"oid": entry.etag} if entry and not entry.is_folder else {}),
     }
 
@@ -101,7 +101,7 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
         call.state.limits.count_commit(repo.key)
         if call.flag("create_pr"):
             number = history.next_number(draft.git)
-            base = history.named(draft.git, branch)
+            base = history.named_commit(draft.git, branch)
             branch = f"refs/pr/{number}"
             pull["pullRequestUrl"] = f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"
         call.state.repos.touch(repo)  # before the branch moves: a refusal must leave it where it was

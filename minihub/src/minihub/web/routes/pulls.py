@@ -22,7 +22,7 @@ def create(call: Call) -> Any:
         number = history.next_number(git)
         facts = {"title": title[:200], "description": description[:65536], "author": call.viewer.name}
         call.state.repos.remember(repo, f"pull {number}", facts)
-        git.references.create(f"refs/pr/{number}", history.resolve(git, "main").id)
+        git.references.create(f"refs/pr/{number}", history.resolve_revision(git, "main").id)
     return {"num": number, "url": f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"}
 
 
@@ -34,7 +34,7 @@ def details(call: Call) -> Any:
         if found is None:
             message = f"{repo.name} has no pull request {number[:20]}."
             raise EntryNotFoundError(message)
-        head = history.resolve(git, f"refs/pr/{number}")
+        head = history.resolve_revision(git, f"refs/pr/{number}")
         created_at = stamp(head.commit_time)
     return _describe(repo, int(number), created_at)
 

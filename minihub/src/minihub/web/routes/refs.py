@@ -19,7 +19,9 @@ def refs(call: Call) -> Any:
         kinds = {"branches": "refs/heads/", "converts": "refs/convert/", "tags": "refs/tags/"}
         if call.flag("include_prs"):
             kinds["pullRequests"] = "refs/pr/"
-        return {key: [ref.as_json() for ref in history.refs(git, prefix)] for key, prefix in kinds.items()}
+        return {
+            key: [ref.as_json() for ref in history.list_refs(git, prefix)] for key, prefix in kinds.items()
+        }
 
 
 def commits(call: Call) -> Any:
@@ -29,7 +31,7 @@ def commits(call: Call) -> Any:
         commit = revision_of(call, git)
         formatted = "formatted" in call.request.query_params.getlist("expand[]")
         wanted, more = [], False
-        for index, item in enumerate(history.log(git, commit)):
+        for index, item in enumerate(history.walk_history(git, commit)):
             more = index >= (page + 1) * limit
             if more:
                 break
@@ -46,7 +48,7 @@ def create_branch(call: Call) -> Any:
     """Start a branch."""
     repo, body = call.own_repo(), call.json()
     with repo.lock, call.git(repo) as git:
-        start = history.resolve(git, str(body.get("startingPoint") or "main"))
+        start = history.resolve_revision(git, str(body.get("startingPoint") or "main"))
         history.create_branch(git, call.param("rev"), start)
     return {}
 

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from minihub.errors import BadRequestError, ConflictError, ForbiddenError, RepoNotFoundError
 from minihub.names import PLURALS, REPO_TYPES, RepoName, repo_name
 from minihub.web.call import Call, revision_of, route
-from minihub.web.routes.description import describe, sibling
+from minihub.web.routes.description import describe_briefly, describe_whole
 
 GATED = {"auto": "auto", "manual": "manual", "True": "auto", "False": ""}
 DETAILS = ("sdk", "hardware", "license")
@@ -85,7 +85,7 @@ def info(call: Call) -> Any:
     repo = call.repo()
     with call.git(repo) as git:
         commit = revision_of(call, git)
-        return describe(call, repo, commit, blobs=call.flag("blobs"))
+        return describe_whole(call, repo, commit, blobs=call.flag("blobs"))
 
 
 def listing(call: Call) -> Any:
@@ -93,7 +93,7 @@ def listing(call: Call) -> Any:
     kind, limit = call.param("kind"), call.number("limit", 1000, 1000)
     found = call.state.repos.all(REPO_TYPES[kind], call.query("author"), call.query("search"))
     visible = [r for r in found if call.state.repos.shows(r, call.viewer)]
-    return [sibling(repo) for repo in visible[:limit]]
+    return [describe_briefly(repo) for repo in visible[:limit]]
 
 
 def auth_check(call: Call) -> Any:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from minihub.errors import TooLargeError
 from minihub.git.history import last_commits
 from minihub.git.repos import Repo
-from minihub.git.trees import Entry, entry_at, folder_at, walk
+from minihub.git.trees import TreeEntry, entry_at, folder_at, walk_tree
 from minihub.names import folder_path, repo_path
 from minihub.web.call import Call, revision_of, route
 from minihub.web.routes.description import entry_json
@@ -31,7 +31,7 @@ def tree(call: Call) -> Any:
         commit = revision_of(call, git)
         folder = folder_path(call.request.path_params.get("path", ""))
         prefix = f"{folder}/" if folder else ""
-        entries = walk(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
+        entries = walk_tree(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
         page = list(islice(entries, limit + 1))
         response = JSONResponse(_entries(call, repo, git, commit, page[:limit], expand=expand))
     if len(page) > limit:
@@ -61,7 +61,7 @@ def _entries(
     repo: Repo,
     git: pygit2.Repository,
     commit: pygit2.Commit,
-    entries: list[Entry],
+    entries: list[TreeEntry],
     *,
     expand: bool,
 ) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def _entries(
     return answers
 
 
-def _xet_hash(call: Call, repo: Repo, entry: Entry) -> str:
+def _xet_hash(call: Call, repo: Repo, entry: TreeEntry) -> str:
     return call.state.contents.xet_hash(repo.key, entry.pointer.oid) if entry.pointer else ""
 
 
