@@ -93,7 +93,7 @@ class TestMore(Fixtures):
     def test_a_large_file_is_read_a_block_at_a_time(
         self, fs: HubStorage, fs_path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("dvc_hf.filesystem.reading.KEPT_IN_MEMORY", 10)
+        monkeypatch.setattr("dvc_hf.filesystem.reading.READ_WHOLE", 10)
         fs.pipe_file(f"{fs_path}/large", b"0123456789abcdef")
         with fs.open(f"{fs_path}/large") as file:
             file.seek(10)

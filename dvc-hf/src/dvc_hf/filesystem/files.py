@@ -12,7 +12,7 @@ from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.promises import Promise
 from dvc_hf.hub.proof import broken_promise
 
-BLOCK = 5 * 1024 * 1024
+RANGE_SIZE = 5 * 1024 * 1024
 KEPT_IN_MEMORY = 1024 * 1024
 
 
@@ -27,7 +27,7 @@ class RangedFile(AbstractBufferedFile):  # type: ignore[misc]
     """A large file, read a block at a time; whoever reads it from start to end gets what was promised."""
 
     def __init__(self, storage: Any, path: str, size: int, promise: Promise | None = None) -> None:
-        super().__init__(storage, path, "rb", BLOCK, cache_type="readahead", size=size)
+        super().__init__(storage, path, "rb", RANGE_SIZE, cache_type="readahead", size=size)
         self._promise = promise
         self._digest = promise.digester() if promise else None
         self._count = 0
@@ -51,7 +51,7 @@ class WrittenFile(io.BufferedIOBase):
     def __init__(self, send: Callable[[Path | bytes], None]) -> None:
         self._send = send
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115
-        self.blocksize = BLOCK
+        self.blocksize = RANGE_SIZE
 
     def write(self, data: Any) -> int:
         """Keep bytes for later."""
@@ -94,6 +94,6 @@ def send_stream(stream: IO[bytes], send: Callable[[Path | bytes], None]) -> None
         path = Path(folder, "content")
         with path.open("wb") as file:
             file.write(head)
-            while block := stream.read(BLOCK):
+            while block := stream.read(RANGE_SIZE):
                 file.write(block)
         send(path)

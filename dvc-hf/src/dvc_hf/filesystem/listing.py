@@ -15,6 +15,7 @@ from dvc_hf.commit.repository import Account, Repository, shared_repository
 from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.errors import raise_first
 from dvc_hf.hub.location import parse_path
+from dvc_hf.hub.names import PROTOCOL, SCHEME
 
 Info = dict[str, Any]
 
@@ -22,7 +23,7 @@ Info = dict[str, Any]
 class ListedStorage(AbstractFileSystem):  # type: ignore[misc]
     """Files of the Hub's repositories; paths are ``datasets/OWNER/NAME[@REVISION]/PATH``."""
 
-    protocol = "hf"
+    protocol = SCHEME
     root_marker = ""
     cachable = False
 
@@ -44,7 +45,7 @@ class ListedStorage(AbstractFileSystem):  # type: ignore[misc]
     def _strip_protocol(cls, path: Any) -> Any:
         if isinstance(path, list):
             return [cls._strip_protocol(item) for item in path]
-        return str(path).removeprefix("hf://").rstrip("/")
+        return str(path).removeprefix(PROTOCOL).rstrip("/")
 
     @property
     def fsid(self) -> str:

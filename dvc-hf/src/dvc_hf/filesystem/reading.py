@@ -21,7 +21,7 @@ from dvc_hf.hub.errors import RejectedError, raise_first
 from dvc_hf.hub.promises import Promise, promise_of
 from dvc_hf.hub.proof import broken_promise
 
-KEPT_IN_MEMORY = 16 * 1024 * 1024
+READ_WHOLE = 16 * 1024 * 1024  # bytes: larger files are opened in ranges
 LARGEST_LISTING = 1024 * 1024 * 1024  # bytes: of some ten million files
 
 
@@ -95,7 +95,7 @@ class ReadableStorage(ListedStorage):
         info = self.info(path)
         if info["type"] == "directory":
             raise IsADirectoryError(21, "is a folder of the Hub", path)
-        if int(info["size"]) <= KEPT_IN_MEMORY:
+        if int(info["size"]) <= READ_WHOLE:
             return io.BytesIO(self.cat_file(path))
         return RangedFile(self, path, int(info["size"]), self._promise(path, name))
 

@@ -7,7 +7,9 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 
 from dvc_hf.commit.running import url_of
+from dvc_hf.hooks.transfer import is_hub
 from dvc_hf.hub.credentials import parse_token
+from dvc_hf.hub.names import PROTOCOL
 from dvc_hf.log import logger
 from dvc_hf.masks import mask_secrets
 
@@ -39,7 +41,7 @@ def _with(merged: Any, sections: Any) -> Any:
 
 
 def _is_on_hub(config: Any, name: str) -> bool:
-    return url_of(config, name).startswith("hf://")
+    return url_of(config, name).startswith(PROTOCOL)
 
 
 def _refuse_secrets(name: str, section: Mapping[str, Any]) -> None:
@@ -67,7 +69,7 @@ def dump_output(original: Original, output: Any, *args: Any, **kwargs: Any) -> A
     """Describe an output or dependency for its `.dvc` file, without secrets (`--fs-config`)."""
     dumped: Options = original(output, *args, **kwargs)
     options = dumped.get("fs_config")
-    if options and output.fs.protocol == "hf":
+    if options and is_hub(output.fs):
         _put_back(dumped, "fs_config", _shown(options, str(output)))
     return dumped
 

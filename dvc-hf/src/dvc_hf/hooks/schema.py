@@ -9,8 +9,8 @@ from typing import Any
 from dvc_hf import masks
 from dvc_hf.hooks import table
 from dvc_hf.hub import provenance
+from dvc_hf.hub.names import PROTOCOL, SCHEME
 
-SCHEME = "hf"
 FILESYSTEM = {
     "class": "dvc_hf.filesystem.remote.HfFileSystem",
     "err": "hf is supported, but requires 'dvc-hf' to be installed",
@@ -57,7 +57,7 @@ def remote_validator(schema: ModuleType, arm: Arm) -> Callable[[Any], Any]:
 
     def validate(section: Any) -> Any:
         url = str(section.get("url", "")) if isinstance(section, dict) else ""
-        is_on_hub = url.startswith(f"{SCHEME}://")
+        is_on_hub = url.startswith(PROTOCOL)
         if is_on_hub or HUB_ADDRESS.match(url):
             arm()
             masks.install_masks()

@@ -17,11 +17,9 @@ from huggingface_hub.utils._xet import XetTokenType, xet_connection_info_refresh
 
 from dvc_hf.hub import xet
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
-from dvc_hf.hub.client import Client
+from dvc_hf.hub.client import WRITTEN_WITHIN_S, Client
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.log import logger
-
-ANSWER_WITHIN_S = 90.0
 
 
 class BucketClient(Client):
@@ -85,7 +83,7 @@ class BucketClient(Client):
             f"{self.endpoint}/api/buckets/{self.place.repo_id}/batch",
             headers={**self.headers, "Content-Type": "application/x-ndjson"},
             content=b"".join(json.dumps(line).encode() + b"\n" for line in lines),
-            timeout=ANSWER_WITHIN_S,
+            timeout=WRITTEN_WITHIN_S,
         )
         refused = response.json().get("failed", []) if response.status_code in (200, 422) else []
         if refused:

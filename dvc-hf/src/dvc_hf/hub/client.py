@@ -24,6 +24,7 @@ from dvc_hf.log import logger
 
 PATHS_PER_REQUEST = 1000  # the Hub answers 413 above
 REQUESTS_AT_ONCE = 4
+WRITTEN_WITHIN_S = 90.0  # the Hub gives up after 60, and may make the change all the same
 Answer = TypeVar("Answer")
 
 

@@ -9,9 +9,9 @@ from huggingface_hub.errors import HfUriError
 from huggingface_hub.utils import parse_hf_uri
 
 from dvc_hf.hub import names
+from dvc_hf.hub.names import PROTOCOL
 from dvc_hf.masks import mask_secrets
 
-PROTOCOL = "hf://"
 DEFAULT_BRANCH = "main"
 _KINDS = {"datasets": "dataset", "models": "model", "spaces": "space", "buckets": "bucket"}
 _PREFIXES = {kind: prefix for prefix, kind in _KINDS.items()}

@@ -1,5 +1,7 @@
-"""Which names a file of the Hub may have: decided here, before anything is sent, asked for or believed."""
+"""Which names there are on the Hub: decided here, before anything is sent, asked for or believed."""
 
+SCHEME = "hf"
+PROTOCOL = f"{SCHEME}://"
 LONGEST = 1024  # characters of a whole path
 SHOWN = 120  # characters of a foreign text in a message
 _LEADING_OUT = frozenset({".", "..", ""})  # as a part of a path

@@ -1,4 +1,4 @@
-"""Sends the content of files ahead of the commit that names them, many files a request."""
+"""Groups what a push sends: some groups at once, and one bad file does not take its group with it."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from dvc_hf.hub import names
+from dvc_hf.hub.changes import ETAG
 from dvc_hf.publish.plan import Shown, show_refusal
 
 LARGEST = 64 * 1024 * 1024  # bytes: of some three hundred thousand names
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class ManifestError(ValueError):
@@ -50,8 +50,8 @@ def expect_size(size: int) -> None:
 def _shown(name: str, item: Any) -> Shown:
     """Read what is said of one name; further fields are of a later version."""
     fields = item if isinstance(item, dict) else {}
-    before = None if fields.get("before") is None else _field(name, fields, "before", _ETAG)
-    return Shown(_field(name, fields, "md5", _MD5), _field(name, fields, "etag", _ETAG), before)
+    before = None if fields.get("before") is None else _field(name, fields, "before", ETAG)
+    return Shown(_field(name, fields, "md5", _MD5), _field(name, fields, "etag", ETAG), before)
 
 
 def _field(name: str, fields: dict[str, Any], field: str, form: re.Pattern[str]) -> str:

@@ -36,6 +36,8 @@ from minihub.web.convertors import register_convertors
 MAX_BODY_SIZE = 16 << 20  # bytes of a request that is read whole
 MAX_DRAINED = 256 << 20  # bytes of a refused body that are let pass, so that the client reads the answer
 
+REPO_API = "/api/{kind:kind}/{ns:segment}/{name:segment}"  # where the routes about one repository begin
+
 register_convertors()  # every route is made with what stands here, so this comes first
 Route = Callable[[Request], Awaitable[Response]]
 

@@ -9,7 +9,7 @@ from minihub.git import history, rewriting
 from minihub.git.repos import Repo
 from minihub.git.trees import walk_tree
 from minihub.names import PLURALS, repo_name
-from minihub.web.call import Call, route
+from minihub.web.call import REPO_API, Call, route
 from minihub.xet.hashes import from_hex, is_hash
 
 MAX_FILES = 1000
@@ -97,11 +97,9 @@ def _share(call: Call, source: Repo, target: Repo, oid: str, xet_hash: str) -> b
     return True
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/super-squash/{rev:revision}", route(squash), methods=["POST"]),
-    Route(_REPO + "/lfs-files", route(lfs_files), methods=["GET"]),
-    Route(_REPO + "/lfs-files/batch", route(remove_lfs_files), methods=["POST"]),
-    Route(_REPO + "/lfs-files/duplicate", route(duplicate), methods=["POST"]),
+    Route(REPO_API + "/super-squash/{rev:revision}", route(squash), methods=["POST"]),
+    Route(REPO_API + "/lfs-files", route(lfs_files), methods=["GET"]),
+    Route(REPO_API + "/lfs-files/batch", route(remove_lfs_files), methods=["POST"]),
+    Route(REPO_API + "/lfs-files/duplicate", route(duplicate), methods=["POST"]),
 ]

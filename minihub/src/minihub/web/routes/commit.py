@@ -16,7 +16,7 @@ from minihub.git.repos import Repo
 from minihub.git.trees import entry_at
 from minihub.names import repo_path
 from minihub.web import globs
-from minihub.web.call import Call, revision_of, route, streaming
+from minihub.web.call import REPO_API, Call, revision_of, route, streaming
 from minihub.web.cards import front_matter_errors, front_matter_warnings
 
 
@@ -123,10 +123,8 @@ def check_yaml(call: Call) -> Any:
     return JSONResponse(body, 400 if errors else 200)
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/preupload/{rev:revision}", route(preupload), methods=["POST"]),
-    Route(_REPO + "/commit/{rev:revision}", streaming(commit), methods=["POST"]),
+    Route(REPO_API + "/preupload/{rev:revision}", route(preupload), methods=["POST"]),
+    Route(REPO_API + "/commit/{rev:revision}", streaming(commit), methods=["POST"]),
     Route("/api/validate-yaml", route(check_yaml), methods=["POST"]),
 ]

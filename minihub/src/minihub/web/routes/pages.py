@@ -17,8 +17,8 @@ from minihub.web.call import Call, revision_of, route
 from minihub.web.routes.description import commit_json
 from minihub.web.routes.git import cloned_repo
 
-ENTRIES_PER_PAGE = 100
-COMMITS_PER_PAGE = 50
+ROWS_PER_PAGE = 100
+COMMITS_SHOWN = 50
 REPOS_SHOWN = 1000
 MAX_TEXT_SIZE = 256 << 10  # bytes of a file that is shown
 
@@ -38,8 +38,8 @@ def files(call: Call) -> Response:
         folder = folder_path(call.request.path_params.get("path", ""))
         prefix, after = (f"{folder}/" if folder else ""), folder_path(call.query("cursor"))
         found = walk_tree(folder_at(commit, folder), prefix, recursive=False, after=after)
-        entries = list(islice(found, ENTRIES_PER_PAGE + 1))
-        more, entries = len(entries) > ENTRIES_PER_PAGE, entries[:ENTRIES_PER_PAGE]
+        entries = list(islice(found, ROWS_PER_PAGE + 1))
+        more, entries = len(entries) > ROWS_PER_PAGE, entries[:ROWS_PER_PAGE]
         return pages.render_page(
             "files.html",
             **_shared(call, repo, git, commit, "files"),
@@ -73,13 +73,13 @@ def log(call: Call) -> Response:
     page = 0 if call.query("p") in {"", "0"} else page
     with call.git(repo) as git:
         commit = revision_of(call, git)
-        start = page * COMMITS_PER_PAGE
-        items = list(islice(history.walk_history(git, commit), start, start + COMMITS_PER_PAGE + 1))
+        start = page * COMMITS_SHOWN
+        items = list(islice(history.walk_history(git, commit), start, start + COMMITS_SHOWN + 1))
         return pages.render_page(
             "history.html",
             **_shared(call, repo, git, commit, "history"),
-            commits=[commit_json(item) for item in items[:COMMITS_PER_PAGE]],
-            older=page + 1 if len(items) > COMMITS_PER_PAGE else None,
+            commits=[commit_json(item) for item in items[:COMMITS_SHOWN]],
+            older=page + 1 if len(items) > COMMITS_SHOWN else None,
         )
 
 

@@ -8,7 +8,7 @@ from minihub.clock import stamp
 from minihub.errors import BadRequestError, EntryNotFoundError
 from minihub.git import history
 from minihub.git.repos import Repo
-from minihub.web.call import Call, route
+from minihub.web.call import REPO_API, Call, route
 
 
 def create(call: Call) -> Any:
@@ -64,9 +64,7 @@ def _describe(repo: Repo, number: int, created_at: str) -> dict[str, Any]:
     }
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/discussions", route(create), methods=["POST"]),
-    Route(_REPO + "/discussions/{number:segment}", route(details), methods=["GET"]),
+    Route(REPO_API + "/discussions", route(create), methods=["POST"]),
+    Route(REPO_API + "/discussions/{number:segment}", route(details), methods=["GET"]),
 ]

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from minihub.git import history
-from minihub.web.call import Call, revision_of, route
+from minihub.web.call import REPO_API, Call, revision_of, route
 from minihub.web.routes.description import commit_json
 
 COMMITS_PER_PAGE = 50
@@ -80,13 +80,11 @@ def delete_tag(call: Call) -> Any:
     return {}
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/refs", route(refs), methods=["GET"]),
-    Route(_REPO + "/commits/{rev:revision}", route(commits), methods=["GET"]),
-    Route(_REPO + "/branch/{rev:revision}", route(create_branch), methods=["POST"]),
-    Route(_REPO + "/branch/{rev:revision}", route(delete_branch), methods=["DELETE"]),
-    Route(_REPO + "/tag/{rev:revision}", route(create_tag), methods=["POST"]),
-    Route(_REPO + "/tag/{rev:revision}", route(delete_tag), methods=["DELETE"]),
+    Route(REPO_API + "/refs", route(refs), methods=["GET"]),
+    Route(REPO_API + "/commits/{rev:revision}", route(commits), methods=["GET"]),
+    Route(REPO_API + "/branch/{rev:revision}", route(create_branch), methods=["POST"]),
+    Route(REPO_API + "/branch/{rev:revision}", route(delete_branch), methods=["DELETE"]),
+    Route(REPO_API + "/tag/{rev:revision}", route(create_tag), methods=["POST"]),
+    Route(REPO_API + "/tag/{rev:revision}", route(delete_tag), methods=["DELETE"]),
 ]

@@ -13,7 +13,7 @@ from minihub.git.history import last_commits
 from minihub.git.repos import Repo
 from minihub.git.trees import TreeEntry, entry_at, folder_at, walk_tree
 from minihub.names import folder_path, repo_path
-from minihub.web.call import Call, revision_of, route
+from minihub.web.call import REPO_API, Call, revision_of, route
 from minihub.web.routes.description import entry_json
 
 ENTRIES_PER_PAGE = 1000
@@ -45,15 +45,24 @@ def paths_info(call: Call) -> Any:
     """Facts about given paths; those that do not exist are left out."""
     form = call.form()
     paths = [str(path) for path in form.get("paths", [])]
-    if len(paths) > MAX_PATHS:
-        message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
-        raise TooLargeError(message)
+    refuse_many(paths)
     expand = [str(value).lower() for value in form.get("expand", [])][:1] == ["true"]
     repo = call.repo()
     with call.git(repo) as git:
         commit = revision_of(call, git)
         found = [entry_at(commit.tree, repo_path(path.strip("/"))) for path in paths if path.strip("/")]
         return _entries(call, repo, git, commit, [entry for entry in found if entry], expand=expand)
+
+
+def refuse_many(paths: list[Any]) -> None:
+    """Refuse a question about more paths than one answer is made for.
+
+    Raises:
+        TooLargeError: it says how many may be asked for.
+    """
+    if len(paths) > MAX_PATHS:
+        message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
+        raise TooLargeError(message)
 
 
 def _entries(
@@ -83,10 +92,8 @@ def _xet_hash(call: Call, repo: Repo, entry: TreeEntry) -> str:
     return call.state.contents.xet_hash(repo.key, entry.pointer.oid) if entry.pointer else ""
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/tree/{rev:revision}", route(tree), methods=["GET"]),
-    Route(_REPO + "/tree/{rev:revision}/{path:rest}", route(tree), methods=["GET"]),
-    Route(_REPO + "/paths-info/{rev:revision}", route(paths_info), methods=["POST"]),
+    Route(REPO_API + "/tree/{rev:revision}", route(tree), methods=["GET"]),
+    Route(REPO_API + "/tree/{rev:revision}/{path:rest}", route(tree), methods=["GET"]),
+    Route(REPO_API + "/paths-info/{rev:revision}", route(paths_info), methods=["POST"]),
 ]

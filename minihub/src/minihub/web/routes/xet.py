@@ -14,7 +14,7 @@ from minihub.files.contents import Content
 from minihub.files.lfs import check_signature, signed_query
 from minihub.git.repos import Repo
 from minihub.storage.durable import draft_file, sync_file
-from minihub.web.call import Call, route, streaming
+from minihub.web.call import REPO_API, Call, route, streaming
 from minihub.web.routes.sending import asked_range, send_content
 from minihub.xet.hashes import from_hex, is_hash, to_hex
 from minihub.xet.reconstruction import reconstruction
@@ -150,11 +150,9 @@ def telemetry(_call: Call) -> Any:
     return {}
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/xet-read-token/{rev:revision}", route(read_token), methods=["GET"]),
-    Route(_REPO + "/xet-write-token/{rev:revision}", route(write_token), methods=["GET"]),
+    Route(REPO_API + "/xet-read-token/{rev:revision}", route(read_token), methods=["GET"]),
+    Route(REPO_API + "/xet-write-token/{rev:revision}", route(write_token), methods=["GET"]),
     Route("/v1/xorbs/{prefix:segment}/{hash:segment}", streaming(put_xorb, identify=False), methods=["POST"]),
     Route(
         "/v1/xorbs/{prefix:segment}/{hash:segment}/{first:count}-{last:count}",
