@@ -10,6 +10,7 @@ import fsspec.tests.abstract as abstract
 import pytest
 from dvc_hf.commit.repository import Account
 from dvc_hf.filesystem.storage import HubStorage
+from dvc_hf.hub.credentials import Credential
 from dvc_hf.hub.errors import RejectedError
 from huggingface_hub import HfApi
 from minihub.testing import serve
@@ -36,7 +37,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubStorage]:
         api = HfApi(endpoint=hub.endpoint, token=token)
         api.create_repo("alice/files", repo_type="dataset")
         api.create_bucket("alice/files")
-        yield HubStorage(Account(hub.endpoint, token))
+        yield HubStorage(Account(hub.endpoint, Credential(token)))
 
 
 class Fixtures(abstract.AbstractFixtures):
