@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pygit2
-from minihub.git.history import INITIAL_ATTRIBUTES, Author, named
+from minihub.git.history import INITIAL_ATTRIBUTES, Author, named_commit
 from minihub.git.trees import TreeEdit
 from minihub.names import RepoName
 from minihub.state import State
@@ -148,7 +148,7 @@ def fill(folder: Path) -> None:
     repo = state.repos.create(RepoName("model", "bench", "many"), private=False, author=author)
     git = pygit2.Repository(str(repo.folder))
     pygit2.option(pygit2.enums.Option.ENABLE_FSYNC_GITDIR, False)
-    head = git[named(git, "refs/heads/main")]
+    head = git[named_commit(git, "refs/heads/main")]
     edit, blob = TreeEdit(git, head.tree), git.create_blob(INITIAL_ATTRIBUTES.encode())
     for number in range(LISTED):
         edit.put(f"{number % 256:02x}/{number:06}.txt", blob)

@@ -16,7 +16,7 @@ TEXT = st.text(st.characters(codec="utf-8"), min_size=8, max_size=40).filter(
 
 def remember_only(secret: str) -> None:
     masks._forms.clear()
-    masks.remember(secret)
+    masks.remember_secret(secret)
 
 
 @given(TEXT)
@@ -30,7 +30,7 @@ def test_a_known_secret_is_masked_in_every_form(secret: str) -> None:
         repr(secret.encode())[2:-1],
         json.dumps(secret)[1:-1],
     ):
-        assert form not in masks.mask(f"before {form} after")
+        assert form not in masks.mask_secrets(f"before {form} after")
 
 
 @given(TEXT, st.text(max_size=5), st.text(max_size=5))
@@ -38,7 +38,7 @@ def test_a_known_secret_is_masked_inside_base64(secret: str, before: str, after:
     remember_only(secret)
     whole = f"{before}{secret}{after}".encode()
     for encode in (b64encode, urlsafe_b64encode):
-        assert masks.mask(f"Basic {encode(whole).decode()}.") == f"Basic {masks.MASK}."
+        assert masks.mask_secrets(f"Basic {encode(whole).decode()}.") == f"Basic {masks.MASK}."
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,12 @@ def test_a_known_secret_is_masked_inside_base64(secret: str, before: str, after:
     ],
 )
 def test_what_looks_like_a_secret_is_masked_and_nothing_else(text: str, shown: str) -> None:
-    assert masks.mask(text) == shown
+    assert masks.mask_secrets(text) == shown
 
 
 def test_a_secret_of_another_encoding_is_masked_too() -> None:
     secret = b"hf_\xe4\xfcsecret".decode(errors="surrogateescape")
     remember_only(secret)
-    assert "secret" not in masks.mask(f"{secret} {secret!r} {secret.encode(errors='surrogateescape')!r}")
+    assert "secret" not in masks.mask_secrets(
+        f"{secret} {secret!r} {secret.encode(errors='surrogateescape')!r}"
+    )

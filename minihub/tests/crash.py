@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from minihub.state import State
-from minihub.upkeep.fsck import check
+from minihub.upkeep.fsck import check_hub
 
 ROUNDS_PER_FOLDER = 20
 CLIENTS = 3
@@ -86,13 +86,22 @@ def serve(folder: Path) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().removeprefix("minihub: ").strip()
 
 
-def one_round(folder: Path, token: str, pause_s: float) -> tuple[dict[str, str], list[str]]:
+def await_commit(clients: list[Client], most_s: float = 60) -> None:
+    """Until a commit was acknowledged: where the machine is slow, no pause is long enough for one."""
+    end = time.monotonic() + most_s
+    while time.monotonic() < end and not any(client.acknowledged for client in clients):
+        time.sleep(0.01)
+
+
+def one_round(folder: Path, token: str, pause_s: float, *, awaits: bool) -> tuple[dict[str, str], list[str]]:
     """Serve, let clients work, kill; gives what was acknowledged, and what the Hub could not do."""
     process, endpoint = serve(folder)
     clients = [Client(endpoint, token, number) for number in range(CLIENTS)]
     threads = [threading.Thread(target=client.run) for client in clients]
     for thread in threads:
         thread.start()
+    if awaits:
+        await_commit(clients)
     time.sleep(pause_s)
     process.kill()
     process.wait()
@@ -112,7 +121,7 @@ def broken_promises(folder: Path, promised: dict[str, str]) -> list[str]:
 
     state = State(folder)
     try:
-        broken = list(check(state))
+        broken = list(check_hub(state))
         git = pygit2.Repository(str(state.repos.named(RepoName("model", "alice", "m")).folder))
         tree = git.references["refs/heads/main"].peel(pygit2.Commit).tree
         for path, oid in promised.items():
@@ -147,8 +156,9 @@ def crash(rounds: int, seed: int) -> tuple[int, list[str]]:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "hub"
             token, promised = new_hub(folder), {}
-            for _ in range(min(ROUNDS_PER_FOLDER, rounds - start)):
-                acknowledged, failures = one_round(folder, token, chance.uniform(0.02, 0.6))
+            for number in range(min(ROUNDS_PER_FOLDER, rounds - start)):
+                pause_s = chance.uniform(0.02, 0.6)
+                acknowledged, failures = one_round(folder, token, pause_s, awaits=number == 0)
                 promised |= acknowledged
                 broken += failures
                 broken += broken_promises(folder, promised)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from minihub.testing import Hub, serve
-from minihub.upkeep.fsck import check
-from minihub.upkeep.garbage import collect
+from minihub.upkeep.fsck import check_hub
+from minihub.upkeep.garbage import collect_garbage
 
 from .asking import ask, commit, file
 from .conftest import Client
@@ -49,12 +49,12 @@ def test_fsck_names_what_is_damaged(client: Client, hub: Hub) -> None:
         api.create_repo("alice/m")
         api.upload_file(repo_id="alice/m", path_in_repo="a.bin", path_or_fileobj=b"content")
     """)
-    assert list(check(hub.state)) == []
+    assert list(check_hub(hub.state)) == []
     blob = next(path for path in hub.state.blobs.folder.rglob("*") if path.is_file())
     blob.write_bytes(b"CONTENT")
-    assert [line for line in check(hub.state) if blob.name in line]
+    assert [line for line in check_hub(hub.state) if blob.name in line]
     blob.unlink()
-    assert any("missing" in line for line in check(hub.state))
+    assert any("missing" in line for line in check_hub(hub.state))
 
 
 def test_fsck_names_a_damaged_xorb(client: Client, hub: Hub) -> None:
@@ -65,12 +65,12 @@ def test_fsck_names_a_damaged_xorb(client: Client, hub: Hub) -> None:
         """,
         HF_HUB_DISABLE_XET="0",
     )
-    assert list(check(hub.state)) == []
+    assert list(check_hub(hub.state)) == []
     xorb = next(path for path in hub.state.cas.folder.rglob("*") if path.is_file())
     content = bytearray(xorb.read_bytes())
     content[5000] ^= 1
     xorb.write_bytes(content)
-    assert any(line.startswith("xorb") for line in check(hub.state))
+    assert any(line.startswith("xorb") for line in check_hub(hub.state))
 
 
 def test_gc_removes_what_no_repository_holds(client: Client, hub: Hub) -> None:
@@ -86,10 +86,10 @@ def test_gc_removes_what_no_repository_holds(client: Client, hub: Hub) -> None:
             HF_HUB_DISABLE_XET=disabled,
         )
     client('api.delete_repo("alice/gone")')
-    assert list(collect(hub.state)) == []  # all is young
-    removed = [name.split()[0] for name, _ in collect(hub.state, grace_s=-1)]
+    assert list(collect_garbage(hub.state)) == []  # all is young
+    removed = [name.split()[0] for name, _ in collect_garbage(hub.state, grace_s=-1)]
     assert sorted(removed) == ["blob", "xorb"]
-    assert list(check(hub.state)) == []
+    assert list(check_hub(hub.state)) == []
 
 
 def test_a_branch_that_a_killed_server_had_locked_moves_again(tmp_path: Path) -> None:

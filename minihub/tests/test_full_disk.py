@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from minihub.state import State
 from minihub.testing import Hub
-from minihub.upkeep.fsck import check
+from minihub.upkeep.fsck import check_hub
 
 from .asking import Answer, ask, commit, file
 
@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_and_nothing_is_left_half(disk: SmallDisk, tmp_path:
     assert commit(disk.endpoint, disk.token, "alice/m", file("b.txt", "y" * 9000)).status == 200
     shutil.copytree(disk.folder / "hub", tmp_path / "copy")
     state = State(tmp_path / "copy")
-    assert list(check(state)) == []
+    assert list(check_hub(state)) == []
     state.close()
 
 

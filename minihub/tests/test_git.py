@@ -171,7 +171,7 @@ def test_a_packed_request_is_read_and_a_bomb_is_refused(client: Client, hub: Hub
 def test_without_git_the_answer_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HubError, match="git is not installed") as refused:
-        uploadpack.advertise(tmp_path, "")
+        uploadpack.advertise_refs(tmp_path, "")
     assert refused.value.status == 501
 
 

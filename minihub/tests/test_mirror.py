@@ -8,7 +8,7 @@ import pytest
 from minihub.names import RepoName
 from minihub.state import State
 from minihub.testing import Hub
-from minihub.upkeep.mirror import copy
+from minihub.upkeep.mirror import copy_repository
 from pygit2.enums import ObjectType
 
 from .asking import ask, commit, file
@@ -31,7 +31,7 @@ def head(hub: Hub) -> str:
 
 
 def test_a_copy_has_the_same_commits(hub: Hub, state: State, head: str) -> None:
-    repo = copy(state, NAME, hub.endpoint, token="", revisions=[], say=lambda _: None)
+    repo = copy_repository(state, NAME, hub.endpoint, token="", revisions=[], say=lambda _: None)
     git = pygit2.Repository(str(repo.folder))
     assert str(git.references["refs/heads/main"].target) == head
     git.free()
@@ -43,6 +43,6 @@ def test_a_commit_that_nobody_can_parse_is_not_kept(hub: Hub, state: State, head
     git.references.create("refs/heads/broken", git.write(ObjectType.COMMIT, broken.encode()))
     git.free()
     with pytest.raises(pygit2.GitError):
-        copy(state, NAME, hub.endpoint, token="", revisions=[], say=lambda _: None)
+        copy_repository(state, NAME, hub.endpoint, token="", revisions=[], say=lambda _: None)
     assert state.repos.find(NAME) is None
     assert not list(state.repos.folder.iterdir())

@@ -43,23 +43,23 @@ class ImportWatcher:
         def exec_module(module: "ModuleType") -> None:
             execute(module)
             for change in self.changes.pop(name, ()):
-                attempt(change, module)
+                attempt_change(change, module)
 
         try:
             spec.loader.exec_module = exec_module
         except AttributeError:  # a loader that cannot be changed: its module stays as it is
-            warn(f"cannot watch the import of {name}")
+            warn_user(f"cannot watch the import of {name}")
 
 
-def attempt(change: "Change", module: "ModuleType") -> None:
+def attempt_change(change: "Change", module: "ModuleType") -> None:
     """Change a module; whatever goes wrong becomes a warning, because DVC must go on."""
     try:
         change(module)
     except Exception as error:  # noqa: BLE001
-        warn(f"could not extend {module.__name__} ({error!r}); hf:// remotes may not work")
+        warn_user(f"could not extend {module.__name__} ({error!r}); hf:// remotes may not work")
 
 
-def warn(text: str) -> None:
+def warn_user(text: str) -> None:
     """Say once, on stderr, what does not work."""
     import warnings
 
@@ -71,7 +71,7 @@ def after_import(name: str, change: "Change") -> None:
     module = sys.modules.get(name)
     spec = getattr(module, "__spec__", None)
     if module is not None and not getattr(spec, "_initializing", False):
-        attempt(change, module)
+        attempt_change(change, module)
     else:
         watcher.changes.setdefault(name, []).append(change)
         if watcher not in sys.meta_path:
@@ -90,7 +90,7 @@ def install() -> None:
 def _extend(module: "ModuleType") -> None:
     from dvc_hf.hooks import schema
 
-    schema.extend(module, after_import, warn)
+    schema.extend_module(module, after_import, warn_user)
 
 
 watcher = ImportWatcher()

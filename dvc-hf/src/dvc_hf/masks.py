@@ -17,7 +17,7 @@ _USER = re.compile(r"(?i)\b(https?://)[^/\s'\"]*@|\b([a-z][a-z0-9+.-]*://)[^/\s@
 _forms: dict[str, re.Pattern[str]] = {}
 
 
-def remember(secret: str) -> None:
+def remember_secret(secret: str) -> None:
     """Mask this from now on, in every form that a library may give it."""
     if len(secret) >= SHORTEST and secret not in _forms:
         plain = sorted({re.escape(form) for form in _spellings(secret)}, key=len, reverse=True)
@@ -25,7 +25,7 @@ def remember(secret: str) -> None:
         _forms[secret] = re.compile("|".join([*plain, *encoded]))
 
 
-def mask(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """The text without secrets."""
     for pattern in list(_forms.values()):
         text = pattern.sub(MASK, text)
@@ -69,10 +69,10 @@ class MaskedFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record."""
-        return mask(self._inner.format(record))
+        return mask_secrets(self._inner.format(record))
 
 
-def install() -> None:
+def install_masks() -> None:
     """Mask all that the loggers of DVC and of the Hub's client write, whatever raised it."""
     for name in LOGGERS:
         for handler in logging.getLogger(name).handlers:

@@ -10,6 +10,7 @@ import fsspec.tests.abstract as abstract
 import pytest
 from dvc_hf.commit.repository import Account
 from dvc_hf.filesystem.storage import HubStorage
+from dvc_hf.hub.credentials import Credential
 from dvc_hf.hub.errors import RejectedError
 from huggingface_hub import HfApi
 from minihub.testing import serve
@@ -36,7 +37,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubStorage]:
         api = HfApi(endpoint=hub.endpoint, token=token)
         api.create_repo("alice/files", repo_type="dataset")
         api.create_bucket("alice/files")
-        yield HubStorage(Account(hub.endpoint, token))
+        yield HubStorage(Account(hub.endpoint, Credential(token)))
 
 
 class Fixtures(abstract.AbstractFixtures):
@@ -93,7 +94,7 @@ class TestMore(Fixtures):
     def test_a_large_file_is_read_a_block_at_a_time(
         self, fs: HubStorage, fs_path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("dvc_hf.filesystem.reading.KEPT_IN_MEMORY", 10)
+        monkeypatch.setattr("dvc_hf.filesystem.reading.READ_WHOLE", 10)
         fs.pipe_file(f"{fs_path}/large", b"0123456789abcdef")
         with fs.open(f"{fs_path}/large") as file:
             file.seek(10)

@@ -282,7 +282,7 @@ def test_what_is_read_through_dvc_is_what_the_dvc_file_says(
     assert not (clone.folder / "x").exists()
     script = (
         "import dvc.api, dvc_hf.filesystem.reading, sys\n"
-        f"dvc_hf.filesystem.reading.KEPT_IN_MEMORY = {10**9 if in_memory else 10}\n"
+        f"dvc_hf.filesystem.reading.READ_WHOLE = {10**9 if in_memory else 10}\n"
         "sys.stdout.write(str(len(dvc.api.read(sys.argv[1], mode='rb'))))"
     )
     good = clone.run(sys.executable, "-c", script, "m/b.bin")

@@ -71,7 +71,7 @@ def test_a_hook_that_fails_is_a_warning_and_dvc_goes_on() -> None:
         raise RuntimeError(message)
 
     with pytest.warns(RuntimeWarning, match="could not extend json"):
-        _autoload.attempt(fail, sys.modules["json"])
+        _autoload.attempt_change(fail, sys.modules["json"])
 
 
 def test_a_name_that_this_dvc_lacks_is_said_once_and_the_others_are_wrapped(
@@ -82,7 +82,7 @@ def test_a_name_that_this_dvc_lacks_is_said_once_and_the_others_are_wrapped(
     missing = table.Hook("json", "no_such_name", "transfer.put", "a test")
     monkeypatch.setattr(table, "HOOKS", (missing,))
     with pytest.warns(RuntimeWarning, match="no json.no_such_name"):
-        table._wrap_all(json, _autoload.warn)
+        table._wrap_all(json, _autoload.warn_user)
 
 
 def test_every_hook_of_the_table_exists_in_the_installed_dvc() -> None:

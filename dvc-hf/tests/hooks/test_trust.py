@@ -412,14 +412,14 @@ def test_a_traceback_is_masked(name: str) -> None:
     from dvc.logger import ColorFormatter
     from dvc_hf import masks
 
-    masks.remember("a secret that looks like nothing")
+    masks.remember_secret("a secret that looks like nothing")
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(ColorFormatter(log_colors=False, show_traceback=True))
     logger = logging.getLogger(name)
     logger.addHandler(handler)
     try:
-        masks.install()
+        masks.install_masks()
         message = "a secret that looks like nothing, in an error"
         raise RuntimeError(message)  # noqa: TRY301
     except RuntimeError:

@@ -12,7 +12,8 @@ import pytest
 from dvc_hf.commit.repository import Account
 from dvc_hf.filesystem.storage import HubStorage
 from dvc_hf.hub.changes import Entry
-from dvc_hf.hub.downloads import download
+from dvc_hf.hub.credentials import LOGIN
+from dvc_hf.hub.downloads import download_file
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.location import Location
 from dvc_hf.hub.promises import LEGACY, Promise, promise_of
@@ -112,9 +113,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
 
 def fetch(server: HostileServer, target: Path, promise: Promise | None = None, entry: Entry = ENTRY) -> int:
     """Download, and give back what the bar shows in the end."""
-    client = RepoClient(Location("dataset", "o/n"), endpoint=server.address, token=None, create=None)
+    client = RepoClient(Location("dataset", "o/n"), endpoint=server.address, credential=LOGIN, create=None)
     seen: list[int] = []
-    download(client, entry, "main", target, seen.append, promise)
+    download_file(client, entry, "main", target, seen.append, promise)
     return sum(seen)
 
 

@@ -13,6 +13,7 @@ import yaml
 from dvc_hf.commit.repository import Account
 from dvc_hf.commit.transaction import transaction
 from dvc_hf.filesystem.storage import HubStorage
+from dvc_hf.hub.credentials import Credential
 from minihub.testing import Hub
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -162,7 +163,7 @@ def test_a_commit_that_is_made_after_the_client_gave_up_is_not_made_twice(
     hub: Hub, api, repo, commits, monkeypatch, files: int
 ) -> None:
     monkeypatch.setattr(dvc_hf.hub.repo, "ANSWER_WITHIN_S", 1.0)
-    fs = HubStorage(Account(hub.endpoint, api.token))
+    fs = HubStorage(Account(hub.endpoint, Credential(api.token)))
     hub.fail("POST", "*/commit/*", answer_delay=3)
     with transaction.held():
         for number in range(files):

@@ -23,7 +23,7 @@ def test_a_copy_knows_it_too(change: Any) -> None:
 def test_a_value_is_what_it_says() -> None:
     assert SAID == "http://example.org"
     assert hash(SAID) == hash("http://example.org")
-    assert type(provenance.unmarked({"endpointurl": SAID})["endpointurl"]) is str
+    assert type(provenance.unmark_source({"endpointurl": SAID})["endpointurl"]) is str
 
 
 @pytest.mark.parametrize(("level", "is_users"), [("system", True), ("global", True), ("repo", False)])
@@ -52,4 +52,4 @@ def test_an_address_of_another_kind_of_remote_on_the_command_line_is_not_read(
     monkeypatch.setattr(provenance, "typed_endpoints", set())
     typed = Namespace(fs_config={"endpointurl": "localhost:9000"}, remote_config=None)
     assert config_module.parse_args(lambda: typed) is typed
-    assert credentials.choose("https://example.org", None).refusal
+    assert credentials.choose_credential("https://example.org", None).refusal

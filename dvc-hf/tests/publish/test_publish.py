@@ -224,7 +224,7 @@ def test_a_push_removes_nothing_that_it_never_shows_whatever_the_list_of_names_s
 )
 def test_a_list_of_names_of_another_form_is_refused_with_its_field(text: bytes, reason: str) -> None:
     with pytest.raises(manifest.ManifestError, match=re.escape(reason)):
-        manifest.read(text)
+        manifest.read_manifest(text)
 
 
 def test_a_push_says_what_is_wrong_with_the_list_of_names(publishing, api: HfApi, commits: Commits) -> None:

@@ -13,9 +13,9 @@ from minihub.errors import HubError
 from minihub.limits import Limits
 from minihub.names import PLURALS, repo_name
 from minihub.state import State
-from minihub.upkeep.fsck import check
-from minihub.upkeep.garbage import collect
-from minihub.upkeep.mirror import copy
+from minihub.upkeep.fsck import check_hub
+from minihub.upkeep.garbage import collect_garbage
+from minihub.upkeep.mirror import copy_repository
 from minihub.web.app import make_app
 from minihub.web.server import Server
 
@@ -63,7 +63,7 @@ def serve(folder: Path, host: str, port: int, limit_requests: int | None, limit_
 def fsck(folder: Path) -> None:
     """Verify everything in FOLDER: git objects, references, large files, xorbs."""
     with _opened(folder) as state:
-        broken = list(check(state))
+        broken = list(check_hub(state))
     for line in broken:
         click.echo(line)
     click.echo(f"{len(broken)} things are broken" if broken else "nothing is broken", err=True)
@@ -76,7 +76,7 @@ def fsck(folder: Path) -> None:
 def gc(folder: Path, grace_hours: float) -> None:
     """Remove what nothing in FOLDER refers to any more."""
     with _opened(folder) as state:
-        for name, size in collect(state, grace_s=grace_hours * 3600):
+        for name, size in collect_garbage(state, grace_s=grace_hours * 3600):
             click.echo(f"{size}\t{name}")
 
 
@@ -95,7 +95,7 @@ def import_repo(
     with _opened(folder) as state:
         wanted = repo_name(PLURALS[repo_type], namespace, name)
         say = partial(click.echo, err=True)
-        copy(state, wanted, endpoint, token=token, revisions=list(revisions), say=say)
+        copy_repository(state, wanted, endpoint, token=token, revisions=list(revisions), say=say)
     click.echo(f"copied {repo_type} {repo_id} from {endpoint}", err=True)
 
 

@@ -27,12 +27,12 @@ class Ticket:
         return _text(facts) + "." + _text(_mac(key, facts))
 
 
-def issue(repo: int, token: str, *, write: bool) -> Ticket:
+def issue_ticket(repo: int, token: str, *, write: bool) -> Ticket:
     """A ticket that holds from now on for a while."""
     return Ticket(repo, token, write, int(time.time()) + LIFE_S)
 
 
-def read(key: bytes, text: str) -> Ticket:
+def read_ticket(key: bytes, text: str) -> Ticket:
     """The ticket that a request carries."""
     facts_text, _, mac_text = text.partition(".")
     try:

@@ -7,7 +7,7 @@ from itertools import chain, islice, takewhile
 from dvc_hf.hub.changes import Entry, Uploaded
 from dvc_hf.hub.client import Client
 from dvc_hf.hub.errors import RejectedError, is_transient, raise_first, status_of
-from dvc_hf.hub.retry import announce, wait_s
+from dvc_hf.hub.retry import announce_wait, wait_s
 from dvc_hf.log import logger
 
 FIRST_CHANGES = 1000  # in the first commit; then what the Hub took in TARGET_S, in steps
@@ -129,7 +129,7 @@ class Batch:
                 pause = wait_s(error, attempt)
                 if pause is None:
                     raise self.client.explained(error, "push to") from None
-                announce(error, f"commit to {self.client.place.url}", pause)
+                announce_wait(error, f"commit to {self.client.place.url}", pause)
                 time.sleep(pause)
                 landed = self._landed(chunk, removed)
                 if landed is not None or (_took_too_long(error) and len(chunk) > 1):

@@ -13,7 +13,7 @@ from dvc_hf.hub.credentials import LOGIN, Credential
 from dvc_hf.hub.errors import raise_first
 from dvc_hf.hub.location import Location, is_commit
 from dvc_hf.hub.repo import RepoClient
-from dvc_hf.hub.uploads import upload
+from dvc_hf.hub.uploads import upload_files
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Repository:
             self._inside += 1
         failed: dict[str, Exception] = {}
         try:
-            for item, outcome in upload(self.client, uploads, jobs):
+            for item, outcome in upload_files(self.client, uploads, jobs):
                 if isinstance(outcome, Uploaded):
                     self.batch.add(outcome)
                 else:
@@ -170,7 +170,7 @@ _open: dict[tuple[Location, Account], Repository] = {}
 _opening = threading.Lock()
 
 
-def repository(place: Location, account: Account) -> Repository:
+def shared_repository(place: Location, account: Account) -> Repository:
     """The process's one object for this branch: DVC makes many filesystems for one remote."""
     key = (place.root, account)
     with _opening:

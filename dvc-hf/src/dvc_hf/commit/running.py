@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from dvc_hf.hub.names import PROTOCOL
+
 
 @dataclass(frozen=True)
 class Push:
@@ -22,20 +24,20 @@ class Push:
     def remotes(self) -> dict[str, Any]:
         """The Hub remotes that this push writes to, by name."""
         names = {self.default_remote} | {out.remote for out in self.repo.index.outs}
-        on_hub = {name for name in names if name and url_of(self.repo.config, name).startswith("hf://")}
+        on_hub = {name for name in names if name and url_of(self.repo.config, name).startswith(PROTOCOL)}
         return {name: self.repo.cloud.get_remote(name) for name in sorted(on_hub)}
 
     def writes_to(self, out: Any) -> bool:
         """Whether an output goes to a Hub remote."""
         name: str | None = out.remote or self.default_remote
-        return name is not None and url_of(self.repo.config, name).startswith("hf://")
+        return name is not None and url_of(self.repo.config, name).startswith(PROTOCOL)
 
 
 _running: list[Push] = []
 
 
 @contextmanager
-def during(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
+def while_pushing(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
     """While a push runs, know of which repository and to which remote it is."""
     _running.append(Push(repo, remote, is_whole))
     try:
@@ -45,7 +47,7 @@ def during(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
         _running.pop()
 
 
-def running() -> Push | None:
+def running_push() -> Push | None:
     """The push that is running, if one is."""
     return _running[-1] if _running else None
 

@@ -8,7 +8,7 @@ from typing import Any
 from dvc_hf.commit.batch import Batch
 from dvc_hf.hub.errors import raise_first
 
-_OBJECT = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$")
+_ANY_OBJECT = re.compile(r"(^|/)[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$")  # of older layouts of DVC's cache too
 
 
 class Transaction:
@@ -44,7 +44,7 @@ class Transaction:
 
     def deletable(self, path: str) -> bool:
         """Whether a path may be deleted now."""
-        return not self.objects_only or _OBJECT.search(path) is not None
+        return not self.objects_only or _ANY_OBJECT.search(path) is not None
 
     def drop(self, is_unwanted: Callable[[str], Any]) -> None:
         """Take staged files back."""

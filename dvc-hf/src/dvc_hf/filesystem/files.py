@@ -10,13 +10,13 @@ from fsspec.spec import AbstractBufferedFile
 
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.promises import Promise
-from dvc_hf.hub.proof import broken
+from dvc_hf.hub.proof import broken_promise
 
-BLOCK = 5 * 1024 * 1024
+RANGE_SIZE = 5 * 1024 * 1024
 KEPT_IN_MEMORY = 1024 * 1024
 
 
-def absolute(position: int | None, size: int | None) -> int | None:
+def absolute_position(position: int | None, size: int | None) -> int | None:
     """A position counted from the start, where it was counted from the end."""
     if position is None or position >= 0:
         return position
@@ -27,7 +27,7 @@ class RangedFile(AbstractBufferedFile):  # type: ignore[misc]
     """A large file, read a block at a time; whoever reads it from start to end gets what was promised."""
 
     def __init__(self, storage: Any, path: str, size: int, promise: Promise | None = None) -> None:
-        super().__init__(storage, path, "rb", BLOCK, cache_type="readahead", size=size)
+        super().__init__(storage, path, "rb", RANGE_SIZE, cache_type="readahead", size=size)
         self._promise = promise
         self._digest = promise.digester() if promise else None
         self._count = 0
@@ -42,7 +42,7 @@ class RangedFile(AbstractBufferedFile):  # type: ignore[misc]
 
     def _compare(self, got: str | None) -> None:
         if self._promise is not None and got not in (None, self._promise.digest):
-            raise RejectedError(broken(self.path, str(self._promise), str(got)))
+            raise RejectedError(broken_promise(self.path, str(self._promise), str(got)))
 
 
 class WrittenFile(io.BufferedIOBase):
@@ -51,7 +51,7 @@ class WrittenFile(io.BufferedIOBase):
     def __init__(self, send: Callable[[Path | bytes], None]) -> None:
         self._send = send
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115
-        self.blocksize = BLOCK
+        self.blocksize = RANGE_SIZE
 
     def write(self, data: Any) -> int:
         """Keep bytes for later."""
@@ -94,6 +94,6 @@ def send_stream(stream: IO[bytes], send: Callable[[Path | bytes], None]) -> None
         path = Path(folder, "content")
         with path.open("wb") as file:
             file.write(head)
-            while block := stream.read(BLOCK):
+            while block := stream.read(RANGE_SIZE):
                 file.write(block)
         send(path)

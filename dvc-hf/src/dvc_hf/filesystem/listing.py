@@ -11,10 +11,11 @@ from typing import Any
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import tokenize
 
-from dvc_hf.commit.repository import Account, Repository, repository
+from dvc_hf.commit.repository import Account, Repository, shared_repository
 from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.errors import raise_first
 from dvc_hf.hub.location import parse_path
+from dvc_hf.hub.names import PROTOCOL, SCHEME
 
 Info = dict[str, Any]
 
@@ -22,7 +23,7 @@ Info = dict[str, Any]
 class ListedStorage(AbstractFileSystem):  # type: ignore[misc]
     """Files of the Hub's repositories; paths are ``datasets/OWNER/NAME[@REVISION]/PATH``."""
 
-    protocol = "hf"
+    protocol = SCHEME
     root_marker = ""
     cachable = False
 
@@ -44,7 +45,7 @@ class ListedStorage(AbstractFileSystem):  # type: ignore[misc]
     def _strip_protocol(cls, path: Any) -> Any:
         if isinstance(path, list):
             return [cls._strip_protocol(item) for item in path]
-        return str(path).removeprefix("hf://").rstrip("/")
+        return str(path).removeprefix(PROTOCOL).rstrip("/")
 
     @property
     def fsid(self) -> str:
@@ -55,8 +56,12 @@ class ListedStorage(AbstractFileSystem):  # type: ignore[misc]
         """The repository that a path is in, the path in it, and the commit that the path names, if any."""
         place = parse_path(self._strip_protocol(path))
         if place.version:
-            return repository(place.root.at(self.branch), self.account), place.path_in_repo, place.version
-        return repository(place.root, self.account), place.path_in_repo, None
+            return (
+                shared_repository(place.root.at(self.branch), self.account),
+                place.path_in_repo,
+                place.version,
+            )
+        return shared_repository(place.root, self.account), place.path_in_repo, None
 
     def infos(self, paths: Sequence[str]) -> list[Info | None]:
         """What is at each path, None where nothing is; a thousand paths a request."""

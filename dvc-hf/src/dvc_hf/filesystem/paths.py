@@ -7,7 +7,8 @@ from typing import Any
 from dvc_objects.fs.base import ObjectFileSystem
 from dvc_objects.fs.errors import ConfigError
 
-from dvc_hf.hub.location import PROTOCOL, parse_path, parse_url
+from dvc_hf.hub.location import parse_path, parse_url
+from dvc_hf.hub.names import PROTOCOL
 
 _VERSION = re.compile(r"((?:hf://)?(?:[a-z]+/)?[^/@:]+/[^/@]+)(@([0-9a-f]{40}))(?=/|$)")
 

@@ -12,16 +12,16 @@ from typing import Any
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from dvc_hf.commit.repository import Repository
-from dvc_hf.filesystem.files import RangedFile, absolute
+from dvc_hf.filesystem.files import RangedFile, absolute_position
 from dvc_hf.filesystem.listing import ListedStorage
 from dvc_hf.hub import bodies, names
 from dvc_hf.hub.changes import Entry
-from dvc_hf.hub.downloads import download
+from dvc_hf.hub.downloads import download_file
 from dvc_hf.hub.errors import RejectedError, raise_first
 from dvc_hf.hub.promises import Promise, promise_of
-from dvc_hf.hub.proof import broken
+from dvc_hf.hub.proof import broken_promise
 
-KEPT_IN_MEMORY = 16 * 1024 * 1024
+READ_WHOLE = 16 * 1024 * 1024  # bytes: larger files are opened in ranges
 LARGEST_LISTING = 1024 * 1024 * 1024  # bytes: of some ten million files
 
 
@@ -51,7 +51,7 @@ class ReadableStorage(ListedStorage):
         size = None
         if (start or 0) < 0 or (end or 0) < 0:
             size = int(self.info(path)["size"])
-        first, stop = absolute(start, size) or 0, absolute(end, size)
+        first, stop = absolute_position(start, size) or 0, absolute_position(end, size)
         if stop is not None and stop <= first:
             return b""
         repo, name, version = self.open_repository(path)
@@ -64,7 +64,7 @@ class ReadableStorage(ListedStorage):
         is_whole = not first and stop is None
         promise = self._promise(path, name) if is_whole else None
         if promise and not promise.is_kept_by(content):
-            raise RejectedError(broken(name, str(promise), f"{len(content)} other bytes"))
+            raise RejectedError(broken_promise(name, str(promise), f"{len(content)} other bytes"))
         return content
 
     def _ranged(
@@ -78,7 +78,7 @@ class ReadableStorage(ListedStorage):
         place = replace(repo.place.at(version or repo.place.revision), path_in_repo=name)
 
         def question() -> bytes:
-            with bodies.opened(url, client.headers, first, stop) as body:
+            with bodies.open_body(url, client.headers, first, stop) as body:
                 return body.read(first, stop, most)
 
         return client.ask(question, "read", place)
@@ -95,7 +95,7 @@ class ReadableStorage(ListedStorage):
         info = self.info(path)
         if info["type"] == "directory":
             raise IsADirectoryError(21, "is a folder of the Hub", path)
-        if int(info["size"]) <= KEPT_IN_MEMORY:
+        if int(info["size"]) <= READ_WHOLE:
             return io.BytesIO(self.cat_file(path))
         return RangedFile(self, path, int(info["size"]), self._promise(path, name))
 
@@ -115,4 +115,4 @@ class ReadableStorage(ListedStorage):
         callback.set_size(entry.size)
         promise = self._promise(rpath, name)
         revision = version or repo.place.branch
-        download(repo.client, entry, revision, target, callback.relative_update, promise)
+        download_file(repo.client, entry, revision, target, callback.relative_update, promise)

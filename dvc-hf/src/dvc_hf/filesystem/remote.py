@@ -14,7 +14,8 @@ from dvc_hf.commit.repository import Account, Repository
 from dvc_hf.filesystem.files import send_stream
 from dvc_hf.filesystem.paths import HubPaths
 from dvc_hf.filesystem.storage import HubStorage
-from dvc_hf.hub.credentials import choose
+from dvc_hf.hub.credentials import choose_credential
+from dvc_hf.hub.names import SCHEME
 
 Info = dict[str, Any]
 OnError = Callable[[str, str, BaseException], None]
@@ -23,7 +24,7 @@ OnError = Callable[[str, str, BaseException], None]
 class HfFileSystem(HubPaths):
     """A DVC remote in a repository of the Hub."""
 
-    protocol = "hf"
+    protocol = SCHEME
     REQUIRES: ClassVar[dict[str, str]] = {"dvc-hf": "dvc_hf", "huggingface_hub": "huggingface_hub"}
     PARAM_CHECKSUM: ClassVar[str] = "etag"
     CAN_TRAVERSE = False  # a listing of asked paths is as cheap as one of all, and exact
@@ -36,7 +37,7 @@ class HfFileSystem(HubPaths):
         refuse_what_cannot_be(config, is_versioned=self.version_aware)
         account = Account(
             endpoint=config.get("endpointurl"),
-            credential=choose(config.get("endpointurl"), config.get("token")),
+            credential=choose_credential(config.get("endpointurl"), config.get("token")),
             create=config.get("create"),
             commit_message=config.get("commit_message"),
         )

@@ -21,7 +21,7 @@ UPLOADS_AT_ONCE = 8
 
 
 def _refuse_impossible(repo: Repository, name: str) -> None:
-    reason = names.refusal(name)
+    reason = names.write_refusal(name)
     if reason:
         message = (
             f"cannot push '{name}' to {repo.place.url}: {reason}. Nothing was sent. Rename the file, or push "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dvc_hf import masks
-from dvc_hf.hub.provenance import Source, marked, typed_endpoints
+from dvc_hf.hub.provenance import Source, mark_source, typed_endpoints
 
 Original = Callable[..., Any]
 GIVEN_AS = ("fs_config", "remote_config")  # the command line's options for options of a remote
@@ -19,7 +19,7 @@ def load_one(original: Original, config: Any, level: str) -> Any:
     remotes = loaded.get("remote", {})
     for name, section in remotes.items():
         if isinstance(section, dict):
-            remotes[name] = marked(section, source)
+            remotes[name] = mark_source(section, source)
     return loaded
 
 
@@ -27,7 +27,7 @@ def load(original: Original, config: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Load the config; an endpoint and a token that one call gives belong together."""
     given = kwargs.get("remote_config")
     if isinstance(given, dict):
-        kwargs["remote_config"] = marked(given, Source("call"))
+        kwargs["remote_config"] = mark_source(given, Source("call"))
     return original(config, *args, **kwargs)
 
 
@@ -38,10 +38,10 @@ def parse_args(original: Original, *args: Any, **kwargs: Any) -> Any:
     typed_endpoints.update(given["endpointurl"] for given in options if given.get("endpointurl"))
     secrets = [str(given["token"]) for given in options if given.get("token")]
     for secret in (*secrets, *_saved_secret(parsed)):
-        masks.remember(secret)
+        masks.remember_secret(secret)
     shown = str(vars(parsed))  # as DVC logs it
-    if masks.mask(shown) != shown:
-        masks.install()
+    if masks.mask_secrets(shown) != shown:
+        masks.install_masks()
     return parsed
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 
 from dvc_hf.commit.running import url_of
+from dvc_hf.hooks.transfer import is_hub
 from dvc_hf.hub.credentials import parse_token
+from dvc_hf.hub.names import PROTOCOL
 from dvc_hf.log import logger
-from dvc_hf.masks import mask
+from dvc_hf.masks import mask_secrets
 
 Original = Callable[..., Any]
 Options = dict[str, Any]
@@ -39,7 +41,7 @@ def _with(merged: Any, sections: Any) -> Any:
 
 
 def _is_on_hub(config: Any, name: str) -> bool:
-    return url_of(config, name).startswith("hf://")
+    return url_of(config, name).startswith(PROTOCOL)
 
 
 def _refuse_secrets(name: str, section: Mapping[str, Any]) -> None:
@@ -60,14 +62,14 @@ def _refuse_secrets(name: str, section: Mapping[str, Any]) -> None:
 
 
 def _is_secret(option: str, value: Any) -> bool:
-    return bool(option == "token" and value) or (isinstance(value, str) and mask(value) != value)
+    return bool(option == "token" and value) or (isinstance(value, str) and mask_secrets(value) != value)
 
 
 def dump_output(original: Original, output: Any, *args: Any, **kwargs: Any) -> Any:
     """Describe an output or dependency for its `.dvc` file, without secrets (`--fs-config`)."""
     dumped: Options = original(output, *args, **kwargs)
     options = dumped.get("fs_config")
-    if options and output.fs.protocol == "hf":
+    if options and is_hub(output.fs):
         _put_back(dumped, "fs_config", _shown(options, str(output)))
     return dumped
 
@@ -111,7 +113,7 @@ def _shown(options: Any, what: str) -> Options:
     """Options without those that hold a secret; what is left out is told."""
     secret = sorted(option for option, value in options.items() if _is_secret(option, value))
     if secret:
-        _tell("', '".join(secret), mask(what))
+        _tell("', '".join(secret), mask_secrets(what))
     return {option: value for option, value in options.items() if option not in secret}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from dvc_hf.hub import names
 from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.promises import OID
 
 Original = Callable[..., Any]
 Key = tuple[str, ...]
-_OID = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _OF_TOOLS = frozenset({".git", "git~1", ".hg", ".dvc"})  # DVC lists none; git, Mercurial and DVC obey them
 
@@ -65,7 +65,7 @@ def _fault(entry: Any) -> str | None:
     relpath, oid = entry.get("relpath"), entry.get("md5")
     if not isinstance(relpath, str) or _leads_out(relpath):
         return f"has a 'relpath' that is no file inside the folder: {names.quoted(relpath)}"
-    if oid is not None and not (isinstance(oid, str) and _OID.fullmatch(oid)):
+    if oid is not None and not (isinstance(oid, str) and OID.fullmatch(oid)):
         return f"has an 'md5' that is none: {names.quoted(oid)}"
     if not isinstance(entry.get("size", 0), int):
         return f"has a 'size' that is no number: {names.quoted(str(entry['size']))}"

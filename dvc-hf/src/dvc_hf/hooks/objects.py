@@ -50,7 +50,7 @@ def _is_sound(info: Any, src: Any, cache: Any) -> bool:
         if info.isdir:
             find_tree_by_obj_id([cache, src], info)
     except RejectedError as error:
-        tell(error)
+        report_once(error)
         return False
     return True
 
@@ -63,11 +63,11 @@ def load_directory(original: Original, trie: Any, entry: Any, *args: Any, **kwar
         return original(trie, entry, *args, **kwargs)
     except DataIndexDirError as error:
         if isinstance(error.__cause__, RejectedError):
-            tell(error.__cause__)
+            report_once(error.__cause__)
         raise
 
 
-def tell(error: RejectedError) -> None:
+def report_once(error: RejectedError) -> None:
     """Report why something was refused, once: DVC reads a listing many times."""
     if str(error) not in _told:
         _told.add(str(error))
@@ -119,7 +119,7 @@ def _telling(on_error: Callable[..., Any] | None) -> Callable[..., Any] | None:
 
     def report(source: Any, target: str, error: BaseException) -> None:
         if isinstance(error, RejectedError):
-            tell(error)
+            report_once(error)
         on_error(source, target, error)
 
     return report

@@ -30,7 +30,11 @@ def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
 
     refuse_web_page(repo, kwargs.get("remote"), is_read=False)
     is_whole = not (args or kwargs.get("targets"))
-    with lock_repo(repo), transaction.held(), running.during(repo, kwargs.get("remote"), is_whole=is_whole):
+    with (
+        lock_repo(repo),
+        transaction.held(),
+        running.while_pushing(repo, kwargs.get("remote"), is_whole=is_whole),
+    ):
         transaction.forget_commits()
         return original(repo, *args, **kwargs)
 

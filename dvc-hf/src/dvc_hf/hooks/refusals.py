@@ -6,7 +6,7 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 
 from dvc_hf.hub.location import hub_url_of
-from dvc_hf.masks import mask
+from dvc_hf.masks import mask_secrets
 
 Original = Callable[..., Any]
 
@@ -36,7 +36,8 @@ def refuse_web_page(repo: Any, name: str | None, *, is_read: bool) -> None:
     if place is None or (is_read and "/resolve/" in url):
         return
     message = (
-        f"remote '{name}' is the web address {mask(url)}, which DVC cannot write to. The same repository "
-        f"as a remote is {place.url}: run 'dvc remote modify {name} url {place.url}', then this again."
+        f"remote '{name}' is the web address {mask_secrets(url)}, which DVC cannot write to. The same "
+        f"repository as a remote is {place.url}: run 'dvc remote modify {name} url {place.url}', "
+        "then this again."
     )
     raise ConfigError(message)

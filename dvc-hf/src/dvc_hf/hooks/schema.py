@@ -9,8 +9,8 @@ from typing import Any
 from dvc_hf import masks
 from dvc_hf.hooks import table
 from dvc_hf.hub import provenance
+from dvc_hf.hub.names import PROTOCOL, SCHEME
 
-SCHEME = "hf"
 FILESYSTEM = {
     "class": "dvc_hf.filesystem.remote.HfFileSystem",
     "err": "hf is supported, but requires 'dvc-hf' to be installed",
@@ -19,9 +19,9 @@ HUB_ADDRESS = re.compile(r"https://(?:[^/\s]*@)?(?:huggingface\.co|hf\.co)/")
 Arm = Callable[[], None]
 
 
-def extend(module: ModuleType, after_import: table.AfterImport, warn: table.Warn) -> None:
+def extend_module(module: ModuleType, after_import: table.AfterImport, warn: table.Warn) -> None:
     """Extend one of DVC's modules right after its import."""
-    accept = partial(accept_options, arm=partial(table.arm, after_import, warn))
+    accept = partial(accept_options, arm=partial(table.arm_hooks, after_import, warn))
     changes: dict[str, table.Change] = {"dvc_objects.fs": register_filesystem, "dvc.config_schema": accept}
     changes.get(module.__name__, partial(table.wrap_early, warn=warn))(module)
 
@@ -57,13 +57,13 @@ def remote_validator(schema: ModuleType, arm: Arm) -> Callable[[Any], Any]:
 
     def validate(section: Any) -> Any:
         url = str(section.get("url", "")) if isinstance(section, dict) else ""
-        is_on_hub = url.startswith(f"{SCHEME}://")
+        is_on_hub = url.startswith(PROTOCOL)
         if is_on_hub or HUB_ADDRESS.match(url):
             arm()
-            masks.install()
+            masks.install_masks()
         if is_on_hub:
             return options(section)
-        return original(provenance.unmarked(section) if isinstance(section, dict) else section)
+        return original(provenance.unmark_source(section) if isinstance(section, dict) else section)
 
     return validate
 

@@ -89,7 +89,7 @@ EARLY = (
 _armed = False
 
 
-def arm(after_import: AfterImport, warn: Warn) -> None:
+def arm_hooks(after_import: AfterImport, warn: Warn) -> None:
     """Wrap every name of the table, now or when its module is imported; once in a process."""
     global _armed
     if _armed:

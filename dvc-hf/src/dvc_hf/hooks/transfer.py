@@ -8,7 +8,8 @@ from dvc_objects.fs.local import localfs
 from dvc_objects.fs.utils import as_atomic
 from fsspec.callbacks import DEFAULT_CALLBACK
 
-SCHEME = "hf"
+from dvc_hf.hub.names import SCHEME
+
 Original = Callable[..., Any]
 OnError = Callable[[str, str, BaseException], Any]
 

@@ -75,7 +75,7 @@ class Body:
 
 
 @contextmanager
-def opened(url: str, headers: dict[str, str], first: int = 0, stop: int | None = None) -> Iterator[Body]:
+def open_body(url: str, headers: dict[str, str], first: int = 0, stop: int | None = None) -> Iterator[Body]:
     """Ask for a file, or for its bytes from ``first`` up to ``stop``; whoever may ignore the range does."""
     asked = {**headers, "Accept-Encoding": "identity"}
     if first or stop is not None:

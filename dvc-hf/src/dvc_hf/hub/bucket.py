@@ -17,11 +17,9 @@ from huggingface_hub.utils._xet import XetTokenType, xet_connection_info_refresh
 
 from dvc_hf.hub import xet
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
-from dvc_hf.hub.client import Client
+from dvc_hf.hub.client import WRITTEN_WITHIN_S, Client
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.log import logger
-
-ANSWER_WITHIN_S = 90.0
 
 
 class BucketClient(Client):
@@ -54,7 +52,7 @@ class BucketClient(Client):
 
     def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
         """Send content to the store, only chunks that it lacks; then ask which paths show it already."""
-        sent = xet.send(self._route(XetTokenType.WRITE), self.headers, group)
+        sent = xet.send_files(self._route(XetTokenType.WRITE), self.headers, group)
         there = self.entries(item.path for item in sent)
         for item in sent:
             entry = there.get(item.path)
@@ -63,7 +61,7 @@ class BucketClient(Client):
     def inline(self, upload: Upload) -> Uploaded:
         """Send a small file: a bucket takes none inside the list of changes."""
         route = self._route(XetTokenType.WRITE)
-        return self.ask(lambda: xet.send(route, self.headers, [upload])[0], "push to")
+        return self.ask(lambda: xet.send_files(route, self.headers, [upload])[0], "push to")
 
     def write(
         self, added: Sequence[Uploaded], removed: Iterable[str], message: str, parent: str | None = None
@@ -85,7 +83,7 @@ class BucketClient(Client):
             f"{self.endpoint}/api/buckets/{self.place.repo_id}/batch",
             headers={**self.headers, "Content-Type": "application/x-ndjson"},
             content=b"".join(json.dumps(line).encode() + b"\n" for line in lines),
-            timeout=ANSWER_WITHIN_S,
+            timeout=WRITTEN_WITHIN_S,
         )
         refused = response.json().get("failed", []) if response.status_code in (200, 422) else []
         if refused:

@@ -13,9 +13,8 @@ from dvc_hf.hub.location import is_commit
 
 Progress = Callable[[int], Any]
 
-_DIGEST = re.compile(
-    r"[0-9a-f]{40}|[0-9a-f]{64}"
-)  # git's name of a small file; sha256 or Xet hash of a large
+# git's name of a small file; sha256 or Xet hash of a large
+ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Entry:
         if not isinstance(self.size, int) or self.size < 0:
             raise RejectedError(_refusal(f"a size of '{self.path}'", str(self.size)))
         for digest in (self.etag, *([] if self.xet_hash is None else [self.xet_hash])):
-            if not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
+            if not (isinstance(digest, str) and ETAG.fullmatch(digest)):
                 raise RejectedError(_refusal(f"a digest of '{self.path}'", digest))
 
 

@@ -16,14 +16,15 @@ from dvc_hf.hub import credentials, limits, names
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.credentials import LIBRARY, Credential
 from dvc_hf.hub.endpoint import parse_endpoint
-from dvc_hf.hub.errors import Failure, explain
+from dvc_hf.hub.errors import Failure, explain_failure
 from dvc_hf.hub.location import Location
 from dvc_hf.hub.promises import Digest
-from dvc_hf.hub.retry import retried
+from dvc_hf.hub.retry import retry_request
 from dvc_hf.log import logger
 
 PATHS_PER_REQUEST = 1000  # the Hub answers 413 above
 REQUESTS_AT_ONCE = 4
+WRITTEN_WITHIN_S = 90.0  # the Hub gives up after 60, and may make the change all the same
 Answer = TypeVar("Answer")
 
 
@@ -40,10 +41,10 @@ class Client(ABC):
     ) -> None:
         disable_progress_bars()  # DVC draws its own
         limits.limit_silence()
-        masks.install()
+        masks.install_masks()
         limits.limit_memory()
         self.place = place.root
-        self.address = parse_endpoint(endpoint, "endpointurl") if endpoint else credentials.home()
+        self.address = parse_endpoint(endpoint, "endpointurl") if endpoint else credentials.home_endpoint()
         self.endpoint = self.address.url
         self.create = create
         self.credential = credential
@@ -54,13 +55,13 @@ class Client(ABC):
         """The token that requests carry, from the remote's options or the user's login."""
         if self.credential.refusal:
             return None
-        return self.credential.token or credentials.login()
+        return self.credential.token or credentials.login_token()
 
     def _permitted(self) -> str | bool | None:
         """What the client is to send, checked before: a token, the login (None), or neither (False)."""
         if self.token is None:
             return False
-        credentials.permit(self.address, self.credential.token)
+        credentials.permit_token(self.address, self.credential.token)
         return self.credential.token
 
     @property
@@ -72,7 +73,7 @@ class Client(ABC):
         """Ask the Hub; wait out passing failures, explain the others."""
         place = place or self.place
         try:
-            return retried(question, f"{doing} {place.url}")
+            return retry_request(question, f"{doing} {place.url}")
         except Exception as error:  # noqa: BLE001 - the one door for foreign errors
             raise self.explained(error, doing, place) from None
 
@@ -82,7 +83,7 @@ class Client(ABC):
             error, doing, place or self.place, self.address.shown, self.token, self.credential.refusal
         )
         logger.debug("%s: %s: %s", failure.start, type(error).__name__, failure.said)
-        return explain(failure)
+        return explain_failure(failure)
 
     def entries(
         self, paths: Iterable[str], revision: str | None = None, *, last_commit: bool = False
@@ -105,7 +106,7 @@ class Client(ABC):
     def exists(self) -> bool:
         """Whether the repository or bucket is there for this user."""
         try:
-            retried(self._look, f"read {self.place.url}")
+            retry_request(self._look, f"read {self.place.url}")
         except (RepositoryNotFoundError, BucketNotFoundError):
             return False
         except Exception as error:  # noqa: BLE001 - as above

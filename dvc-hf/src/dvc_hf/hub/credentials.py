@@ -28,22 +28,22 @@ class Credential:
 LOGIN = Credential()
 
 
-def choose(endpointurl: str | None, token: str | None) -> Credential:
+def choose_credential(endpointurl: str | None, token: str | None) -> Credential:
     """The credential for a remote, from its options and from who said them.
 
     Raises:
         ConfigError: the endpoint is no address, or the token cannot be one.
     """
-    endpoint = parse_endpoint(endpointurl, "endpointurl") if endpointurl else home()
+    endpoint = parse_endpoint(endpointurl, "endpointurl") if endpointurl else home_endpoint()
     own = parse_token(token, "the remote's option 'token'") if token else None
-    if endpoint.origin in (home().origin, *_named_origins()) or provenance.is_users(endpointurl):
+    if endpoint.origin in (home_endpoint().origin, *_named_origins()) or provenance.is_users(endpointurl):
         return Credential(own)
     if own and provenance.are_of_one_source(endpointurl, token):
         return Credential(own)
     return Credential(refusal=_refusal(endpoint))
 
 
-def home() -> Endpoint:
+def home_endpoint() -> Endpoint:
     """The Hub that the user's login belongs to."""
     return parse_endpoint(constants.ENDPOINT, "HF_ENDPOINT")
 
@@ -78,7 +78,7 @@ def parse_token(text: str, named: str) -> str | None:
         ConfigError: something in it cannot be sent; the value is not shown.
     """
     token = text.strip()
-    masks.remember(text)
+    masks.remember_secret(text)
     for at, letter in enumerate(token, 1):
         if not "!" <= letter <= "~":
             message = (
@@ -97,7 +97,7 @@ def _kind(letter: str) -> str:
     return "a control character" if letter.isascii() else "a character that is not ASCII"
 
 
-def login() -> str | None:
+def login_token() -> str | None:
     """The token of whoever is logged in, checked.
 
     Raises:
@@ -121,7 +121,7 @@ _own: dict[str, set[str]] = {}
 _logins: set[str] = set()
 
 
-def permit(endpoint: Endpoint, token: str | None) -> None:
+def permit_token(endpoint: Endpoint, token: str | None) -> None:
     """Let a token go to an endpoint; without one, the login."""
     origins = {endpoint.origin, endpoint.upgraded}
     if token is None:
@@ -130,7 +130,7 @@ def permit(endpoint: Endpoint, token: str | None) -> None:
         _own.setdefault(token, set()).update(origins)
 
 
-def guard(request: Any) -> None:
+def guard_request(request: Any) -> None:
     """Take the token out of a request of ours to an origin that it was not permitted for.
 
     A redirect, the link to a listing's next page and the address where an upload is confirmed are all the
@@ -141,6 +141,6 @@ def guard(request: Any) -> None:
         return
     token = value.removeprefix("Bearer ")
     origin = origin_of(request.url.scheme, request.url.host, request.url.port)
-    is_login = token not in _own or token == login()
+    is_login = token not in _own or token == login_token()
     if origin not in _own.get(token, set()) | (_logins if is_login else set()):
         del request.headers["authorization"]

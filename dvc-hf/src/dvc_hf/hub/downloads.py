@@ -12,14 +12,14 @@ from dvc_hf.hub.changes import Entry
 from dvc_hf.hub.client import Client
 from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.promises import Promise
-from dvc_hf.hub.proof import Proof, damaged
-from dvc_hf.hub.retry import retried
+from dvc_hf.hub.proof import Proof, damaged_file
+from dvc_hf.hub.retry import retry_request
 
 Progress = Callable[[int], Any]
 XET_FROM = 1024 * 1024  # bytes; below, Xet's own start costs more than it can save
 
 
-def download(
+def download_file(
     client: Client,
     entry: Entry,
     revision: str,
@@ -32,7 +32,7 @@ def download(
         with Arrival(target, client, entry, promise, progress) as arrival:
             if entry.size:
                 fetch = _through_xet if _is_in_xet(entry) else _through_http
-                retried(
+                retry_request(
                     lambda: fetch(client, revision, arrival), f"download {entry.path}", lambda: arrival.count
                 )
             arrival.conclude()
@@ -102,7 +102,7 @@ def _through_http(client: Client, revision: str, arrival: Arrival) -> None:
     if arrival.count == arrival.entry.size:
         return
     url = client.content_url(arrival.entry.path, revision)
-    with bodies.opened(url, client.headers, arrival.count) as body:
+    with bodies.open_body(url, client.headers, arrival.count) as body:
         if arrival.count and not body.is_part:
             arrival.restart()
         for block in body:
@@ -114,7 +114,7 @@ def _through_xet(client: Client, revision: str, arrival: Arrival) -> None:
     if arrival.count:
         arrival.restart()
     route = client.xet_route(revision)
-    for block in xet.receive(route, client.headers, str(entry.xet_hash), entry.size):
+    for block in xet.receive_file(route, client.headers, str(entry.xet_hash), entry.size):
         arrival.write(block)
 
 
@@ -125,4 +125,4 @@ def _verify_whole(client: Client, arrival: Arrival) -> None:
         return
     etag = client.digest(arrival.target, entry)
     if etag != entry.etag:
-        raise RejectedError(damaged(entry.path, f"Xet hash {entry.etag}", etag))
+        raise RejectedError(damaged_file(entry.path, f"Xet hash {entry.etag}", etag))

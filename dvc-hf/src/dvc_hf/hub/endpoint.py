@@ -49,7 +49,7 @@ def parse_endpoint(text: str, named: str) -> Endpoint:
             f"{named} is no address of a Hub: expected {FORM}, got {seen}. Correct it, then run it again."
         )
         raise ConfigError(message)
-    masks.remember(user.partition(":")[2])
+    masks.remember_secret(user.partition(":")[2])
     origin = origin_of(found["scheme"], found["host"], int(found["port"] or 0))
     return Endpoint(url, origin, origin + (found["path"] or ""))
 

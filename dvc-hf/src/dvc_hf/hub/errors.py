@@ -71,7 +71,7 @@ class Failure:
         said = getattr(self.error, "server_message", None) or str(self.error)
         lines = [line.strip() for line in str(said).splitlines() if line.strip()]
         text = lines[0] if lines else type(self.error).__name__
-        return masks.mask(text)
+        return masks.mask_secrets(text)
 
     @property
     def page(self) -> str:
@@ -116,7 +116,7 @@ def raise_first(failed: dict[str, Exception]) -> None:
         raise error
 
 
-def explain(failure: Failure) -> Exception:
+def explain_failure(failure: Failure) -> Exception:
     """The error to raise instead: what failed, on which place, and what to do."""
     for kinds, words in _BY_KIND:
         if isinstance(failure.error, kinds):
@@ -128,7 +128,7 @@ def explain(failure: Failure) -> Exception:
             f"{failure.start}: no answer from {failure.endpoint} ({failure.said}). "
             "Check the network and the address ('endpointurl' or HF_ENDPOINT), then run it again."
         )
-    if masks.mask(str(failure.error)) != str(failure.error):
+    if masks.mask_secrets(str(failure.error)) != str(failure.error):
         return RejectedError(f"{failure.start}: {failure.said}")
     return failure.error
 

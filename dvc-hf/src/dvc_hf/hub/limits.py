@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils import _http
 
-from dvc_hf.hub.credentials import guard
+from dvc_hf.hub.credentials import guard_request
 
 ANSWER_WITHIN_S = 60.0  # the Hub's own limit; of silence, not of a whole transfer
 LIMITED = ("connect", "read", "write")
@@ -40,7 +40,7 @@ class _Limited:
     def __call__(self) -> Any:
         client = self._make()
         hooks = client.event_hooks
-        client.event_hooks = {**hooks, "request": [*hooks.get("request", ()), _limit_request, guard]}
+        client.event_hooks = {**hooks, "request": [*hooks.get("request", ()), _limit_request, guard_request]}
         return client
 
 

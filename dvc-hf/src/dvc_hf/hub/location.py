@@ -9,9 +9,9 @@ from huggingface_hub.errors import HfUriError
 from huggingface_hub.utils import parse_hf_uri
 
 from dvc_hf.hub import names
-from dvc_hf.masks import mask
+from dvc_hf.hub.names import PROTOCOL
+from dvc_hf.masks import mask_secrets
 
-PROTOCOL = "hf://"
 DEFAULT_BRANCH = "main"
 _KINDS = {"datasets": "dataset", "models": "model", "spaces": "space", "buckets": "bucket"}
 _PREFIXES = {kind: prefix for prefix, kind in _KINDS.items()}
@@ -109,8 +109,8 @@ def parse_url(url: str) -> Location:
 
 def _refusal(url: str, reason: str) -> str:
     form = f"{PROTOCOL}[datasets/|models/|spaces/|buckets/]OWNER/NAME[@BRANCH][/PATH]"
-    place = names.quoted(mask(url))
-    return f"{place} names no place on the Hub: {mask(reason)} Write it as {form}, like {_EXAMPLE}."
+    place = names.quoted(mask_secrets(url))
+    return f"{place} names no place on the Hub: {mask_secrets(reason)} Write it as {form}, like {_EXAMPLE}."
 
 
 def hub_url_of(address: str) -> Location | None:

@@ -1,12 +1,14 @@
-"""Which names a file of the Hub may have: decided here, before anything is sent, asked for or believed."""
+"""Which names there are on the Hub: decided here, before anything is sent, asked for or believed."""
 
+SCHEME = "hf"
+PROTOCOL = f"{SCHEME}://"
 LONGEST = 1024  # characters of a whole path
 SHOWN = 120  # characters of a foreign text in a message
 _LEADING_OUT = frozenset({".", "..", ""})  # as a part of a path
 _RESERVED = frozenset({".cache", *_LEADING_OUT})  # .git too, in any case; huggingface_hub writes none of them
 
 
-def refusal(path: str) -> str | None:
+def write_refusal(path: str) -> str | None:
     """Why no file can be written under this path of a repository, if none can."""
     if any(part in _RESERVED or part.lower() == ".git" for part in path.split("/")):
         return "the Hub does not take such a name"

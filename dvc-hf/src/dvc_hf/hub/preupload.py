@@ -1,4 +1,4 @@
-"""Sends the content of a repository's files ahead of the commit that names them."""
+"""Sends one group of a repository's files with huggingface_hub: the Hub says which go to its LFS store."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.location import Location
 
 
-class _Counted(CommitOperationAdd):
+class _CountedAddition(CommitOperationAdd):
     """An addition that tells how far its upload is."""
 
     progress: Progress | None = None
@@ -48,7 +48,9 @@ class _CountedReader:
         return getattr(self._file, name)
 
 
-def send(api: HfApi, place: Location, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
+def send_ahead(
+    api: HfApi, place: Location, group: Sequence[Upload], jobs: int
+) -> Iterator[Uploaded | Exception]:
     """Ask which files travel through the store, and send those; a file that the Hub ignores is its error."""
     additions = [_addition(item) for item in group]
     api.preupload_lfs_files(
@@ -65,9 +67,9 @@ def send(api: HfApi, place: Location, group: Sequence[Upload], jobs: int) -> Ite
         yield _outcome(place, item, addition)
 
 
-def _addition(item: Upload) -> _Counted:
+def _addition(item: Upload) -> _CountedAddition:
     content = item.content if isinstance(item.content, bytes) else os.fspath(item.content)
-    addition = _Counted(path_in_repo=item.path, path_or_fileobj=content)
+    addition = _CountedAddition(path_in_repo=item.path, path_or_fileobj=content)
     addition.progress = item.progress
     return addition
 

@@ -8,10 +8,10 @@ from typing import Protocol, Self
 from dvc_hf.hub import names
 from dvc_hf.hub.errors import RejectedError
 
-_OID = re.compile(r"([0-9a-f]{32})(\.dir)?")
+OID = re.compile(r"([0-9a-f]{32})(\.dir)?")
 _OBJECT = re.compile(r"(?:^|/)files/md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?$")
 LEGACY = "md5-dos2unix"  # of DVC 2: the digest of a text is that of its lines as Unix writes them
-BLOCK = 1 << 20  # what DVC reads at once, and looks at to tell text from other bytes
+DVC_BLOCK = 1 << 20  # what DVC reads at once, and looks at to tell text from other bytes
 
 
 class Digest(Protocol):
@@ -38,7 +38,7 @@ class Promise:
         Raises:
             RejectedError: it is none, so that nothing may be read or written under it.
         """
-        match = _OID.fullmatch(oid) if isinstance(oid, str) else None
+        match = OID.fullmatch(oid) if isinstance(oid, str) else None
         if match is None:
             message = (
                 f"cannot read the object {names.quoted(oid)}: expected an {hash_name} of 32 hexadecimal "
@@ -78,9 +78,9 @@ class _UnixText:
     def update(self, data: bytes) -> None:
         """Take more of the content."""
         self._pending += data
-        while len(self._pending) >= BLOCK:
-            self._digest.update(_as_unix(bytes(self._pending[:BLOCK])))
-            del self._pending[:BLOCK]
+        while len(self._pending) >= DVC_BLOCK:
+            self._digest.update(_as_unix(bytes(self._pending[:DVC_BLOCK])))
+            del self._pending[:DVC_BLOCK]
 
     def hexdigest(self) -> str:
         """The digest of what was taken so far."""

@@ -45,7 +45,7 @@ class Proof:
         """
         self.count += len(data)
         if self.count > self.entry.size:
-            raise RejectedError(damaged(self.entry.path, f"{self.entry.size} bytes", "more"))
+            raise RejectedError(damaged_file(self.entry.path, f"{self.entry.size} bytes", "more"))
         for digest in self._digests:
             digest.update(data)
 
@@ -57,20 +57,20 @@ class Proof:
         """
         entry = self.entry
         if self.count != entry.size:
-            raise RejectedError(damaged(entry.path, f"{entry.size} bytes", f"{self.count}"))
+            raise RejectedError(damaged_file(entry.path, f"{entry.size} bytes", f"{self.count}"))
         if self._etag is not None and (got := self._etag.hexdigest()) != entry.etag:
             kind = "sha256" if entry.is_large else "git sha1"
-            raise RejectedError(damaged(entry.path, f"{kind} {entry.etag}", got))
+            raise RejectedError(damaged_file(entry.path, f"{kind} {entry.etag}", got))
         self._keep_promise()
 
     def _keep_promise(self) -> None:
         if self.promise is None or self._promised is None:
             return
         if (got := self._promised.hexdigest()) != self.promise.digest:
-            raise RejectedError(broken(self.entry.path, str(self.promise), got))
+            raise RejectedError(broken_promise(self.entry.path, str(self.promise), got))
 
 
-def damaged(path: str, expected: str, got: str) -> str:
+def damaged_file(path: str, expected: str, got: str) -> str:
     """The message for a file that is not what the Hub says of it."""
     return (
         f"'{path}' arrived damaged: expected {expected}, got {got}. "
@@ -78,7 +78,7 @@ def damaged(path: str, expected: str, got: str) -> str:
     )
 
 
-def broken(path: str, expected: str, got: str) -> str:
+def broken_promise(path: str, expected: str, got: str) -> str:
     """The message for an object that is not what its own name says."""
     return (
         f"'{path}' is not the object that was asked for: expected {expected}, got {got}. Nothing of it was "

@@ -55,7 +55,7 @@ def are_of_one_source(value: str | None, other: str | None) -> bool:
     return isinstance(value, Said) and isinstance(other, Said) and value.source == other.source
 
 
-def marked(section: Mapping[str, Any], source: Source) -> dict[str, Any]:
+def mark_source(section: Mapping[str, Any], source: Source) -> dict[str, Any]:
     """A remote's section whose endpoint and token know where they were read."""
     said = {
         key: Said(value, source) for key, value in section.items() if key in MARKED and type(value) is str
@@ -63,7 +63,7 @@ def marked(section: Mapping[str, Any], source: Source) -> dict[str, Any]:
     return {**section, **said}
 
 
-def unmarked(section: Mapping[str, Any]) -> dict[str, Any]:
+def unmark_source(section: Mapping[str, Any]) -> dict[str, Any]:
     """The same section as DVC read it, for remotes that are not on the Hub."""
     return {key: str(value) if isinstance(value, Said) else value for key, value in section.items()}
 

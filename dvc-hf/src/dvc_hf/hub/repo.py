@@ -16,12 +16,11 @@ from huggingface_hub.utils._xet import XetTokenType, xet_connection_info_refresh
 
 from dvc_hf.hub import preupload
 from dvc_hf.hub.changes import Entry, Upload, Uploaded, commit_hash, git_oid
-from dvc_hf.hub.client import Client
+from dvc_hf.hub.client import WRITTEN_WITHIN_S, Client
 from dvc_hf.hub.promises import Digest
 from dvc_hf.log import logger
 
-ANSWER_WITHIN_S = 90.0  # the Hub gives up after 60, and may make the commit all the same
-BLOCK = 1024 * 1024
+READ_SIZE = 1024 * 1024
 
 
 class RepoClient(Client):
@@ -60,7 +59,7 @@ class RepoClient(Client):
 
     def send(self, group: Sequence[Upload], jobs: int) -> Iterator[Uploaded | Exception]:
         """Send large files to the store; small ones wait for the commit."""
-        return preupload.send(self.api, self.place, group, jobs)
+        return preupload.send_ahead(self.api, self.place, group, jobs)
 
     def inline(self, upload: Upload) -> Uploaded:
         """Keep a small file's content for the commit, which carries it."""
@@ -78,7 +77,7 @@ class RepoClient(Client):
             url,
             headers={**self.headers, "Content-Type": "application/x-ndjson"},
             content=b"".join(json.dumps(line).encode() + b"\n" for line in lines),
-            timeout=ANSWER_WITHIN_S,
+            timeout=WRITTEN_WITHIN_S,
         )
         hf_raise_for_status(response, endpoint_name="commit")
         answer = response.json()
@@ -104,7 +103,7 @@ class RepoClient(Client):
         """The etag of a local file, if it is the file of this entry."""
         state = self.digester(entry)
         with path.open("rb") as file:
-            while block := file.read(BLOCK):
+            while block := file.read(READ_SIZE):
                 state.update(block)
         return state.hexdigest()
 

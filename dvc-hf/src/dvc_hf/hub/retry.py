@@ -22,7 +22,7 @@ def wait_s(error: Exception, attempt: int) -> float | None:
     return asked if asked <= LONGEST_WAIT_S else None
 
 
-def retried(ask: Callable[[], Answer], what: str, arrived: Callable[[], int] = lambda: 0) -> Answer:
+def retry_request(ask: Callable[[], Answer], what: str, arrived: Callable[[], int] = lambda: 0) -> Answer:
     """Ask; after a passing failure wait and ask again, a few times since more has arrived last."""
     attempt = count = 0
     while True:
@@ -34,12 +34,12 @@ def retried(ask: Callable[[], Answer], what: str, arrived: Callable[[], int] = l
             pause = wait_s(error, attempt)
             if pause is None:
                 raise
-            announce(error, what, pause)
+            announce_wait(error, what, pause)
             time.sleep(pause)
             attempt += 1
 
 
-def announce(error: Exception, what: str, pause: float) -> None:
+def announce_wait(error: Exception, what: str, pause: float) -> None:
     """Tell the user of a wait that is longer than a moment."""
     status = status_of(error)
     reason = f"the Hub answered {status}" if status else type(error).__name__

@@ -1,4 +1,4 @@
-"""Sends the content of files ahead of the commit that names them, many files a request."""
+"""Groups what a push sends: some groups at once, and one bad file does not take its group with it."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ GROUPS_AT_ONCE = 3  # one waits for the Hub's answer while another sends
 Outcome = tuple[Upload, Uploaded | Exception]
 
 
-def upload(client: Client, uploads: Sequence[Upload], jobs: int) -> Iterator[Outcome]:
+def upload_files(client: Client, uploads: Sequence[Upload], jobs: int) -> Iterator[Outcome]:
     """Send content; what failed comes back as its error, and does not stop the others."""
     starts = range(0, len(uploads), FILES_PER_REQUEST)
     groups = [uploads[start : start + FILES_PER_REQUEST] for start in starts]

@@ -15,7 +15,7 @@ from huggingface_hub.utils._xet import (
 from dvc_hf.hub.changes import Upload, Uploaded
 
 
-def send(route: str, headers: dict[str, str], group: Sequence[Upload]) -> list[Uploaded]:
+def send_files(route: str, headers: dict[str, str], group: Sequence[Upload]) -> list[Uploaded]:
     """Send files and tell how far each is.
 
     Args:
@@ -50,7 +50,7 @@ def send(route: str, headers: dict[str, str], group: Sequence[Upload]) -> list[U
         raise
 
 
-def receive(route: str, headers: dict[str, str], digest: str, size: int) -> Iterator[bytes]:
+def receive_file(route: str, headers: dict[str, str], digest: str, size: int) -> Iterator[bytes]:
     """Read a file from its start to its end.
 
     Args:

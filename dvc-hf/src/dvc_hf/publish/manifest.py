@@ -7,18 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from dvc_hf.hub import names
-from dvc_hf.publish.plan import Shown, refusal
+from dvc_hf.hub.changes import ETAG
+from dvc_hf.publish.plan import Shown, show_refusal
 
 LARGEST = 64 * 1024 * 1024  # bytes: of some three hundred thousand names
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class ManifestError(ValueError):
     """A text that lists no published names."""
 
 
-def read(text: bytes) -> dict[str, Shown]:
+def read_manifest(text: bytes) -> dict[str, Shown]:
     """Read which names are ours; what a push never shows is not, whatever the text says.
 
     Raises:
@@ -33,7 +33,7 @@ def read(text: bytes) -> dict[str, Shown]:
     if not isinstance(listed, dict):
         reason = "it has no object 'names'"
         raise ManifestError(reason)
-    return {name: _shown(name, item) for name, item in listed.items() if refusal(name) is None}
+    return {name: _shown(name, item) for name, item in listed.items() if show_refusal(name) is None}
 
 
 def expect_size(size: int) -> None:
@@ -50,8 +50,8 @@ def expect_size(size: int) -> None:
 def _shown(name: str, item: Any) -> Shown:
     """Read what is said of one name; further fields are of a later version."""
     fields = item if isinstance(item, dict) else {}
-    before = None if fields.get("before") is None else _field(name, fields, "before", _ETAG)
-    return Shown(_field(name, fields, "md5", _MD5), _field(name, fields, "etag", _ETAG), before)
+    before = None if fields.get("before") is None else _field(name, fields, "before", ETAG)
+    return Shown(_field(name, fields, "md5", _MD5), _field(name, fields, "etag", ETAG), before)
 
 
 def _field(name: str, fields: dict[str, Any], field: str, form: re.Pattern[str]) -> str:
@@ -62,7 +62,7 @@ def _field(name: str, fields: dict[str, Any], field: str, form: re.Pattern[str])
     return value
 
 
-def write(shown: Mapping[str, Shown]) -> bytes:
+def write_manifest(shown: Mapping[str, Shown]) -> bytes:
     """Write which names are ours; the same names give the same bytes."""
     about = (
         "The names that `dvc push` shows in this repository. dvc-hf changes and removes these, nothing else."

@@ -40,7 +40,7 @@ class Plan:
     foreign: list[str] = field(default_factory=list)
 
 
-def plan(
+def plan_names(
     wanted: Mapping[str, str],
     owned: Mapping[str, Shown],
     there: Mapping[str, str],
@@ -76,11 +76,11 @@ def plan(
     return result
 
 
-def refusal(name: str) -> str | None:
+def show_refusal(name: str) -> str | None:
     """Why a name cannot be shown, if it cannot."""
     parts = name.split("/")
     if parts[0] == "files" or _OF_DVC.search(name):
         return "'files' is where DVC keeps its objects" if parts[0] == "files" else "DVC keeps its own there"
     if name == ".gitattributes":
         return "the Hub keeps its own .gitattributes"
-    return names.refusal(name)
+    return names.write_refusal(name)

@@ -7,14 +7,14 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 
 from dvc_hf.commit.repository import Repository
-from dvc_hf.commit.running import Push, running
+from dvc_hf.commit.running import Push, running_push
 from dvc_hf.commit.transaction import transaction
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.location import parse_path
-from dvc_hf.hub.uploads import upload
+from dvc_hf.hub.uploads import upload_files
 from dvc_hf.log import logger
 from dvc_hf.publish import manifest
-from dvc_hf.publish.plan import README, Plan, Shown, plan
+from dvc_hf.publish.plan import README, Plan, Shown, plan_names
 from dvc_hf.publish.tracked import Folder, Tracked
 
 MANIFEST = "files/published.json"
@@ -23,7 +23,7 @@ RANK_OF_MANIFEST, RANK_OF_NAMES = 1, 2  # so that what a broken push shows is kn
 
 def stage_names() -> None:
     """Let the next commit also show the folders of the running push's remotes."""
-    push = running()
+    push = running_push()
     if push is None:
         return
     for name, remote in push.remotes().items():
@@ -49,7 +49,7 @@ class View:
         owned = self._manifest()
         names = {self._path(name) for name in {*tracked.md5s, *owned}}
         there = {self._name(path): entry.etag for path, entry in self.hub.entries(names).items()}
-        decided = plan(
+        decided = plan_names(
             tracked.md5s,
             owned,
             there,
@@ -84,7 +84,7 @@ class View:
         if entry is None:
             return {}
         try:
-            return manifest.read(self._manifest_text(entry))
+            return manifest.read_manifest(self._manifest_text(entry))
         except manifest.ManifestError as error:
             message = (
                 f"cannot read '{path}' in {self.hub.place.url}: it should list the names that DVC shows "
@@ -102,7 +102,7 @@ class View:
         if not shown:
             self.hub.batch.remove(path)
             return
-        content = manifest.write(shown)
+        content = manifest.write_manifest(shown)
         ready = self.hub.client.inline(Upload(path, content))
         self.hub.batch.add(replace(ready, rank=RANK_OF_MANIFEST))
 
@@ -136,7 +136,7 @@ class View:
                 shown[name] = Shown(names[name], entry.etag)
             else:
                 small.append(Upload(self._path(name), self._content(names[name], path)))
-        for item, outcome in upload(self.hub.client, small, jobs=4):
+        for item, outcome in upload_files(self.hub.client, small, jobs=4):
             if isinstance(outcome, Exception):
                 raise outcome
             self.hub.batch.add(replace(outcome, rank=RANK_OF_NAMES))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc_hf.log import logger
-from dvc_hf.publish.plan import refusal
+from dvc_hf.publish.plan import show_refusal
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Folder:
         if not parts:
             return
         name = "/".join(parts)
-        reason = refusal(name)
+        reason = show_refusal(name)
         if reason:
             logger.warning("'%s' is not shown in %s: %s.", name, self.url, reason)
             return

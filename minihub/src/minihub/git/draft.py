@@ -119,15 +119,15 @@ class Draft:
         if ref is None and base is None:
             message = f"Invalid rev id: {branch.removeprefix('refs/heads/')[:200]}"
             raise RevisionNotFoundError(message)
-        parent = history.resolve(self.git, branch if ref is not None else base or "")
+        parent = history.resolve_revision(self.git, branch if ref is not None else base or "")
         if self.parent is not None and self.parent != str(parent.id):
-            raise history.stale()
+            raise history.stale_parent()
         tree = self._tree(parent.tree)
         if tree == parent.tree_id and ref is not None:
             return str(parent.id)
         sign = author.signature()
         commit = history.write_commit(self.git, sign, sign, self._message(), tree, [parent.id])
-        history.move(self.git, branch, commit, expected=parent.id if ref is not None else None)
+        history.move_branch(self.git, branch, commit, expected=parent.id if ref is not None else None)
         return str(commit)
 
     def _tree(self, before: pygit2.Tree) -> pygit2.Oid:

@@ -57,7 +57,7 @@ class Ref:
         return {"name": self.name, "ref": self.ref, "targetCommit": self.commit}
 
 
-def create(folder: Path, author: Author, files: dict[str, str]) -> None:
+def create_repository(folder: Path, author: Author, files: dict[str, str]) -> None:
     """A bare repository whose first commit says which files are large, and has these small files."""
     git = pygit2.init_repository(folder, bare=True, initial_head="main")
     try:
@@ -88,7 +88,7 @@ def write_commit(
     return commit
 
 
-def resolve(git: pygit2.Repository, revision: str) -> pygit2.Commit:
+def resolve_revision(git: pygit2.Repository, revision: str) -> pygit2.Commit:
     """The commit that a branch, tag, full commit hash or `refs/...` stands for."""
     names = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
     if revision.startswith("refs/"):
@@ -123,7 +123,7 @@ def _commit(git: pygit2.Repository, digits: str) -> pygit2.Commit | None:
     return found if isinstance(found, pygit2.Commit) else None
 
 
-def named(git: pygit2.Repository, ref: str) -> str:
+def named_commit(git: pygit2.Repository, ref: str) -> str:
     """The commit of a branch or pull request, which must exist."""
     found = commit_at(find_ref(git, ref))
     if found is None:
@@ -149,7 +149,7 @@ def branch_ref(revision: str) -> str:
     return f"refs/heads/{revision}"
 
 
-def refs(git: pygit2.Repository, prefix: str) -> list[Ref]:
+def list_refs(git: pygit2.Repository, prefix: str) -> list[Ref]:
     """The references below `prefix`, by name."""
     found = []
     for ref in git.references.iterator():
@@ -216,24 +216,24 @@ def _delete_ref(git: pygit2.Repository, name: str) -> None:
     git.references.delete(name)
 
 
-def log(git: pygit2.Repository, commit: pygit2.Commit) -> Iterator[pygit2.Commit]:
+def walk_history(git: pygit2.Repository, commit: pygit2.Commit) -> Iterator[pygit2.Commit]:
     """A commit and its ancestors, the newest first."""
     yield from git.walk(commit.id, SortMode.TOPOLOGICAL)
 
 
-def move(git: pygit2.Repository, ref: str, commit: pygit2.Oid, *, expected: pygit2.Oid | None) -> None:
+def move_branch(git: pygit2.Repository, ref: str, commit: pygit2.Oid, *, expected: pygit2.Oid | None) -> None:
     """Let a branch stand at another commit, if it still stands where it did."""
     current = find_ref(git, ref)
     head = commit_at(current)
     if (head.id if head else None) != expected:
-        raise stale()
+        raise stale_parent()
     if current is None:
         _create_ref(git, ref, commit)
     else:
         current.set_target(commit)
 
 
-def stale() -> StaleParentError:
+def stale_parent() -> StaleParentError:
     """The answer to a commit whose parent is no longer the head of the branch."""
     message = "The branch was updated since you opened this page. Please refresh and try again."
     return StaleParentError(message)
@@ -260,7 +260,7 @@ def last_commits(git: pygit2.Repository, head: pygit2.Commit, paths: list[str]) 
     """For each path of a revision the commit that last changed it."""
     found: dict[str, dict[str, Any]] = {}
     open_paths = {path: _oid(head.tree, path) for path in paths}
-    for commit in log(git, head):
+    for commit in walk_history(git, head):
         if not open_paths:
             break
         trees = [parent.tree for parent in commit.parents]
@@ -294,5 +294,5 @@ def _oid(tree: pygit2.Tree, path: str) -> pygit2.Oid | None:
 # Pull requests, as far as commits need them: a reference `refs/pr/N` that starts at a revision.
 def next_number(git: pygit2.Repository) -> int:
     """The number of the next pull request; the caller holds the repository's lock."""
-    taken = [int(ref.name) for ref in refs(git, "refs/pr/") if ref.name.isdecimal()]
+    taken = [int(ref.name) for ref in list_refs(git, "refs/pr/") if ref.name.isdecimal()]
     return max(taken, default=0) + 1

@@ -50,7 +50,7 @@ class Repos:
         folder = uuid.uuid4().hex
         try:
             if name.type != "bucket":
-                history.create(self.folder / folder, author, _first_files(name, details))
+                history.create_repository(self.folder / folder, author, _first_files(name, details))
                 sync_folder(self.folder)
             self._insert(name, folder, private, details)
         except BaseException as error:
@@ -82,7 +82,7 @@ class Repos:
         """The repository of this key."""
         row = self._db.row("SELECT * FROM repos WHERE id = ?", key)
         if row is None:
-            raise gone()
+            raise repo_gone()
         return self._repo(row)
 
     def is_gone(self, repo: Repo) -> bool:
@@ -114,7 +114,7 @@ class Repos:
                     (old.type, old.namespace, old.name, repo.key),
                 )
         except IntegrityError as error:
-            raise (gone() if self.is_gone(repo) else _already_exists(to)) from error
+            raise (repo_gone() if self.is_gone(repo) else _already_exists(to)) from error
 
     def update(self, repo: Repo, **columns: Any) -> None:
         """Change `private`, `gated` or `details`, all at once."""
@@ -195,7 +195,7 @@ def not_found(name: RepoName) -> RepoNotFoundError:
     return RepoNotFoundError(message)
 
 
-def gone() -> RepoNotFoundError:
+def repo_gone() -> RepoNotFoundError:
     """The answer about a repository that was there when the request began."""
     return RepoNotFoundError("The repository is gone: it was deleted meanwhile.")
 

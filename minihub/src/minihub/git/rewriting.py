@@ -4,22 +4,22 @@ import pygit2
 from pygit2.enums import SortMode
 
 from minihub.git import history
-from minihub.git.trees import TreeEdit, walk
+from minihub.git.trees import TreeEdit, walk_tree
 
 
-def squash(git: pygit2.Repository, branch: str, message: str, author: history.Author) -> None:
+def squash_branch(git: pygit2.Repository, branch: str, message: str, author: history.Author) -> None:
     """Let a branch be one commit with the tree that it has now."""
-    head = history.resolve(git, branch)
+    head = history.resolve_revision(git, branch)
     sign = author.signature()
     commit = history.write_commit(git, sign, sign, message, head.tree_id, [])
-    history.move(git, history.branch_ref(branch), commit, expected=head.id)
+    history.move_branch(git, history.branch_ref(branch), commit, expected=head.id)
 
 
-def forget(git: pygit2.Repository, oids: set[str]) -> None:
+def forget_files(git: pygit2.Repository, oids: set[str]) -> None:
     """Take large files out of every commit of every branch, tag and pull request."""
     rewritten: dict[pygit2.Oid, pygit2.Oid] = {}
-    for ref in history.refs(git, "refs/"):
-        head = history.resolve(git, ref.commit)
+    for ref in history.list_refs(git, "refs/"):
+        head = history.resolve_revision(git, ref.commit)
         for commit in git.walk(head.id, SortMode.TOPOLOGICAL | SortMode.REVERSE):
             if commit.id not in rewritten:
                 rewritten[commit.id] = _without(git, commit, oids, rewritten)
@@ -31,7 +31,7 @@ def _without(
     git: pygit2.Repository, commit: pygit2.Commit, oids: set[str], rewritten: dict[pygit2.Oid, pygit2.Oid]
 ) -> pygit2.Oid:
     edit, parents = TreeEdit(git, commit.tree), [rewritten[parent] for parent in commit.parent_ids]
-    gone = [e.path for e in walk(commit.tree, recursive=True) if e.pointer and e.pointer.oid in oids]
+    gone = [e.path for e in walk_tree(commit.tree, recursive=True) if e.pointer and e.pointer.oid in oids]
     if not gone and parents == list(commit.parent_ids):
         return commit.id
     for path in gone:

@@ -18,7 +18,7 @@ _measured: dict[str, tuple[int, Pointer | None]] = {}
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """A file or folder of a revision."""
 
     path: str
@@ -38,7 +38,7 @@ class Entry:
         return self.pointer.size if self.pointer else self.size
 
 
-def entry_at(tree: pygit2.Tree, path: str) -> Entry | None:
+def entry_at(tree: pygit2.Tree, path: str) -> TreeEntry | None:
     """What is at `path`, or None."""
     try:
         found = tree[path]
@@ -47,7 +47,7 @@ def entry_at(tree: pygit2.Tree, path: str) -> Entry | None:
     return _entry(path, found)
 
 
-def file_at(commit: pygit2.Commit, path: str) -> Entry:
+def file_at(commit: pygit2.Commit, path: str) -> TreeEntry:
     """The file at `path`."""
     entry = entry_at(commit.tree, path)
     if entry is None or entry.is_folder:
@@ -70,7 +70,9 @@ def folder_at(commit: pygit2.Commit, path: str) -> pygit2.Tree:
     return found
 
 
-def walk(tree: pygit2.Tree, prefix: str = "", *, recursive: bool, after: str = "") -> Iterator[Entry]:
+def walk_tree(
+    tree: pygit2.Tree, prefix: str = "", *, recursive: bool, after: str = ""
+) -> Iterator[TreeEntry]:
     """Entries in git's own order, each folder before what is in it, from the one after `after` on."""
     first, _, rest = after.partition("/")
     start = 0
@@ -78,7 +80,7 @@ def walk(tree: pygit2.Tree, prefix: str = "", *, recursive: bool, after: str = "
         start = _position(tree, first)
         item = tree[start]
         if recursive and isinstance(item, pygit2.Tree):
-            yield from walk(item, f"{prefix}{first}/", recursive=True, after=rest)
+            yield from walk_tree(item, f"{prefix}{first}/", recursive=True, after=rest)
         start += 1
     for index in range(start, len(tree)):
         item = tree[index]
@@ -89,7 +91,7 @@ def walk(tree: pygit2.Tree, prefix: str = "", *, recursive: bool, after: str = "
             continue
         yield entry
         if recursive and isinstance(item, pygit2.Tree):
-            yield from walk(item, f"{path}/", recursive=True)
+            yield from walk_tree(item, f"{path}/", recursive=True)
 
 
 def _position(tree: pygit2.Tree, name: str) -> int:
@@ -107,15 +109,15 @@ def _sort_key(item: Any) -> bytes:
     return name + b"/" if isinstance(item, pygit2.Tree) else name
 
 
-def _entry(path: str, item: Any) -> Entry | None:
+def _entry(path: str, item: Any) -> TreeEntry | None:
     if isinstance(item, pygit2.Tree):
-        return Entry(path, str(item.id), is_folder=True)
+        return TreeEntry(path, str(item.id), is_folder=True)
     if not isinstance(item, pygit2.Blob):
         return None  # a submodule: nothing of it is here
     if item.filemode == FileMode.LINK:
-        return Entry(path, str(item.id), is_folder=False, size=item.size)
+        return TreeEntry(path, str(item.id), is_folder=False, size=item.size)
     size, pointer = _measure(item)
-    return Entry(path, str(item.id), is_folder=False, size=size, pointer=pointer)
+    return TreeEntry(path, str(item.id), is_folder=False, size=size, pointer=pointer)
 
 
 def _measure(blob: pygit2.Blob) -> tuple[int, Pointer | None]:

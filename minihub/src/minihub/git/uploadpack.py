@@ -24,7 +24,7 @@ PROTOCOLS = {"version=1", "version=2"}
 log = logging.getLogger(__name__)
 
 
-def advertise(folder: Path, protocol: str) -> bytes:
+def advertise_refs(folder: Path, protocol: str) -> bytes:
     """The references of a repository, as the first answer to a clone."""
     done = subprocess.run(
         [*_command(folder), "--advertise-refs", str(folder)],
@@ -110,7 +110,7 @@ class Request:
 
 
 @contextmanager
-def received(encoding: str) -> Iterator[Request]:
+def received_request(encoding: str) -> Iterator[Request]:
     """A request to be filled, closed when that fails."""
     request = Request(encoding)
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from minihub.errors import BadRequestError, EntryNotFoundError
-from minihub.storage.durable import draft, place, sync
+from minihub.storage.durable import draft_file, place_file, sync_file
 
 READ_SIZE = 1 << 20  # bytes
 
@@ -54,7 +54,7 @@ class BlobWriter:
         self._blobs, self._oid, self._size = blobs, oid, size
         self._hash = hashlib.sha256()
         self._written = 0
-        self._draft = draft(drafts)
+        self._draft = draft_file(drafts)
 
     def __enter__(self) -> "BlobWriter":
         self._path, self._file = self._draft.__enter__()
@@ -76,9 +76,9 @@ class BlobWriter:
         found = self._hash.hexdigest()
         if self._written != self._size or found != self._oid:
             raise BadRequestError(self._mismatch(f"{self._written} bytes with sha256 {found}"))
-        sync(self._file)
+        sync_file(self._file)
         self._file.close()
-        place(self._path, self._blobs.path(self._oid))
+        place_file(self._path, self._blobs.path(self._oid))
 
     def _mismatch(self, got: str) -> str:
         return (

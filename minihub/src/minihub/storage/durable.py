@@ -19,7 +19,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def place(source: Path, target: Path) -> None:
+def place_file(source: Path, target: Path) -> None:
     """Move a written and synced file to its final name, durably."""
     new_folder = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def place(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def draft_file(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file in `folder`, open for writing, removed unless it was moved away."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / uuid.uuid4().hex
@@ -41,7 +41,7 @@ def draft(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
         path.unlink(missing_ok=True)
 
 
-def sync(file: BinaryIO) -> None:
+def sync_file(file: BinaryIO) -> None:
     """Make what was written to `file` durable."""
     file.flush()
     os.fsync(file.fileno())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pygit2
 
-from minihub.storage.durable import draft, sync
+from minihub.storage.durable import draft_file, sync_file
 
 NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, none for this user, none for a file so large
 SQLITE_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -31,10 +31,10 @@ def is_full(error: Failure, drafts: Path) -> bool:
 def _has_no_room(drafts: Path) -> bool:
     """Try it: libgit2 often keeps no reason, and free bytes mislead, since what did not fit is gone again."""
     try:
-        with draft(drafts) as (_, file):
+        with draft_file(drafts) as (_, file):
             for _ in range(TRIAL_SIZE // len(PIECE)):
                 file.write(PIECE)
-            sync(file)
+            sync_file(file)
     except OSError as error:
         if error.errno in NUMBERS:
             return True

@@ -16,7 +16,7 @@ from minihub.xet import hashes
 from minihub.xet.xorbs import read_chunks
 
 
-def check(state: State) -> Iterator[str]:
+def check_hub(state: State) -> Iterator[str]:
     """One line for each thing that is wrong."""
     yield from _check_blobs(state)
     yield from _check_xorbs(state)
@@ -73,7 +73,7 @@ def _check_ref(
 ) -> Iterator[str]:
     try:
         head = git.references[ref].peel(pygit2.Commit)
-        for commit in history.log(git, head):
+        for commit in history.walk_history(git, head):
             if commit.id not in seen:
                 seen.add(commit.id)
                 yield from _check_tree(state, repo, git, commit.tree_id, seen)

@@ -11,7 +11,7 @@ from minihub.xet import hashes
 GRACE_S = 24 * 3600
 
 
-def collect(state: State, *, grace_s: float = GRACE_S) -> Iterator[tuple[str, int]]:
+def collect_garbage(state: State, *, grace_s: float = GRACE_S) -> Iterator[tuple[str, int]]:
     """Remove unused blobs, xorbs and folders; gives the name and size of each."""
     used = state.lfs.used_oids()
     for oid in list(state.blobs.oids()):

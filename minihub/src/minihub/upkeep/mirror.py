@@ -9,7 +9,7 @@ import pygit2
 from minihub.git import history
 from minihub.git.pointers import Pointer
 from minihub.git.repos import Repo
-from minihub.git.trees import walk
+from minihub.git.trees import walk_tree
 from minihub.names import RepoName
 from minihub.state import State
 from minihub.storage.blobs import READ_SIZE
@@ -31,7 +31,9 @@ class Credentials(pygit2.RemoteCallbacks):
         return pygit2.UserPass("user", self._token)
 
 
-def copy(state: State, name: RepoName, endpoint: str, *, token: str, revisions: list[str], say: Say) -> Repo:
+def copy_repository(
+    state: State, name: RepoName, endpoint: str, *, token: str, revisions: list[str], say: Say
+) -> Repo:
     """Copy a repository's history, and the large files of some revisions.
 
     Args:
@@ -56,7 +58,7 @@ def copy(state: State, name: RepoName, endpoint: str, *, token: str, revisions: 
             state.repos.delete(repo)
         raise
     try:
-        heads = revisions or [ref.ref for ref in history.refs(git, "refs/")]
+        heads = revisions or [ref.ref for ref in history.list_refs(git, "refs/")]
         for path, commit, pointer in _missing(state, repo, git, heads):
             say(f"{path} at {commit[:12]}: {pointer.size} bytes")
             _fetch(state, name, endpoint, token, path, commit, pointer)
@@ -69,8 +71,8 @@ def copy(state: State, name: RepoName, endpoint: str, *, token: str, revisions: 
 
 def _require_readable(git: pygit2.Repository) -> None:
     """Read every commit once: git takes over what it cannot parse, and every later request would fail."""
-    for ref in history.refs(git, "refs/"):
-        for commit in history.log(git, history.resolve(git, ref.commit)):
+    for ref in history.list_refs(git, "refs/"):
+        for commit in history.walk_history(git, history.resolve_revision(git, ref.commit)):
             history.author_of(commit)
 
 
@@ -78,8 +80,8 @@ def _missing(
     state: State, repo: Repo, git: pygit2.Repository, heads: list[str]
 ) -> Iterator[tuple[str, str, Pointer]]:
     for head in heads:
-        commit = history.resolve(git, head)
-        for entry in walk(commit.tree, recursive=True):
+        commit = history.resolve_revision(git, head)
+        for entry in walk_tree(commit.tree, recursive=True):
             if entry.pointer and state.lfs.size(repo, entry.pointer.oid) is None:
                 yield entry.path, str(commit.id), entry.pointer
 

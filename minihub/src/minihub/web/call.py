@@ -26,7 +26,7 @@ from minihub.errors import (
     UnauthorizedError,
 )
 from minihub.git import history
-from minihub.git.repos import Repo, gone, not_found
+from minihub.git.repos import Repo, not_found, repo_gone
 from minihub.jsontext import parse_json
 from minihub.names import RepoName, repo_name
 from minihub.state import State
@@ -35,6 +35,8 @@ from minihub.web.convertors import register_convertors
 
 MAX_BODY_SIZE = 16 << 20  # bytes of a request that is read whole
 MAX_DRAINED = 256 << 20  # bytes of a refused body that are let pass, so that the client reads the answer
+
+REPO_API = "/api/{kind:kind}/{ns:segment}/{name:segment}"  # where the routes about one repository begin
 
 register_convertors()  # every route is made with what stands here, so this comes first
 Route = Callable[[Request], Awaitable[Response]]
@@ -302,7 +304,7 @@ def _understood(call: Call) -> Iterator[None]:
         if is_full(error, call.state.drafts):
             raise StorageFullError from error
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            raise gone() from error
+            raise repo_gone() from error
         raise
 
 
@@ -321,4 +323,4 @@ def _password(value: str) -> str:
 # The revision that a request names.
 def revision_of(call: Call, git: pygit2.Repository) -> pygit2.Commit:
     """The commit of the revision in the path, or of `main`."""
-    return history.resolve(git, call.request.path_params.get("rev", "main"))
+    return history.resolve_revision(git, call.request.path_params.get("rev", "main"))

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 MAX_YAML_SIZE = 256 << 10  # characters; PyYAML needs seconds for more
-MAX_DEPTH = 64  # lists and mappings inside one another
+MAX_YAML_DEPTH = 64  # lists and mappings inside one another
 
 _PLAIN_TAGS = {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))}
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
@@ -21,7 +21,7 @@ def front_matter(text: str) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def body(text: str) -> str:
+def card_body(text: str) -> str:
     """The card without the facts at its top."""
     return _FRONT_MATTER.sub("", text, count=1)
 
@@ -78,7 +78,7 @@ class _Loader(yaml.SafeLoader):
             return "aliases are not read here"
         if event.tag not in _PLAIN_TAGS:
             return f"the tag {event.tag[:80]!r} is not read here"
-        return f"more than {MAX_DEPTH} levels are not read here" if self._depth >= MAX_DEPTH else ""
+        return f"more than {MAX_YAML_DEPTH} levels are not read here" if self._depth >= MAX_YAML_DEPTH else ""
 
 
 def _as_written(loader: _Loader, node: Any) -> Any:

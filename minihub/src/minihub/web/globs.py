@@ -32,10 +32,10 @@ def ignore_rules(text: str) -> list[Rule]:
     return [Rule(line.removeprefix("!"), says=not line.startswith("!")) for line in _lines(text)]
 
 
-def decide(rules: list[Rule], path: str) -> bool:
+def last_verdict(rules: list[Rule], path: str) -> bool:
     """What the last matching rule says of `path`, or of a folder above it; False when none does."""
     for rule in reversed(rules):
-        if matches(rule.pattern, path):
+        if matches_pattern(rule.pattern, path):
             return rule.says
     return False
 
@@ -45,7 +45,7 @@ def _lines(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#") and len(line) <= MAX_PATTERN_LENGTH]
 
 
-def matches(pattern: str, path: str) -> bool:
+def matches_pattern(pattern: str, path: str) -> bool:
     """Whether a pattern matches `path` or a folder above it, as git reads patterns."""
     folder_only = pattern.endswith("/")
     anchored = "/" in pattern.rstrip("/")

@@ -36,13 +36,13 @@ HEADERS = {
 _LINKS = {("a", "href"), ("img", "src")}
 
 
-def page(template: str, **facts: Any) -> HTMLResponse:
+def render_page(template: str, **facts: Any) -> HTMLResponse:
     """A template with its facts, as an answer that runs no script."""
     text = _environment().get_template(template).render(style=STYLE, **facts)
     return HTMLResponse(text.encode("utf-8", "replace"), headers=HEADERS)
 
 
-def card(text: str, file_at: str, image_at: str) -> str:
+def render_card(text: str, file_at: str, image_at: str) -> str:
     """A card's text as safe HTML.
 
     Args:
@@ -57,7 +57,9 @@ def card(text: str, file_at: str, image_at: str) -> str:
         return _absolute(value, image_at if tag == "img" else file_at)
 
     html = (
-        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(cards.body(text))
+        MarkdownIt("commonmark", {"html": True})
+        .enable(["table", "strikethrough"])
+        .render(cards.card_body(text))
     )
     return nh3.clean(html, attribute_filter=rewritten, link_rel="noopener noreferrer nofollow")
 
@@ -81,7 +83,7 @@ def readable_size(size: int) -> str:
     return f"{value:.0f} {units[0]}" if value >= 99.5 or units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
-def address(text: str, *, safe: str = "/") -> str:
+def quote_address(text: str, *, safe: str = "/") -> str:
     """A path as it stands in an address."""
     return quote(text, safe=safe, errors="replace")
 
@@ -108,8 +110,8 @@ def _environment() -> Environment:
     )
     filters: dict[str, Callable[..., str]] = {
         "size": readable_size,
-        "path": address,
-        "part": lambda text: address(text, safe=""),
+        "path": quote_address,
+        "part": lambda text: quote_address(text, safe=""),
         "shell": shlex.quote,
     }
     environment.filters.update(filters)

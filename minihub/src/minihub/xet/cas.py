@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from minihub.errors import BadRequestError, EntryNotFoundError
 from minihub.storage.database import Database
-from minihub.storage.durable import place
+from minihub.storage.durable import place_file
 from minihub.xet import hashes
 from minihub.xet.shards import FileInfo, Term
 from minihub.xet.xorbs import Chunk, read_chunk, read_chunks
@@ -90,7 +90,7 @@ class Cas:
             raise BadRequestError(message)
         is_new = self._db.row("SELECT 1 FROM xorbs WHERE hash = ?", xorb) is None
         if is_new:
-            place(draft, self.path(xorb))
+            place_file(draft, self.path(xorb))
         with self._db.transaction() as connection:
             self._insert_xorb(connection, xorb, chunks)
             connection.execute("INSERT OR IGNORE INTO repo_xorbs VALUES (?, ?)", (repo, xorb))

@@ -33,7 +33,7 @@ def reconstruction(cas: Cas, info: FileInfo, span: tuple[int, int], address: Add
         "offset_into_first_range": offset,
         "terms": terms,
         "fetch_info": {
-            to_hex(xorb): [_fetch_json(cas, xorb, span, address) for span in joined(spans)]
+            to_hex(xorb): [_fetch_json(cas, xorb, span, address) for span in join_spans(spans)]
             for xorb, spans in fetches.items()
         },
     }
@@ -60,7 +60,7 @@ def _term_json(term: Term) -> dict[str, Any]:
     }
 
 
-def joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def join_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Spans without overlap: of two that begin alike, the client would take the shorter for both."""
     result: list[tuple[int, int]] = []
     for start, end in sorted(spans):

@@ -58,7 +58,7 @@ def _contents(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
             message = f"The xorb ends inside the chunk at byte {offset}."
             raise BadRequestError(message)
         end = offset + HEADER_SIZE + stored
-        yield offset, end, decode(data, scheme, size)
+        yield offset, end, decode_chunk(data, scheme, size)
         offset = end
 
 
@@ -77,10 +77,10 @@ def read_chunk(file: BinaryIO, chunk: Chunk) -> bytes:
     file.seek(chunk.offset)
     record = file.read(chunk.end - chunk.offset)
     stored, scheme, size = _parse_header(record[:HEADER_SIZE], chunk.offset)
-    return decode(record[HEADER_SIZE : HEADER_SIZE + stored], scheme, size)
+    return decode_chunk(record[HEADER_SIZE : HEADER_SIZE + stored], scheme, size)
 
 
-def decode(data: bytes, scheme: int, size: int) -> bytes:
+def decode_chunk(data: bytes, scheme: int, size: int) -> bytes:
     """The content of a chunk."""
     try:
         if scheme == RAW:

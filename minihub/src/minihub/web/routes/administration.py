@@ -7,9 +7,9 @@ from starlette.routing import Route
 from minihub.errors import BadRequestError
 from minihub.git import history, rewriting
 from minihub.git.repos import Repo
-from minihub.git.trees import walk
+from minihub.git.trees import walk_tree
 from minihub.names import PLURALS, repo_name
-from minihub.web.call import Call, route
+from minihub.web.call import REPO_API, Call, route
 from minihub.xet.hashes import from_hex, is_hash
 
 MAX_FILES = 1000
@@ -19,7 +19,7 @@ def squash(call: Call) -> Any:
     """Make a branch one commit."""
     repo, message = call.own_repo(), str(call.json().get("message") or "Super-squash")
     with repo.lock, call.git(repo) as git:
-        rewriting.squash(git, call.param("rev"), message, call.author)
+        rewriting.squash_branch(git, call.param("rev"), message, call.author)
     return {}
 
 
@@ -28,8 +28,8 @@ def lfs_files(call: Call) -> Any:
     repo = call.own_repo()
     with call.git(repo) as git:
         names: dict[str, tuple[str, str | None]] = {}
-        for ref in history.refs(git, "refs/"):
-            for entry in walk(history.resolve(git, ref.ref).tree, recursive=True):
+        for ref in history.list_refs(git, "refs/"):
+            for entry in walk_tree(history.resolve_revision(git, ref.ref).tree, recursive=True):
                 if entry.pointer:
                     names.setdefault(entry.pointer.oid, (entry.path, ref.ref))
     answers = []
@@ -59,7 +59,7 @@ def remove_lfs_files(call: Call) -> Any:
     oids = {str(oid) for oid in listed}
     with repo.lock, call.git(repo) as git:
         if deletions.get("rewriteHistory"):
-            rewriting.forget(git, oids)
+            rewriting.forget_files(git, oids)
         call.state.lfs.remove(repo, oids)
     return {}
 
@@ -97,11 +97,9 @@ def _share(call: Call, source: Repo, target: Repo, oid: str, xet_hash: str) -> b
     return True
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/super-squash/{rev:revision}", route(squash), methods=["POST"]),
-    Route(_REPO + "/lfs-files", route(lfs_files), methods=["GET"]),
-    Route(_REPO + "/lfs-files/batch", route(remove_lfs_files), methods=["POST"]),
-    Route(_REPO + "/lfs-files/duplicate", route(duplicate), methods=["POST"]),
+    Route(REPO_API + "/super-squash/{rev:revision}", route(squash), methods=["POST"]),
+    Route(REPO_API + "/lfs-files", route(lfs_files), methods=["GET"]),
+    Route(REPO_API + "/lfs-files/batch", route(remove_lfs_files), methods=["POST"]),
+    Route(REPO_API + "/lfs-files/duplicate", route(duplicate), methods=["POST"]),
 ]

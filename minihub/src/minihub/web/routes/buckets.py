@@ -23,13 +23,12 @@ from minihub.jsontext import parse_json
 from minihub.names import PLURALS, RepoName, repo_name, repo_path
 from minihub.web.call import Call, route
 from minihub.web.routes.repositories import already_exists, wants_private
-from minihub.web.routes.sending import attachment, send_bytes, send_content
+from minihub.web.routes.sending import attachment_header, send_bytes, send_content
+from minihub.web.routes.tree import ENTRIES_PER_PAGE, refuse_many
 from minihub.web.routes.xet import token_response
 from minihub.xet.hashes import from_hex, is_hash, to_hex
 
-ENTRIES_PER_PAGE = 1000
-MAX_OPERATIONS = 1000
-MAX_PATHS = 1000
+MAX_CHANGES = 1000
 
 
 def create(call: Call) -> Any:
@@ -110,9 +109,7 @@ def paths_info(call: Call) -> Any:
     if not isinstance(paths, list):
         message = "The request has no list `paths`."
         raise BadRequestError(message)
-    if len(paths) > MAX_PATHS:
-        message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
-        raise TooLargeError(message)
+    refuse_many(paths)
     found = [call.state.buckets.find(bucket, str(path)) for path in paths]
     return [file.as_json() for file in found if file]
 
@@ -134,8 +131,8 @@ def batch(call: Call) -> Any:
 
 def _operations(body: bytes) -> list[dict[str, Any]]:
     lines = [line for line in body.split(b"\n") if line.strip()]
-    if len(lines) > MAX_OPERATIONS:
-        message = f"{len(lines)} operations were sent at once: at most {MAX_OPERATIONS}. Send them in parts."
+    if len(lines) > MAX_CHANGES:
+        message = f"{len(lines)} operations were sent at once: at most {MAX_CHANGES}. Send them in parts."
         raise TooLargeError(message)
     try:
         operations = [parse_json(line) for line in lines]
@@ -179,7 +176,7 @@ def resolve(call: Call) -> Response:
         "X-Xet-Hash": to_hex(file.hash),
         "X-Xet-Refresh-Route": address,
         "Link": f'<{address}>; rel="xet-auth"',
-        "Content-Disposition": attachment(path),
+        "Content-Disposition": attachment_header(path),
     }
     xet = call.state.cas.file(file.hash)
     if xet is None or file.hash == EMPTY:

@@ -16,7 +16,7 @@ from minihub.git.repos import Repo
 from minihub.git.trees import entry_at
 from minihub.names import repo_path
 from minihub.web import globs
-from minihub.web.call import Call, revision_of, route, streaming
+from minihub.web.call import REPO_API, Call, revision_of, route, streaming
 from minihub.web.cards import front_matter_errors, front_matter_warnings
 
 
@@ -41,8 +41,8 @@ def _advice(
     entry = entry_at(tree, path)
     return {
         "path": path,
-        "uploadMode": "lfs" if globs.decide(large, path) or _is_large(file) else "regular",
-        "shouldIgnore": globs.decide(ignored, path),
+        "uploadMode": "lfs" if globs.last_verdict(large, path) or _is_large(file) else "regular",
+        "shouldIgnore": globs.last_verdict(ignored, path),
         **({"oid": entry.etag} if entry and not entry.is_folder else {}),
     }
 
@@ -101,7 +101,7 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
         call.state.limits.count_commit(repo.key)
         if call.flag("create_pr"):
             number = history.next_number(draft.git)
-            base = history.named(draft.git, branch)
+            base = history.named_commit(draft.git, branch)
             branch = f"refs/pr/{number}"
             pull["pullRequestUrl"] = f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"
         call.state.repos.touch(repo)  # before the branch moves: a refusal must leave it where it was
@@ -123,10 +123,8 @@ def check_yaml(call: Call) -> Any:
     return JSONResponse(body, 400 if errors else 200)
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/preupload/{rev:revision}", route(preupload), methods=["POST"]),
-    Route(_REPO + "/commit/{rev:revision}", streaming(commit), methods=["POST"]),
+    Route(REPO_API + "/preupload/{rev:revision}", route(preupload), methods=["POST"]),
+    Route(REPO_API + "/commit/{rev:revision}", streaming(commit), methods=["POST"]),
     Route("/api/validate-yaml", route(check_yaml), methods=["POST"]),
 ]

@@ -8,11 +8,11 @@ import pygit2
 from minihub.clock import stamp
 from minihub.git import history
 from minihub.git.repos import Repo
-from minihub.git.trees import Entry, walk
+from minihub.git.trees import TreeEntry, walk_tree
 from minihub.web.call import Call
 
 
-def sibling(repo: Repo) -> dict[str, Any]:
+def describe_briefly(repo: Repo) -> dict[str, Any]:
     """A repository without its files: an element of a list."""
     return {
         "_id": f"{repo.key:024x}",
@@ -31,11 +31,11 @@ def sibling(repo: Repo) -> dict[str, Any]:
     }
 
 
-def describe(call: Call, repo: Repo, commit: pygit2.Commit, *, blobs: bool) -> dict[str, Any]:
+def describe_whole(call: Call, repo: Repo, commit: pygit2.Commit, *, blobs: bool) -> dict[str, Any]:
     """A repository with the files of a revision."""
-    files = [entry for entry in walk(commit.tree, recursive=True) if not entry.is_folder]
+    files = [entry for entry in walk_tree(commit.tree, recursive=True) if not entry.is_folder]
     return {
-        **sibling(repo),
+        **describe_briefly(repo),
         "sha": str(commit.id),
         "lastModified": stamp(commit.commit_time),
         "siblings": [_file(entry, blobs=blobs) for entry in files],
@@ -44,7 +44,7 @@ def describe(call: Call, repo: Repo, commit: pygit2.Commit, *, blobs: bool) -> d
     }
 
 
-def _file(entry: Entry, *, blobs: bool) -> dict[str, Any]:
+def _file(entry: TreeEntry, *, blobs: bool) -> dict[str, Any]:
     if not blobs:
         return {"rfilename": entry.path}
     facts: dict[str, Any] = {"rfilename": entry.path, "size": entry.content_size, "blobId": entry.oid}
@@ -57,7 +57,7 @@ def _file(entry: Entry, *, blobs: bool) -> dict[str, Any]:
     return facts
 
 
-def entry_json(entry: Entry, xet_hash: str = "") -> dict[str, Any]:
+def entry_json(entry: TreeEntry, xet_hash: str = "") -> dict[str, Any]:
     """An element of a tree."""
     if entry.is_folder:
         return {"type": "directory", "oid": entry.oid, "size": 0, "path": entry.path}

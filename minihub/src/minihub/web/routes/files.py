@@ -8,7 +8,7 @@ from minihub.git.repos import Repo
 from minihub.git.trees import file_at
 from minihub.names import PLURALS, repo_path
 from minihub.web.call import Call, revision_of, route
-from minihub.web.routes.sending import attachment, send_bytes, send_content
+from minihub.web.routes.sending import attachment_header, send_bytes, send_content
 
 
 def resolve(call: Call) -> Response:
@@ -21,7 +21,7 @@ def resolve(call: Call) -> Response:
         headers = {
             "ETag": f'"{entry.etag}"',
             "X-Repo-Commit": str(commit.id),
-            "Content-Disposition": attachment(path),
+            "Content-Disposition": attachment_header(path),
             "Cache-Control": "no-cache",
         }
         if entry.pointer is None:

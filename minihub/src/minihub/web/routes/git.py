@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from minihub.errors import ForbiddenError, GatedRepoError, HubError, RepoNotFoundError, UnauthorizedError
 from minihub.git.repos import Repo, not_found
-from minihub.git.uploadpack import Pack, advertise, received
+from minihub.git.uploadpack import Pack, advertise_refs, received_request
 from minihub.web.call import Call, route, streaming
 
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
@@ -36,7 +36,7 @@ def references(call: Call) -> Response:
         )
         raise ForbiddenError(message)
     try:
-        content = advertise(repo.folder, _protocol(call))
+        content = advertise_refs(repo.folder, _protocol(call))
     except HubError as error:
         if call.state.repos.is_gone(repo):
             raise not_found(repo.name) from error
@@ -47,7 +47,7 @@ def references(call: Call) -> Response:
 async def fetch(call: Call) -> Response:
     """The second: the commits that the client lacks."""
     repo = await to_thread.run_sync(cloned_repo, call)
-    with received(call.request.headers.get("content-encoding", "")) as request:
+    with received_request(call.request.headers.get("content-encoding", "")) as request:
         async for piece in call.pieces():
             await to_thread.run_sync(request.write, piece)
         return _PackResponse(await to_thread.run_sync(_pack, call, repo, request.file))

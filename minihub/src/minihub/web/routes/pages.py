@@ -10,15 +10,15 @@ from starlette.routing import Route
 from minihub.git import history
 from minihub.git.history import last_commits
 from minihub.git.repos import Repo
-from minihub.git.trees import Entry, entry_at, file_at, folder_at, walk
+from minihub.git.trees import TreeEntry, entry_at, file_at, folder_at, walk_tree
 from minihub.names import folder_path, repo_path
 from minihub.web import pages
 from minihub.web.call import Call, revision_of, route
 from minihub.web.routes.description import commit_json
 from minihub.web.routes.git import cloned_repo
 
-ENTRIES_PER_PAGE = 100
-COMMITS_PER_PAGE = 50
+ROWS_PER_PAGE = 100
+COMMITS_SHOWN = 50
 REPOS_SHOWN = 1000
 MAX_TEXT_SIZE = 256 << 10  # bytes of a file that is shown
 
@@ -27,7 +27,7 @@ def home(call: Call) -> Response:
     """The repositories that the viewer may know of."""
     repos = call.state.repos
     seen = [repo for repo in repos.all() if repo.name.type != "bucket" and repos.shows(repo, call.viewer)]
-    return pages.page("home.html", repos=seen[:REPOS_SHOWN])
+    return pages.render_page("home.html", repos=seen[:REPOS_SHOWN])
 
 
 def files(call: Call) -> Response:
@@ -37,10 +37,10 @@ def files(call: Call) -> Response:
         commit = revision_of(call, git)
         folder = folder_path(call.request.path_params.get("path", ""))
         prefix, after = (f"{folder}/" if folder else ""), folder_path(call.query("cursor"))
-        found = walk(folder_at(commit, folder), prefix, recursive=False, after=after)
-        entries = list(islice(found, ENTRIES_PER_PAGE + 1))
-        more, entries = len(entries) > ENTRIES_PER_PAGE, entries[:ENTRIES_PER_PAGE]
-        return pages.page(
+        found = walk_tree(folder_at(commit, folder), prefix, recursive=False, after=after)
+        entries = list(islice(found, ROWS_PER_PAGE + 1))
+        more, entries = len(entries) > ROWS_PER_PAGE, entries[:ROWS_PER_PAGE]
+        return pages.render_page(
             "files.html",
             **_shared(call, repo, git, commit, "files"),
             **({"facts": [], "card": ""} if folder else _card(call, repo, git, commit)),
@@ -57,7 +57,7 @@ def file(call: Call) -> Response:
     with call.git(repo) as git:
         commit, path = revision_of(call, git), repo_path(call.param("path"))
         entry = file_at(commit, path)
-        return pages.page(
+        return pages.render_page(
             "file.html",
             **_shared(call, repo, git, commit, "file"),
             folders=_parts(path),
@@ -73,20 +73,20 @@ def log(call: Call) -> Response:
     page = 0 if call.query("p") in {"", "0"} else page
     with call.git(repo) as git:
         commit = revision_of(call, git)
-        start = page * COMMITS_PER_PAGE
-        items = list(islice(history.log(git, commit), start, start + COMMITS_PER_PAGE + 1))
-        return pages.page(
+        start = page * COMMITS_SHOWN
+        items = list(islice(history.walk_history(git, commit), start, start + COMMITS_SHOWN + 1))
+        return pages.render_page(
             "history.html",
             **_shared(call, repo, git, commit, "history"),
-            commits=[commit_json(item) for item in items[:COMMITS_PER_PAGE]],
-            older=page + 1 if len(items) > COMMITS_PER_PAGE else None,
+            commits=[commit_json(item) for item in items[:COMMITS_SHOWN]],
+            older=page + 1 if len(items) > COMMITS_SHOWN else None,
         )
 
 
 def _shared(
     call: Call, repo: Repo, git: pygit2.Repository, commit: pygit2.Commit, here: str
 ) -> dict[str, Any]:
-    refs = [ref.name for kind in ("refs/heads/", "refs/tags/") for ref in history.refs(git, kind)]
+    refs = [ref.name for kind in ("refs/heads/", "refs/tags/") for ref in history.list_refs(git, kind)]
     return {
         "repo": repo,
         "root": _root(repo),
@@ -103,12 +103,12 @@ def _card(call: Call, repo: Repo, git: pygit2.Repository, commit: pygit2.Commit)
     text = _text(git, entry) if entry else None
     if text is None:
         return {"facts": [], "card": ""}
-    revision = pages.address(_revision(call), safe="")
+    revision = pages.quote_address(_revision(call), safe="")
     places = (f"{_root(repo)}/{kind}/{revision}/" for kind in ("blob", "resolve"))
-    return {"facts": pages.card_facts(text), "card": pages.card(text, *places)}
+    return {"facts": pages.card_facts(text), "card": pages.render_card(text, *places)}
 
 
-def _text(git: pygit2.Repository, entry: Entry) -> str | None:
+def _text(git: pygit2.Repository, entry: TreeEntry) -> str | None:
     blob = git.get(entry.oid)
     if not isinstance(blob, pygit2.Blob) or entry.pointer or blob.size > MAX_TEXT_SIZE:
         return None
@@ -125,7 +125,7 @@ def _parts(path: str) -> list[dict[str, str]]:
 
 
 def _root(repo: Repo) -> str:
-    return "/" + pages.address(repo.name.url_path)
+    return "/" + pages.quote_address(repo.name.url_path)
 
 
 def _revision(call: Call) -> str:

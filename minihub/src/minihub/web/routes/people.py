@@ -1,4 +1,4 @@
-"""Who asks: `whoami`."""
+"""Who asks: `whoami`. A subject of its own, as each file of routes is one."""
 
 from typing import Any
 

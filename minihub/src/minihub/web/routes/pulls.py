@@ -8,7 +8,7 @@ from minihub.clock import stamp
 from minihub.errors import BadRequestError, EntryNotFoundError
 from minihub.git import history
 from minihub.git.repos import Repo
-from minihub.web.call import Call, route
+from minihub.web.call import REPO_API, Call, route
 
 
 def create(call: Call) -> Any:
@@ -22,7 +22,7 @@ def create(call: Call) -> Any:
         number = history.next_number(git)
         facts = {"title": title[:200], "description": description[:65536], "author": call.viewer.name}
         call.state.repos.remember(repo, f"pull {number}", facts)
-        git.references.create(f"refs/pr/{number}", history.resolve(git, "main").id)
+        git.references.create(f"refs/pr/{number}", history.resolve_revision(git, "main").id)
     return {"num": number, "url": f"{call.endpoint}/{repo.name.url_path}/discussions/{number}"}
 
 
@@ -34,7 +34,7 @@ def details(call: Call) -> Any:
         if found is None:
             message = f"{repo.name} has no pull request {number[:20]}."
             raise EntryNotFoundError(message)
-        head = history.resolve(git, f"refs/pr/{number}")
+        head = history.resolve_revision(git, f"refs/pr/{number}")
         created_at = stamp(head.commit_time)
     return _describe(repo, int(number), created_at)
 
@@ -64,9 +64,7 @@ def _describe(repo: Repo, number: int, created_at: str) -> dict[str, Any]:
     }
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/discussions", route(create), methods=["POST"]),
-    Route(_REPO + "/discussions/{number:segment}", route(details), methods=["GET"]),
+    Route(REPO_API + "/discussions", route(create), methods=["POST"]),
+    Route(REPO_API + "/discussions/{number:segment}", route(details), methods=["GET"]),
 ]

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from minihub.git import history
-from minihub.web.call import Call, revision_of, route
+from minihub.web.call import REPO_API, Call, revision_of, route
 from minihub.web.routes.description import commit_json
 
 COMMITS_PER_PAGE = 50
@@ -19,7 +19,9 @@ def refs(call: Call) -> Any:
         kinds = {"branches": "refs/heads/", "converts": "refs/convert/", "tags": "refs/tags/"}
         if call.flag("include_prs"):
             kinds["pullRequests"] = "refs/pr/"
-        return {key: [ref.as_json() for ref in history.refs(git, prefix)] for key, prefix in kinds.items()}
+        return {
+            key: [ref.as_json() for ref in history.list_refs(git, prefix)] for key, prefix in kinds.items()
+        }
 
 
 def commits(call: Call) -> Any:
@@ -29,7 +31,7 @@ def commits(call: Call) -> Any:
         commit = revision_of(call, git)
         formatted = "formatted" in call.request.query_params.getlist("expand[]")
         wanted, more = [], False
-        for index, item in enumerate(history.log(git, commit)):
+        for index, item in enumerate(history.walk_history(git, commit)):
             more = index >= (page + 1) * limit
             if more:
                 break
@@ -46,7 +48,7 @@ def create_branch(call: Call) -> Any:
     """Start a branch."""
     repo, body = call.own_repo(), call.json()
     with repo.lock, call.git(repo) as git:
-        start = history.resolve(git, str(body.get("startingPoint") or "main"))
+        start = history.resolve_revision(git, str(body.get("startingPoint") or "main"))
         history.create_branch(git, call.param("rev"), start)
     return {}
 
@@ -78,13 +80,11 @@ def delete_tag(call: Call) -> Any:
     return {}
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/refs", route(refs), methods=["GET"]),
-    Route(_REPO + "/commits/{rev:revision}", route(commits), methods=["GET"]),
-    Route(_REPO + "/branch/{rev:revision}", route(create_branch), methods=["POST"]),
-    Route(_REPO + "/branch/{rev:revision}", route(delete_branch), methods=["DELETE"]),
-    Route(_REPO + "/tag/{rev:revision}", route(create_tag), methods=["POST"]),
-    Route(_REPO + "/tag/{rev:revision}", route(delete_tag), methods=["DELETE"]),
+    Route(REPO_API + "/refs", route(refs), methods=["GET"]),
+    Route(REPO_API + "/commits/{rev:revision}", route(commits), methods=["GET"]),
+    Route(REPO_API + "/branch/{rev:revision}", route(create_branch), methods=["POST"]),
+    Route(REPO_API + "/branch/{rev:revision}", route(delete_branch), methods=["DELETE"]),
+    Route(REPO_API + "/tag/{rev:revision}", route(create_tag), methods=["POST"]),
+    Route(REPO_API + "/tag/{rev:revision}", route(delete_tag), methods=["DELETE"]),
 ]

@@ -7,8 +7,8 @@ from starlette.routing import Route
 
 from minihub.errors import BadRequestError, ConflictError, ForbiddenError, RepoNotFoundError
 from minihub.names import PLURALS, REPO_TYPES, RepoName, repo_name
-from minihub.web.call import Call, revision_of, route
-from minihub.web.routes.description import describe, sibling
+from minihub.web.call import REPO_API, Call, revision_of, route
+from minihub.web.routes.description import describe_briefly, describe_whole
 
 GATED = {"auto": "auto", "manual": "manual", "True": "auto", "False": ""}
 DETAILS = ("sdk", "hardware", "license")
@@ -85,7 +85,7 @@ def info(call: Call) -> Any:
     repo = call.repo()
     with call.git(repo) as git:
         commit = revision_of(call, git)
-        return describe(call, repo, commit, blobs=call.flag("blobs"))
+        return describe_whole(call, repo, commit, blobs=call.flag("blobs"))
 
 
 def listing(call: Call) -> Any:
@@ -93,7 +93,7 @@ def listing(call: Call) -> Any:
     kind, limit = call.param("kind"), call.number("limit", 1000, 1000)
     found = call.state.repos.all(REPO_TYPES[kind], call.query("author"), call.query("search"))
     visible = [r for r in found if call.state.repos.shows(r, call.viewer)]
-    return [sibling(repo) for repo in visible[:limit]]
+    return [describe_briefly(repo) for repo in visible[:limit]]
 
 
 def auth_check(call: Call) -> Any:
@@ -166,8 +166,6 @@ def nameless(call: Call) -> Any:
     raise RepoNotFoundError(message)
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
     Route("/api/repos/create", route(create), methods=["POST"]),
     Route("/api/repos/delete", route(delete), methods=["DELETE"]),
@@ -175,11 +173,11 @@ ROUTES = [
     Route("/api/{kind:kind}", route(listing), methods=["GET"]),
     Route("/api/{kind:kind}/{name:segment}", route(nameless), methods=["GET"]),
     Route("/api/{kind:kind}/{name:segment}/revision/{rev:revision}", route(nameless), methods=["GET"]),
-    Route(_REPO, route(info), methods=["GET"]),
-    Route(_REPO + "/revision/{rev:revision}", route(info), methods=["GET"]),
-    Route(_REPO + "/settings", route(settings), methods=["PUT"]),
-    Route(_REPO + "/auth-check", route(auth_check), methods=["GET"]),
-    Route(_REPO + "/auth-check/write", route(auth_check_write), methods=["GET"]),
+    Route(REPO_API, route(info), methods=["GET"]),
+    Route(REPO_API + "/revision/{rev:revision}", route(info), methods=["GET"]),
+    Route(REPO_API + "/settings", route(settings), methods=["PUT"]),
+    Route(REPO_API + "/auth-check", route(auth_check), methods=["GET"]),
+    Route(REPO_API + "/auth-check/write", route(auth_check_write), methods=["GET"]),
 ]
 
 # After all others: what is left has no owner in it.

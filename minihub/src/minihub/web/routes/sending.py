@@ -25,15 +25,15 @@ def send_content(call: Call, content: Content, headers: dict[str, str]) -> Respo
     def pieces(start: int, end: int) -> Iterator[bytes]:
         return call.state.contents.pieces(content, start, end)
 
-    return send(call, pieces, content.size, headers)
+    return send_pieces(call, pieces, content.size, headers)
 
 
 def send_bytes(call: Call, content: bytes, headers: dict[str, str]) -> Response:
     """Bytes in memory, or the part that the request asks for."""
-    return send(call, lambda start, end: iter([content[start:end]]), len(content), headers)
+    return send_pieces(call, lambda start, end: iter([content[start:end]]), len(content), headers)
 
 
-def send(
+def send_pieces(
     call: Call, pieces: Callable[[int, int], Iterator[bytes]], size: int, headers: dict[str, str]
 ) -> Response:
     """Bytes that come in pieces, all or the part that the request asks for."""
@@ -68,7 +68,7 @@ def asked_range(header: str, size: int) -> tuple[int, int] | None:
     return start, end
 
 
-def attachment(path: str) -> str:
+def attachment_header(path: str) -> str:
     """The `Content-Disposition` that makes a browser save the file, whatever it holds."""
     name = path.rpartition("/")[2]
     plain = re.sub(r"[^\x20-\x7e]|[\"\\%]", "_", name)

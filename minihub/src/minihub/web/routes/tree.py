@@ -11,9 +11,9 @@ from starlette.routing import Route
 from minihub.errors import TooLargeError
 from minihub.git.history import last_commits
 from minihub.git.repos import Repo
-from minihub.git.trees import Entry, entry_at, folder_at, walk
+from minihub.git.trees import TreeEntry, entry_at, folder_at, walk_tree
 from minihub.names import folder_path, repo_path
-from minihub.web.call import Call, revision_of, route
+from minihub.web.call import REPO_API, Call, revision_of, route
 from minihub.web.routes.description import entry_json
 
 ENTRIES_PER_PAGE = 1000
@@ -31,7 +31,7 @@ def tree(call: Call) -> Any:
         commit = revision_of(call, git)
         folder = folder_path(call.request.path_params.get("path", ""))
         prefix = f"{folder}/" if folder else ""
-        entries = walk(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
+        entries = walk_tree(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
         page = list(islice(entries, limit + 1))
         response = JSONResponse(_entries(call, repo, git, commit, page[:limit], expand=expand))
     if len(page) > limit:
@@ -45,9 +45,7 @@ def paths_info(call: Call) -> Any:
     """Facts about given paths; those that do not exist are left out."""
     form = call.form()
     paths = [str(path) for path in form.get("paths", [])]
-    if len(paths) > MAX_PATHS:
-        message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
-        raise TooLargeError(message)
+    refuse_many(paths)
     expand = [str(value).lower() for value in form.get("expand", [])][:1] == ["true"]
     repo = call.repo()
     with call.git(repo) as git:
@@ -56,12 +54,23 @@ def paths_info(call: Call) -> Any:
         return _entries(call, repo, git, commit, [entry for entry in found if entry], expand=expand)
 
 
+def refuse_many(paths: list[Any]) -> None:
+    """Refuse a question about more paths than one answer is made for.
+
+    Raises:
+        TooLargeError: it says how many may be asked for.
+    """
+    if len(paths) > MAX_PATHS:
+        message = f"{len(paths)} paths were asked for at once: at most {MAX_PATHS}. Ask in parts."
+        raise TooLargeError(message)
+
+
 def _entries(
     call: Call,
     repo: Repo,
     git: pygit2.Repository,
     commit: pygit2.Commit,
-    entries: list[Entry],
+    entries: list[TreeEntry],
     *,
     expand: bool,
 ) -> list[dict[str, Any]]:
@@ -79,14 +88,12 @@ def _entries(
     return answers
 
 
-def _xet_hash(call: Call, repo: Repo, entry: Entry) -> str:
+def _xet_hash(call: Call, repo: Repo, entry: TreeEntry) -> str:
     return call.state.contents.xet_hash(repo.key, entry.pointer.oid) if entry.pointer else ""
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/tree/{rev:revision}", route(tree), methods=["GET"]),
-    Route(_REPO + "/tree/{rev:revision}/{path:rest}", route(tree), methods=["GET"]),
-    Route(_REPO + "/paths-info/{rev:revision}", route(paths_info), methods=["POST"]),
+    Route(REPO_API + "/tree/{rev:revision}", route(tree), methods=["GET"]),
+    Route(REPO_API + "/tree/{rev:revision}/{path:rest}", route(tree), methods=["GET"]),
+    Route(REPO_API + "/paths-info/{rev:revision}", route(paths_info), methods=["POST"]),
 ]

@@ -13,8 +13,8 @@ from minihub.errors import BadRequestError, EntryNotFoundError, ForbiddenError, 
 from minihub.files.contents import Content
 from minihub.files.lfs import check_signature, signed_query
 from minihub.git.repos import Repo
-from minihub.storage.durable import draft, sync
-from minihub.web.call import Call, route, streaming
+from minihub.storage.durable import draft_file, sync_file
+from minihub.web.call import REPO_API, Call, route, streaming
 from minihub.web.routes.sending import asked_range, send_content
 from minihub.xet.hashes import from_hex, is_hash, to_hex
 from minihub.xet.reconstruction import reconstruction
@@ -34,7 +34,7 @@ def write_token(call: Call) -> Response:
 
 def token_response(call: Call, repo: Repo, *, write: bool) -> Response:
     """A token for the store, in headers and as JSON: some clients read these, some that."""
-    ticket = tickets.issue(repo.key, call.viewer.token, write=write)
+    ticket = tickets.issue_ticket(repo.key, call.viewer.token, write=write)
     token = ticket.sign(call.state.key)
     headers = {
         "X-Xet-Cas-Url": call.endpoint,
@@ -48,7 +48,7 @@ def token_response(call: Call, repo: Repo, *, write: bool) -> Response:
 def _ticket(call: Call, *, write: bool = False) -> Repo:
     """The repository of the ticket that came; what the token behind it may do is looked up again."""
     scheme, _, value = call.request.headers.get("authorization", "").partition(" ")
-    ticket = tickets.read(call.state.key, value.strip() if scheme.lower() == "bearer" else "")
+    ticket = tickets.read_ticket(call.state.key, value.strip() if scheme.lower() == "bearer" else "")
     if write and not ticket.write:
         message = "This Xet access token only reads. Ask the Hub for one that writes."
         raise ForbiddenError(message)
@@ -68,7 +68,7 @@ def _hash(call: Call) -> bytes:
 async def put_xorb(call: Call) -> Any:
     """Take a xorb."""
     repo, xorb = await to_thread.run_sync(partial(_ticket, call, write=True)), _hash(call)
-    with draft(call.state.drafts) as (path, file):
+    with draft_file(call.state.drafts) as (path, file):
         size = 0
         async for piece in call.pieces():
             size += len(piece)
@@ -76,7 +76,7 @@ async def put_xorb(call: Call) -> Any:
                 message = f"The xorb has more than {MAX_STORED_SIZE} bytes."
                 raise TooLargeError(message, headers={"Connection": "close"})
             file.write(piece)
-        await to_thread.run_sync(sync, file)
+        await to_thread.run_sync(sync_file, file)
         file.close()
         senders = {call.viewer.name, call.viewer.sender}
         is_new = await to_thread.run_sync(call.state.cas.add_xorb, repo.key, senders, xorb, path)
@@ -150,11 +150,9 @@ def telemetry(_call: Call) -> Any:
     return {}
 
 
-_REPO = "/api/{kind:kind}/{ns:segment}/{name:segment}"
-
 ROUTES = [
-    Route(_REPO + "/xet-read-token/{rev:revision}", route(read_token), methods=["GET"]),
-    Route(_REPO + "/xet-write-token/{rev:revision}", route(write_token), methods=["GET"]),
+    Route(REPO_API + "/xet-read-token/{rev:revision}", route(read_token), methods=["GET"]),
+    Route(REPO_API + "/xet-write-token/{rev:revision}", route(write_token), methods=["GET"]),
     Route("/v1/xorbs/{prefix:segment}/{hash:segment}", streaming(put_xorb, identify=False), methods=["POST"]),
     Route(
         "/v1/xorbs/{prefix:segment}/{hash:segment}/{first:count}-{last:count}",
