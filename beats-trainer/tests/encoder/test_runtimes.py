@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from beats_trainer.encoder import runtimes as exporting
 from beats_trainer.encoder.batches import embed
 from beats_trainer.encoder.runtimes import ExportedEncoder, _described, export
 from beats_trainer.errors import CheckpointError
 from beats_trainer.extractor import BEATsFeatureExtractor
+from beats_trainer.extras import needs
 from golden_data import CLIPS, TINY, base_model, tiny_model
 
 FILE = "beats_encoder_iter1.pt"  # has statistics of the filter bank of its own
@@ -99,8 +99,8 @@ def test_a_name_without_a_known_suffix_is_refused(tmp_path):
 
 
 def test_a_missing_runtime_names_the_extra(monkeypatch):
-    with pytest.raises(ImportError, match=r'pip install "beats-trainer\[onnx\]"'):
-        exporting.requires("no_such_runtime", "onnx")
+    with pytest.raises(ImportError, match=r"pip install 'beats-trainer\[onnx\]"):
+        needs("no_such_runtime", "onnx", "this needs a runtime")
 
 
 @pytest.mark.parametrize(

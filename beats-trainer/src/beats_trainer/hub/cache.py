@@ -16,6 +16,7 @@ from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import WeakFileLock
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.hub.credential import is_known
 from beats_trainer.pins.address import COMMIT_HASH, Place
 from beats_trainer.pins.digest import is_file_of, strongest
@@ -152,9 +153,8 @@ def note(path: Path, folder: Path, sha256: str) -> None:
     record = _record(path, folder)
     with suppress(OSError):
         record.parent.mkdir(parents=True, exist_ok=True)
-        temporary = record.with_name(f"{record.name}.{uuid.uuid4().hex[:8]}")
-        temporary.write_text(sha256, encoding="ascii")
-        temporary.replace(record)
+        with written_whole(record) as temporary:
+            temporary.write_text(sha256, encoding="ascii")
 
 
 def _noted(path: Path, folder: Path) -> str:

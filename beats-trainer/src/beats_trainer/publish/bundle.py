@@ -6,7 +6,6 @@ import io
 import json
 import tarfile
 import tempfile
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.errors import BundleError
 from beats_trainer.foreign.names import is_plain
 from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint
@@ -105,17 +105,12 @@ def _own_filename(pin: Pin) -> str:
 
 def _write(output: Path, members: Sequence[Member], blobs: dict[str, bytes], files: dict[str, Path]) -> None:
     """All at once: pins and card first, so that who reads it knows what follows."""
-    temporary = output.with_name(f"{output.name}.{uuid.uuid4().hex[:8]}.incomplete")
-    try:
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            _add(tar, MANIFEST, _manifest(members))
-            for name, data in blobs.items():
-                _add(tar, name, data)
-            for name, path in files.items():
-                _add_file(tar, name, path)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(output) as whole, tarfile.open(whole, "w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, MANIFEST, _manifest(members))
+        for name, data in blobs.items():
+            _add(tar, name, data)
+        for name, path in files.items():
+            _add_file(tar, name, path)
 
 
 def _entry(pin: Pin, path: Path) -> Entry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -12,13 +11,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
 from beats_trainer.checkpoint.write import WEIGHTS_NAME, head_tensors, metadata_of, tensors_of
 from beats_trainer.errors import BeatsError, CheckpointError
 from beats_trainer.publish.card import Statement, model_card
+from beats_trainer.sampling import SAMPLE_RATE
 
-CHECK_SAMPLES = 16_000
+CHECK_SAMPLES = SAMPLE_RATE  # a second
 
 DEMANDS = {"by": "attribution", "nc": "no commercial use", "sa": "the same licence", "nd": "no changes"}
 
@@ -42,11 +43,9 @@ def write_publication(source: Path, folder: Path, statement: Statement) -> list[
 
 def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
     """Under another name until it has been compared: what lay there may be the source."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        converted = Path(folder, path.name)
+    with written_whole(path) as converted:
         save_file(tensors_of(checkpoint), converted, metadata=metadata_of(checkpoint))
         check_equal(checkpoint, read_checkpoint(converted))
-        converted.replace(path)
 
 
 def check_equal(source: Checkpoint, converted: Checkpoint) -> None:

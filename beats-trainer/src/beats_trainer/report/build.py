@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.report.census import Census, Site, count
 from beats_trainer.report.projection import Method
 from beats_trainer.report.render import columns, render
@@ -62,9 +63,8 @@ def write_page(
         version=version("beats-trainer"),
         data=_data(shown, census),
     )
-    temporary = target.with_name(f".{target.name}.incomplete")
-    temporary.write_text(page, encoding="utf-8", newline="\n")
-    temporary.replace(target)
+    with written_whole(target) as path:
+        path.write_text(page, encoding="utf-8", newline="\n")
     return shown
 
 

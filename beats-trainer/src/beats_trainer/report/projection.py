@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.errors import MissingExtraError
+from beats_trainer.extras import needs
 from beats_trainer.search.exact import unit
 from beats_trainer.table.scan import Group, Positions, Vectors, count_rows
 
@@ -77,7 +76,8 @@ def _umap(vectors: Vectors) -> Projection:
     # that.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        reducer = _library().UMAP(n_neighbors=NEIGHBOURS, metric="cosine", random_state=0)
+        umap = needs("umap", "umap", "umap-learn is not installed", ", or take pca")
+        reducer = umap.UMAP(n_neighbors=NEIGHBOURS, metric="cosine", random_state=0)
         fitted = reducer.fit_transform(vectors).astype(np.float32)
 
     def points(rows: Vectors) -> Points:
@@ -85,11 +85,3 @@ def _umap(vectors: Vectors) -> Projection:
         return moved
 
     return Projection("UMAP", points, fitted)
-
-
-def _library() -> Any:
-    try:
-        return import_module("umap")
-    except ImportError as error:
-        message = "umap-learn is not installed. Run: pip install 'beats-trainer[umap]', or take pca."
-        raise MissingExtraError(message) from error
