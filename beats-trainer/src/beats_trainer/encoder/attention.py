@@ -13,7 +13,7 @@ from beats_trainer.encoder.config import BEATsConfig
 GATE_UNITS = 8  # outputs of grep_linear: two gates, each the sum of four
 
 
-class Table(nn.Module):
+class BiasTable(nn.Module):
     """The relative biases of all layers, `(buckets, heads)`.
 
     Not an `nn.Embedding`: to initialise one without memory, torch imports its compiler, which takes a second.
@@ -38,7 +38,7 @@ class Attention(nn.Module):
         self.grep_linear = nn.Linear(config.head_dim, GATE_UNITS)
         self.grep_a = nn.Parameter(torch.ones(1, self.heads, 1, 1))
         if owns_table:
-            self.relative_attention_bias = Table(config.num_buckets, self.heads)
+            self.relative_attention_bias = BiasTable(config.num_buckets, self.heads)
 
     def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
         """`(batch, patches, dim)` and `(heads, patches, patches)` -> `(batch, patches, dim)`."""

@@ -41,7 +41,7 @@ class _Shown(reprlib.Repr):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maxlevel, self.maxstring, self.maxother = 2, 60, 60
+        self.maxlevel, self.maxstring, self.maxother = 2, 200, 60
         self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 4
 
     def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 - as the parent has it

@@ -19,10 +19,8 @@ from huggingface_hub.utils import WeakFileLock
 from beats_trainer.atomic import written_whole
 from beats_trainer.hub.credential import is_known
 from beats_trainer.pins.address import COMMIT_HASH, Place
-from beats_trainer.pins.digest import is_file_of, strongest
+from beats_trainer.pins.digest import GIT_SHA1, SHA256, is_file_of, strongest
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
-GIT = re.compile(r"[0-9a-f]{40}")
 OBJECT = re.compile(r"(?:.*/)?files/md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?")
 NO_LINKS = "HF_HUB_DISABLE_SYMLINKS"
 RECORDS = ".digests"
@@ -141,7 +139,7 @@ def recorded(path: Path, folder: Path) -> dict[str, str]:
     own = OBJECT.fullmatch(path.as_posix())
     if SHA256.fullmatch(name) or noted:
         return {"sha256": noted if not SHA256.fullmatch(name) else name}
-    if GIT.fullmatch(name):
+    if GIT_SHA1.fullmatch(name):
         return {"git": name}
     return {"md5": own[1] + own[2]} if own else {}
 

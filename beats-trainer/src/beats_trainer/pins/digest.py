@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from beats_trainer.errors import DigestMismatchError
 
 # First the stronger; where the processor computes SHA-256 it is also the faster one.
 ALGORITHMS = ("sha256", "md5", "git")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MD5 = re.compile(r"[0-9a-f]{32}")
+GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 def new_hash(algorithm: str) -> hashlib._Hash:

@@ -16,16 +16,14 @@ from beats_trainer.errors import FetchError, PinError
 from beats_trainer.foreign.names import is_inner, is_plain
 from beats_trainer.foreign.texts import Field, Text, decode, parse_json, parse_yaml, read_bytes
 from beats_trainer.pins.address import SCHEME, Place, parse_place
+from beats_trainer.pins.digest import GIT_SHA1, MD5, SHA256
 from beats_trainer.pins.localconfig import is_users
 
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
-MD5 = re.compile(r"[0-9a-f]{32}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
 FOLDER = ".dir"
 NAME = "a plain file name"
 ADDRESS = "an address hf://[datasets/]OWNER/NAME[@REVISION][/PATH]"
-Table = Mapping[str, Any]
+Meta = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Pin:
     digests: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Place, ...] = ()
     description: str = ""
-    meta: Table = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
     origin: str = ""
 
     @property
@@ -86,7 +84,7 @@ class FolderPin:
     md5: str
     root: Place | None
     description: str = ""
-    meta: Table = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
     origin: str = ""
 
     @property
@@ -161,7 +159,7 @@ def parse_pin(document: Field, path: Path | None = None) -> Pin | FolderPin:
     return FolderPin(md5.removesuffix(FOLDER), root, said, meta, document.origin.file)
 
 
-def _file_pin(path: Path | None, document: Field, out: Field, meta: Table) -> Pin:
+def _file_pin(path: Path | None, document: Field, out: Field, meta: Meta) -> Pin:
     deps = document["deps"].items()
     dep = deps[0] if deps else Field(document.origin, "deps[0]", None)
     sizes = (dep["size"].whole(), out["size"].whole(), document["meta"]["size"].whole())

@@ -19,14 +19,14 @@ from beats_trainer.foreign.names import is_plain
 from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint
 from beats_trainer.hub.lookup import hub_name, is_hub_name
 from beats_trainer.pins.address import SCHEME, parse_place
-from beats_trainer.pins.digest import file_digest, new_hash
+from beats_trainer.pins.digest import new_hash
 from beats_trainer.pins.folders import default_shelf
 from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, opened, refuse_twins
 from beats_trainer.publish.bundle_check import SUFFIX, check
 from beats_trainer.publish.bundle_install import settle
 from beats_trainer.publish.card import NAME as CARD
-from beats_trainer.publish.card import Entry, card_text
+from beats_trainer.publish.card import CardRow, card_text, row_of
 
 __all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create", "install", "verify"]
 
@@ -42,7 +42,7 @@ def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = Fa
     pins = [find_checkpoint(name) for name in asked]
     paths = [fetch_checkpoint(pin, allow_noncommercial=allow_noncommercial) for pin in pins]
     carried = [_carried(name, pin) for name, pin in zip(asked, pins, strict=True)]
-    entries = [_entry(pin, path) for pin, path in zip(carried, paths, strict=True)]
+    entries = [row_of(path, pin.filename, pin) for pin, path in zip(carried, paths, strict=True)]
     members = [Member(str(entry.path), entry.size, entry.sha256) for entry in entries]
     refuse_twins(members, "these checkpoints")
     texts = {
@@ -113,13 +113,7 @@ def _write(output: Path, members: Sequence[Member], blobs: dict[str, bytes], fil
             _add_file(tar, name, path)
 
 
-def _entry(pin: Pin, path: Path) -> Entry:
-    digests = {name: file_digest(path, name) for name in ("sha256", "md5")}
-    filename = PurePosixPath(pin.filename)
-    return Entry(filename, path.stat().st_size, digests["sha256"], digests["md5"], pin)
-
-
-def _pin_text(pin: Pin, entry: Entry) -> str:
+def _pin_text(pin: Pin, entry: CardRow) -> str:
     meta: dict[str, Any] = {**pin.meta, "sha256": entry.sha256, "size": entry.size}
     meta.pop("md5", None)  # stands where DVC has it
     meta["sources"] = [str(place) for place in pin.sources]

@@ -12,7 +12,7 @@ import numpy as np
 
 from beats_trainer.report.census import site_of
 from beats_trainer.report.projection import Method, Points, fit, sample
-from beats_trainer.report.sounds import Place, Recordings, Silence, Sound, listen, spread
+from beats_trainer.report.sounds import Audible, Excerpt, Recordings, Silence, listen, spread
 from beats_trainer.table.scan import as_vectors, count_rows, groups_of, present, take_rows
 
 FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "device")
@@ -29,7 +29,7 @@ class Scatter:
     rows: Sequence[Mapping[str, Any]]
     points: Points
     projection: str
-    sounds: Mapping[int, Sound]
+    sounds: Mapping[int, Audible]
     silences: Mapping[str, int]
     of: int
 
@@ -48,7 +48,7 @@ def scatter(
     # Clips of one recording follow each other: it is fetched once.
     chosen = sorted(spread(place, clips), key=lambda i: lines[i]["recording"])
     heard = {i: listen(_place(lines[i]), recordings) for i in chosen}
-    sounds = {i: sound for i, sound in heard.items() if isinstance(sound, Sound)}
+    sounds = {i: sound for i, sound in heard.items() if isinstance(sound, Audible)}
     silences = Counter(_short(s.reason) for s in heard.values() if isinstance(s, Silence))
     return Scatter(lines, place, projection.name, sounds, silences, count_rows(groups))
 
@@ -58,8 +58,8 @@ def _known(row: dict[str, Any]) -> dict[str, Any]:
     return full | {"site": site_of(full["recording"], full["device"])}
 
 
-def _place(row: Mapping[str, Any]) -> Place:
-    return Place(row["recording"], row["start_s"], row["end_s"], row["channel"])
+def _place(row: Mapping[str, Any]) -> Excerpt:
+    return Excerpt(row["recording"], row["start_s"], row["end_s"], row["channel"])
 
 
 def _within_unit_square(points: Points) -> Points:

@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from beats_trainer.audio.read import Channels, read_waveform
+from beats_trainer.embed.run import CACHE_BYTES
 from beats_trainer.encoder.fbank import log_mel
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.recordings.remote import RemoteCache, is_url, unspoken
@@ -27,11 +28,9 @@ COLUMNS, MELS = 160, 64  # of the picture
 PEAK = 0.9  # of full scale: recordings of the field are quiet, and pages have no volume knob
 Waveform = npt.NDArray[np.float32]
 
-CACHE_BYTES = 10_000_000_000  # as `beats embed` takes
-
 
 @dataclass(frozen=True)
-class Place:
+class Excerpt:
     """Where a clip lies."""
 
     recording: str
@@ -41,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Sound:
+class Audible:
     """An MP3, and a picture of `COLUMNS` x `MELS` bytes, the lowest band first; both in base64."""
 
     audio: str
@@ -56,11 +55,11 @@ class Silence:
     reason: str
 
 
-def listen(place: Place, recordings: Recordings) -> Sound | Silence:
+def listen(place: Excerpt, recordings: Recordings) -> Audible | Silence:
     """A clip of at most `LONGEST_S`; no error of the recording gets out."""
     try:
         waveform = _read(place, recordings)
-        return Sound(_mp3(waveform), _picture(waveform), len(waveform) / SAMPLE_RATE)
+        return Audible(_mp3(waveform), _picture(waveform), len(waveform) / SAMPLE_RATE)
     except (OSError, RecordingError, MissingExtraError, soundfile.LibsndfileError) as error:
         return Silence(str(error))
 
@@ -79,7 +78,7 @@ def spread(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
         chosen = int(nearest.argmax())
 
 
-def _read(place: Place, recordings: Recordings) -> Waveform:
+def _read(place: Excerpt, recordings: Recordings) -> Waveform:
     end_s = min(place.end_s, place.start_s + LONGEST_S)
     channels: Channels = "mix" if place.channel is None else place.channel
     with recordings.local(place.recording) as path:
