@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from beats_trainer.encoder.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, embed
-from beats_trainer.encoder.fast.seal import quietly
+from beats_trainer.encoder.fast.seal import reading_quietly
 from beats_trainer.encoder.model import BEATs
 from beats_trainer.load import Found, load_found
 from beats_trainer.memory import (
@@ -97,7 +97,7 @@ def _loaded(found: Found, options: dict[str, Any]) -> BEATs:
     keep_heap_small()
     release_code()
     model = load_found(found, device=device, precision=options["precision"])
-    with quietly():
+    with reading_quietly():
         release_weights(model.parameters())
     release_code()
     trim()

@@ -63,20 +63,24 @@ class Attention(nn.Module):
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
-def pairwise(table: Tensor, patches: int, max_distance: int) -> Tensor:
+def pairwise_bias(table: Tensor, patches: int, max_distance: int) -> Tensor:
     """The relative bias of every pair of patches: `(buckets, heads)` -> `(heads, patches, patches)`."""
     position = torch.arange(patches, device=table.device)
     distance = position.unsqueeze(0) - position.unsqueeze(1)
-    return functional.embedding(buckets(distance, table.shape[0], max_distance), table).permute(2, 0, 1)
+    return functional.embedding(distance_buckets(distance, table.shape[0], max_distance), table).permute(
+        2, 0, 1
+    )
 
 
-def diagonals(table: Tensor, patches: int, max_distance: int) -> Tensor:
+def diagonal_bias(table: Tensor, patches: int, max_distance: int) -> Tensor:
     """The bias by distance, key minus query, from -(patches - 1) up: `(heads, 2 * patches - 1)`."""
     distance = torch.arange(1 - patches, patches, device=table.device)
-    return functional.embedding(buckets(distance, table.shape[0], max_distance), table).T.contiguous()
+    return functional.embedding(
+        distance_buckets(distance, table.shape[0], max_distance), table
+    ).T.contiguous()
 
 
-def buckets(distance: Tensor, n_buckets: int, max_distance: int) -> Tensor:
+def distance_buckets(distance: Tensor, n_buckets: int, max_distance: int) -> Tensor:
     """T5's buckets: half for each sign, exact when near, logarithmic when far; the shape of `distance`."""
     half, exact = n_buckets // 2, n_buckets // 4
     near = distance.abs()

@@ -24,7 +24,7 @@ _OF_A_HEAD = {"name", "labels", "activation"}
 _OF_A_CONFIG = {field.name for field in fields(BEATsConfig)}
 
 
-def described(config: BEATsConfig, heads: Iterable[Any]) -> str:
+def describe_encoder(config: BEATsConfig, heads: Iterable[Any]) -> str:
     """The text."""
     said = [{"name": head.name, "labels": head.labels, "activation": head.activation} for head in heads]
     return json.dumps({"config": asdict(config), "labels": None, "heads": said}, sort_keys=True)

@@ -50,7 +50,7 @@ class OneLayer(nn.Module):
         return self.model.plain(energies, [self.layer])[0]
 
 
-def export(model: BEATs, path: str | Path, layer: int = -1) -> Path:
+def export_encoder(model: BEATs, path: str | Path, layer: int = -1) -> Path:
     """Write an encoder for ONNX Runtime (`.onnx`) or OpenVINO (`.xml`, its weights beside it in `.bin`).
 
     Batch and length are free when it is run. On a CPU its patch embeddings equal ours to 2e-5 in float32.
@@ -126,7 +126,7 @@ class ExportedEncoder:
     """One layer of an encoder in another runtime, on the CPU.
 
     Args:
-        path: What `export` wrote.
+        path: What `export_encoder` wrote.
         backend: "onnxruntime" for `.onnx`; "openvino" for either.
         precision: "fp32", or "bf16", which OpenVINO alone offers.
     """
@@ -185,7 +185,7 @@ class ExportedEncoder:
 
 
 def _described(path: Path, description: str) -> tuple[BEATsConfig, int]:
-    """Config and layer of the encoder, from what `export` wrote into the file."""
+    """Config and layer of the encoder, from what `export_encoder` wrote into the file."""
     origin = Text("the description in", str(path), "Write it anew with `beats export`.", CheckpointError)
     said = parse_json(description, origin)
     known = {field.name for field in fields(BEATsConfig)}

@@ -11,7 +11,7 @@ _LONGEST_NUMBER = 200  # bits; Python refuses to write those of 4,300 digits
 _PLAIN = (bool, float, complex, bytes, type(None))
 
 
-def excess(value: object, most: int = MOST) -> str:
+def find_excess(value: object, most: int = MOST) -> str:
     """What there is too much of in a value; empty where that is sane; a cycle has no end."""
     waiting, count = [(value, 0)], 1
     while waiting:

@@ -15,11 +15,11 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 
 from beats_trainer.errors import FetchError, PinError
 from beats_trainer.foreign.measure import shown
-from beats_trainer.hub.cache import cached_commit, recorded, remember_commit, repo_folder
+from beats_trainer.hub.cache import cached_commit, filed_digests, remember_commit, repo_folder
 from beats_trainer.hub.credential import address_of, headers_for
-from beats_trainer.hub.errors import HUB_ERRORS, not_cached, translate
+from beats_trainer.hub.errors import HUB_ERRORS, not_cached, translate_error
 from beats_trainer.hub.response import open_answer
-from beats_trainer.hub.retry import patiently
+from beats_trainer.hub.retry import with_patience
 from beats_trainer.pins.address import COMMIT_HASH, REPO_TYPES, SCHEME, Place, check_path, parse_place
 from beats_trainer.pins.digest import SHA256
 from beats_trainer.pins.pin import WEIGHTS, Pin
@@ -82,7 +82,7 @@ def hub_name(name: str) -> str:
     return str(parse_place(name if name.startswith(SCHEME) else SCHEME + name)).removeprefix(SCHEME)
 
 
-def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
+def resolve_name(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
     """The pin of a file on the Hub that nobody has pinned; the Hub's word is taken for its digest.
 
     Raises:
@@ -92,7 +92,7 @@ def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool 
     place = parse_place(name if name.startswith(SCHEME) else SCHEME + name)
     if local_files_only or constants.HF_HUB_OFFLINE:
         return _cached(place, name, cache_dir)
-    there = ask(place, name)
+    there = ask_hub(place, name)
     found = _one(place, [file for file in there.files if file.path.endswith(WEIGHTS)])
     pinned = replace(place, path=found.path, revision=there.commit)
     with suppress(OSError):  # a cache that cannot be written
@@ -101,17 +101,17 @@ def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool 
     return _pin(pinned, found, there.card)
 
 
-def ask(place: Place, label: str) -> Repository:
+def ask_hub(place: Place, label: str) -> Repository:
     """What a Hub says about a repository.
 
     Raises:
         FetchError: It cannot be asked, or what answers is no Hub.
     """
     try:
-        body = patiently(lambda: _ask(place), label)
+        body = with_patience(lambda: _ask(place), label)
         return _described(json.loads(body))
     except HUB_ERRORS as error:
-        raise translate(error, place, label) from error
+        raise translate_error(error, place, label) from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, _NoDescriptionError) as error:
         raise _no_hub(error, place, label) from error
 
@@ -206,7 +206,7 @@ def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
         RepositoryFile(
             path.relative_to(snapshot).as_posix(),
             path.stat().st_size,
-            recorded(path, folder).get("sha256", ""),
+            filed_digests(path, folder).get("sha256", ""),
         )
         for path in paths
     ]

@@ -64,7 +64,7 @@ def read_key(path: str | Path) -> PublicKey:
     return PublicKey(Path(path).read_text(encoding="utf-8", errors="replace"), str(path))
 
 
-def sign(files: Iterable[Path], private_key: Path, password: str | None = None) -> Path:
+def sign_files(files: Iterable[Path], private_key: Path, password: str | None = None) -> Path:
     """Signs the files, which lie in one folder, and returns the signature beside them.
 
     Raises:

@@ -14,7 +14,7 @@ import yaml
 
 from beats_trainer.errors import FetchError, PinError
 from beats_trainer.foreign.names import is_inner, is_plain
-from beats_trainer.foreign.texts import Field, Text, decode, parse_json, parse_yaml, read_bytes
+from beats_trainer.foreign.texts import Field, Text, decode_text, parse_json, parse_yaml, read_bytes
 from beats_trainer.pins.address import SCHEME, Place, parse_place
 from beats_trainer.pins.digest import GIT_SHA1, MD5, SHA256
 from beats_trainer.pins.localconfig import is_users
@@ -274,7 +274,7 @@ def _config_root(config: Path, remote: str) -> Place | None:
 
 def _read_config(path: Path, parser: configparser.ConfigParser, origin: Text) -> None:
     try:
-        parser.read_string(decode(read_bytes(path, origin), origin), str(path))
+        parser.read_string(decode_text(read_bytes(path, origin), origin), str(path))
     except configparser.Error as error:
         origin.refuse(" ".join(str(error).split())[:200], "sections of names and values", error)
 
@@ -283,7 +283,7 @@ def pin_document(pin: Pin, golden: Sequence[float] = (), key: str = "") -> str:
     """The `.dvc` file of a resolved pin, in the form that `dvc import-url --no-download` writes.
 
     Args:
-        pin: From `resolve`.
+        pin: From `resolve_name`.
         golden: What the encoder makes of the waveform of the self-check, for `meta.golden`.
         key: A public key, PEM, for `meta.key`: every fetch of this pin will ask for its owner's signature.
 

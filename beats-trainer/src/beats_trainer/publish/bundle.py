@@ -22,18 +22,18 @@ from beats_trainer.pins.address import SCHEME, parse_place
 from beats_trainer.pins.digest import new_hash
 from beats_trainer.pins.folders import default_shelf
 from beats_trainer.pins.pin import Pin
-from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, opened, refuse_twins
-from beats_trainer.publish.bundle_check import SUFFIX, check
-from beats_trainer.publish.bundle_install import settle
+from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, open_bundle, refuse_twins
+from beats_trainer.publish.bundle_check import SUFFIX, check_bundle
+from beats_trainer.publish.bundle_install import shelve_files
 from beats_trainer.publish.card import NAME as CARD
 from beats_trainer.publish.card import CardRow, card_text, row_of
 
-__all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create", "install", "verify"]
+__all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create_bundle", "install_bundle", "verify_bundle"]
 
 COMMIT_LETTERS = 12
 
 
-def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = False) -> list[Member]:
+def create_bundle(names: Iterable[str], output: Path, *, allow_noncommercial: bool = False) -> list[Member]:
     """Writes a bundle of checkpoints, fetching those that are not here.
 
     Where it is installed, each is found by the name that is given here.
@@ -55,18 +55,18 @@ def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = Fa
     return members
 
 
-def verify(bundle: Path) -> list[Member]:
+def verify_bundle(bundle: Path) -> list[Member]:
     """Compares every byte of a bundle with its manifest, and every checkpoint with its pin.
 
     Raises:
         DigestMismatchError: A byte has changed.
         BundleError: It is no bundle, a file is missing or too many, or a pin is none of its checkpoint.
     """
-    with opened(bundle) as archive:
-        return [one.member for one in check(archive)]
+    with open_bundle(bundle) as archive:
+        return [one.member for one in check_bundle(archive)]
 
 
-def install(bundle: Path, shelf: Path | None = None) -> list[Path]:
+def install_bundle(bundle: Path, shelf: Path | None = None) -> list[Path]:
     """Verifies a bundle and puts its files on a shelf, where `fetch` finds them by digest.
 
     Nothing of a bundle that is not whole is installed, and nothing that is on the shelf is replaced.
@@ -78,9 +78,9 @@ def install(bundle: Path, shelf: Path | None = None) -> list[Path]:
     target = default_shelf() if shelf is None else shelf
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", suffix=".incomplete", dir=target) as staged:
-        with opened(bundle) as archive:
-            carried = check(archive, Path(staged))
-        return settle([one for one in carried if one.member.path != CARD], Path(staged), target)
+        with open_bundle(bundle) as archive:
+            carried = check_bundle(archive, Path(staged))
+        return shelve_files([one for one in carried if one.member.path != CARD], Path(staged), target)
 
 
 def _carried(asked: str, pin: Pin) -> Pin:

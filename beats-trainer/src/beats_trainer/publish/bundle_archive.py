@@ -129,7 +129,7 @@ class Archive:
 
 
 @contextmanager
-def opened(bundle: Path) -> Iterator[Archive]:
+def open_bundle(bundle: Path) -> Iterator[Archive]:
     """A bundle, its manifest read.
 
     Raises:

@@ -99,7 +99,7 @@ class LicenceError(BeatsError, ValueError):
     """A licence that the base of a checkpoint does not allow."""
 
 
-def demands(licence: str) -> set[str]:
+def licence_demands(licence: str) -> set[str]:
     """The Creative Commons conditions in a licence's name."""
     return set(licence.lower().replace("_", "-").split("-")) & DEMANDS.keys()
 
@@ -110,8 +110,8 @@ def check_licence(licence: str, base: str, base_name: str) -> None:
     Raises:
         LicenceError: With what the base demands.
     """
-    wanted = demands(base)
-    missing = wanted - demands(licence)
+    wanted = licence_demands(base)
+    missing = wanted - licence_demands(licence)
     same = "sa" in wanted and licence.lower() != base.lower()
     if missing or same:
         words = ", ".join(DEMANDS[name] for name in sorted(missing)) or DEMANDS["sa"]

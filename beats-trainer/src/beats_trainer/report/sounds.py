@@ -55,7 +55,7 @@ class Silence:
     reason: str
 
 
-def listen(place: Excerpt, recordings: Recordings) -> Audible | Silence:
+def listen_to(place: Excerpt, recordings: Recordings) -> Audible | Silence:
     """A clip of at most `LONGEST_S`; no error of the recording gets out."""
     try:
         waveform = _read(place, recordings)
@@ -64,7 +64,7 @@ def listen(place: Excerpt, recordings: Recordings) -> Audible | Silence:
         return Silence(str(error))
 
 
-def spread(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
+def spread_points(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
     """The numbers of `count` points that lie far from one another, so that every corner of a map is heard."""
     if not len(points) or not count:
         return
@@ -137,7 +137,7 @@ class Recordings:
 
 
 @contextmanager
-def recordings(root: Path | None = None, *, fetch: bool = False) -> Iterator[Recordings]:
+def open_recordings(root: Path | None = None, *, fetch: bool = False) -> Iterator[Recordings]:
     """Recordings to read from; what is fetched is gone when the block ends."""
     with TemporaryDirectory(prefix="beats-") as folder:
         yield Recordings(root or Path(), RemoteCache(Path(folder), CACHE_BYTES) if fetch else None)

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from beats_trainer.atomic import written_whole
 from beats_trainer.extras import needs
-from beats_trainer.search.exact import NOTHING, Hits, better, cosines
+from beats_trainer.search.exact import NOTHING, Hits, better_hits, cosines
 from beats_trainer.table.scan import Group, Vectors, stream_vectors
 
 ROWS_PER_VOLUME = 500_000  # 0.9 GB in memory while it is built, with 768 numbers a row
@@ -67,7 +67,7 @@ class Index:
         hits, offset = NOTHING, 0
         for volume in self.volumes:
             found = self._of_volume(self.folder / volume.name, queries, CANDIDATES * top)
-            hits = better(hits, Hits(found.cosines, found.positions + offset, found.clips), top)
+            hits = better_hits(hits, Hits(found.cosines, found.positions + offset, found.clips), top)
             offset += sum(group.rows for group in volume.groups)
         return hits
 
