@@ -47,7 +47,7 @@ def scatter_clips(
     lines = [_known(row) for row in rows.select(facts).to_pylist()]
     # Clips of one recording follow each other: it is fetched once.
     chosen = sorted(spread_points(place, clips), key=lambda i: lines[i]["recording"])
-    heard = {i: listen_to(_place(lines[i]), recordings) for i in chosen}
+    heard = {i: listen_to(_excerpt_of(lines[i]), recordings) for i in chosen}
     sounds = {i: sound for i, sound in heard.items() if isinstance(sound, Audible)}
     silences = Counter(_short(s.reason) for s in heard.values() if isinstance(s, Silence))
     return Scatter(lines, place, projection.name, sounds, silences, count_rows(groups))
@@ -58,7 +58,7 @@ def _known(row: dict[str, Any]) -> dict[str, Any]:
     return full | {"site": site_of(full["recording"], full["device"])}
 
 
-def _place(row: Mapping[str, Any]) -> Excerpt:
+def _excerpt_of(row: Mapping[str, Any]) -> Excerpt:
     return Excerpt(row["recording"], row["start_s"], row["end_s"], row["channel"])
 
 

@@ -55,10 +55,10 @@ class Silence:
     reason: str
 
 
-def listen_to(place: Excerpt, recordings: Recordings) -> Audible | Silence:
+def listen_to(excerpt: Excerpt, recordings: Recordings) -> Audible | Silence:
     """A clip of at most `LONGEST_S`; no error of the recording gets out."""
     try:
-        waveform = _read(place, recordings)
+        waveform = _read(excerpt, recordings)
         return Audible(_mp3(waveform), _picture(waveform), len(waveform) / SAMPLE_RATE)
     except (OSError, RecordingError, MissingExtraError, soundfile.LibsndfileError) as error:
         return Silence(str(error))
@@ -78,11 +78,11 @@ def spread_points(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
         chosen = int(nearest.argmax())
 
 
-def _read(place: Excerpt, recordings: Recordings) -> Waveform:
-    end_s = min(place.end_s, place.start_s + LONGEST_S)
-    channels: Channels = "mix" if place.channel is None else place.channel
-    with recordings.local(place.recording) as path:
-        return read_waveform(path, start_s=place.start_s, end_s=end_s, channels=channels, truncated="keep")
+def _read(excerpt: Excerpt, recordings: Recordings) -> Waveform:
+    end_s = min(excerpt.end_s, excerpt.start_s + LONGEST_S)
+    channels: Channels = "mix" if excerpt.channel is None else excerpt.channel
+    with recordings.local(excerpt.recording) as path:
+        return read_waveform(path, start_s=excerpt.start_s, end_s=end_s, channels=channels, truncated="keep")
 
 
 def _mp3(waveform: Waveform) -> str:
