@@ -22,6 +22,7 @@ from beats_trainer.checkpoint.layouts import TABLE, Layout, NoEncoderError, arra
 from beats_trainer.checkpoint.sizes import expected_shapes, infer_config
 from beats_trainer.checkpoint.snapshot import open_snapshot
 from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.description import KEY
 from beats_trainer.encoder.heads import Head
 from beats_trainer.errors import CheckpointError
 
@@ -113,7 +114,7 @@ def _held(path: Path, kind: Kind) -> tuple[object, str]:
         if kind is Kind.ZIP:
             return _unpickled(taken.path, mapped=taken.is_own), ""
         with safe_open(taken.path, framework="pt") as file:
-            header = (file.metadata() or {}).get("beats", "")
+            header = (file.metadata() or {}).get(KEY, "")
         tensors = load_file(taken.path) if taken.is_own else load(taken.path.read_bytes())
         return dict(sorted(tensors.items())), header  # from bytes they come in any order, and heads have one
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from beats_trainer.checkpoint.read import Checkpoint
-from beats_trainer.encoder.description import describe_encoder
+from beats_trainer.encoder.description import KEY, describe_encoder
 
 WEIGHTS_NAME = "model.safetensors"
 
@@ -24,4 +24,4 @@ def tensors_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
     """One entry only: safetensors writes several in any order, and one checkpoint must give one file."""
-    return {"beats": describe_encoder(checkpoint.config, checkpoint.heads.values())}
+    return {KEY: describe_encoder(checkpoint.config, checkpoint.heads.values())}

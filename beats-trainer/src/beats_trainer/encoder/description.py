@@ -18,6 +18,7 @@ from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.foreign.texts import Field, Text, parse_json
 
 DESCRIPTION = "description"  # the tensor's name
+KEY = "beats"  # of the text in the metadata of a file, ours or an exported one
 _LONGEST = 1 << 20  # bytes
 _KNOWN = {"config", "labels", "heads"}
 _OF_A_HEAD = {"name", "labels", "activation"}

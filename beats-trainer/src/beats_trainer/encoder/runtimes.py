@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.description import KEY
 from beats_trainer.encoder.fbank import fbank
 from beats_trainer.encoder.model import BEATs
 from beats_trainer.encoder.waveform import Short, as_batch
@@ -27,7 +28,6 @@ from beats_trainer.foreign.texts import Text, parse_json
 
 Target = Literal["onnx", "openvino"]
 SUFFIXES: dict[str, Target] = {".onnx": "onnx", ".xml": "openvino"}
-KEY = "beats"  # of the description that goes into the file
 OPSET = 20
 _SAMPLE_FRAMES = 64  # of the batch that is traced; any number of patches can be run later
 
