@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 from beats_trainer.checkpoint.untrained import LARGE, write_untrained
-from beats_trainer.encoder.fast.kernels import choice
+from beats_trainer.encoder.fast.kernels import chosen_kernels
 from encoders.contenders import Contender, install, load
 from encoders.limits import Clock, busy, gemm_limits, wall
 
@@ -161,8 +161,8 @@ def machine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "torch": torch.__version__,
-        "kernels": choice(),
-        "kernels in bf16": choice(torch.bfloat16),
+        "kernels": chosen_kernels(),
+        "kernels in bf16": chosen_kernels(torch.bfloat16),
     }
 
 

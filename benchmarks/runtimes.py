@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from beats_trainer import BEATsFeatureExtractor, load_model
 from beats_trainer.checkpoint.untrained import write_untrained
-from beats_trainer.encoder.runtimes import export
+from beats_trainer.encoder.runtimes import export_encoder
 
 RATE = 16_000
 CASES = {"10 s": (1, 10), "16 x 1 s": (16, 1)}
@@ -50,8 +50,8 @@ def contenders(folder: Path) -> dict[str, BEATsFeatureExtractor]:
     weights = write_untrained(folder / "base.pt")
     model = load_model(weights, device="cpu")
     onnx, openvino = folder / "base.onnx", folder / "base.xml"
-    export(model, onnx)
-    export(model, openvino)
+    export_encoder(model, onnx)
+    export_encoder(model, openvino)
     return {
         FIRST: BEATsFeatureExtractor(weights, device="cpu"),
         "torch, bf16": BEATsFeatureExtractor(weights, device="cpu", precision="bf16"),

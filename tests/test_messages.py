@@ -37,7 +37,7 @@ MODULES = (
         "publish/bundle_check",
         "publish/bundle_install",
     ),
-    *("load",),
+    *("load", "extras"),
     *("encoder/heads",),
     *(
         "checkpoint/build",
@@ -74,7 +74,7 @@ ALSO_ON_THE_PAGE = (
     "cli/doctor",
 )
 # Sentences that are no messages: of the card that is written, of the commit, of the command's help.
-NO_MESSAGES = {"model_card", "_body", "card_text", "_identity"}
+NO_MESSAGES = {"model_card", "_body", "_usage", "card_text", "_identity"}
 QUIET = {"info", "debug", "option", "say", "compile"}
 COMMIT_MESSAGE = "Publish … and its card"
 

@@ -137,7 +137,7 @@ def read(path: Path) -> None:
         texts.PIN: lambda: read_pin(path),
         texts.DVC: lambda: read_pin(path.parents[1] / "beside.dvc"),
         texts.LISTING: lambda: FolderPin("0" * 32, None, origin=str(path)).entries(path.read_bytes()),
-        texts.BUNDLE: lambda: bundle.verify(path),
+        texts.BUNDLE: lambda: bundle.verify_bundle(path),
         texts.SIG: lambda: check_signature(path.parent, PublicKey(texts.KEY, "the fuzzer"), str(path)),
         **{name: lambda: read_checkpoint(path.with_name(NEIGHBOURS[path.name])) for name in NEIGHBOURS},
     }

@@ -13,7 +13,7 @@ import torch
 from beats_trainer.checkpoint.build import build
 from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.checkpoint.write import save_checkpoint
-from beats_trainer.encoder.description import DESCRIPTION, as_tensor, described
+from beats_trainer.encoder.description import DESCRIPTION, as_tensor, describe_encoder
 from beats_trainer.encoder.model import BEATs
 from beats_trainer.errors import CheckpointError
 from beats_trainer.extractor import BEATsFeatureExtractor
@@ -156,7 +156,7 @@ def test_a_description_says_what_the_header_of_a_publication_says(tmp_path):
     path = write_publication(TINY / FINETUNED, tmp_path, Statement("mit"))[0]
 
     with safe_open(path, framework="pt") as file:
-        assert file.metadata()["beats"] == described(model.config, model.heads.values())
+        assert file.metadata()["beats"] == describe_encoder(model.config, model.heads.values())
 
 
 @pytest.mark.parametrize("file", [MICROSOFT, *HEADED])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from beats_trainer.encoder.batches import embed, plan
+from beats_trainer.encoder.batches import embed, plan_passes
 from golden_data import CLIPS, base_model, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ def _noise(samples: int, seed: int = 0) -> np.ndarray:
 
 @given(st.lists(st.integers(8, 2000), max_size=40), st.integers(1, 1000))
 def test_a_plan_holds_every_clip_once_and_only_equals_together(patches, limit):
-    groups = plan(patches, limit)
+    groups = plan_passes(patches, limit)
 
     assert sorted(i for group in groups for i in group) == list(range(len(patches)))
     for group in groups:

@@ -59,7 +59,7 @@ def test_the_fast_form_of_the_full_encoder_equals_the_plain_one(either_kernel):
 @pytest.mark.parametrize("kernel", ["public", "onednn"])
 def test_the_kernels_that_were_asked_for_are_used(monkeypatch, kernel):
     monkeypatch.setenv(kernels.VARIABLE, kernel)
-    layer = kernels.linear(torch.randn(8, 16), torch.randn(8))
+    layer = kernels.fastest_linear(torch.randn(8, 16), torch.randn(8))
 
     assert isinstance(layer, kernels.OneDnnLinear if kernel == "onednn" else kernels.PublicLinear)
 
@@ -68,7 +68,7 @@ def test_an_unknown_kernel_is_refused(monkeypatch):
     monkeypatch.setenv(kernels.VARIABLE, "cuda")
 
     with pytest.raises(ValueError, match="BEATS_KERNELS is 'cuda'; expected auto, public or onednn"):
-        kernels.choice()
+        kernels.chosen_kernels()
 
 
 def test_a_torch_without_the_operators_falls_back_to_the_public_ones(monkeypatch):
@@ -76,7 +76,7 @@ def test_a_torch_without_the_operators_falls_back_to_the_public_ones(monkeypatch
     monkeypatch.setattr(kernels.OneDnnLinear, "__init__", _absent)
     kernels._probed.cache_clear()
 
-    assert kernels.choice() == "public"
+    assert kernels.chosen_kernels() == "public"
     kernels._probed.cache_clear()
 
 
@@ -91,7 +91,7 @@ def test_an_operator_that_computes_something_else_is_not_used(monkeypatch):
     monkeypatch.setattr(kernels.OneDnnLinear, "__call__", lambda *a, **k: honest(*a, **k) + 0.01)
     kernels._probed.cache_clear()
 
-    assert kernels.choice() == "public"
+    assert kernels.chosen_kernels() == "public"
     kernels._probed.cache_clear()
 
 
@@ -102,7 +102,7 @@ def test_the_kernels_are_probed_once(monkeypatch):
     monkeypatch.setattr(kernels, "_race", lambda dtype: (races.append(dtype) is None, 0.0))
     kernels._probed.cache_clear()
 
-    chosen = {kernels.choice() for _ in range(3)}
+    chosen = {kernels.chosen_kernels() for _ in range(3)}
 
     kernels._probed.cache_clear()
     assert (chosen, races) == ({"onednn"}, [torch.float32])
@@ -125,7 +125,7 @@ def test_each_precision_has_kernels_of_its_own(monkeypatch):
     monkeypatch.setattr(kernels, "_race", lambda dtype: (dtype == torch.bfloat16, 0.0))
     kernels._probed.cache_clear()
 
-    chosen = [kernels.choice(dtype) for dtype in (torch.float32, torch.bfloat16)]
+    chosen = [kernels.chosen_kernels(dtype) for dtype in (torch.float32, torch.bfloat16)]
 
     kernels._probed.cache_clear()
     if torch.backends.mkldnn.is_available():

@@ -28,7 +28,7 @@ def test_both_forms_are_attention_with_a_gated_bias(monkeypatch, form, batch, pa
     monkeypatch.setattr(attention, "SCORES", 3 * 200 * 60)  # so that clips, heads and queries are cut up
     query, key, value, gate, diagonals = _inputs(batch, patches)
 
-    ours = attention.mix(query, key, value, gate, attention.turned(diagonals, patches))
+    ours = attention.mix_values(query, key, value, gate, attention.turn_diagonals(diagonals, patches))
 
     exact = _in_float64(query, key, value, gate, diagonals)
     torch.testing.assert_close(ours.double(), exact, rtol=0, atol=5e-6)
@@ -40,7 +40,7 @@ def test_in_bfloat16_both_forms_are_as_near_as_its_rounding(monkeypatch, most):
     *inputs, gate, diagonals = _inputs(2, 64)
     query, key, value = (x.bfloat16() for x in inputs)
 
-    ours = attention.mix(query, key, value, gate, attention.turned(diagonals, 64))
+    ours = attention.mix_values(query, key, value, gate, attention.turn_diagonals(diagonals, 64))
 
     assert ours.dtype == torch.bfloat16
     exact = _in_float64(query, key, value, gate, diagonals)

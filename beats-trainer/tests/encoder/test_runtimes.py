@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from beats_trainer.encoder import runtimes as exporting
 from beats_trainer.encoder.batches import embed
-from beats_trainer.encoder.runtimes import ExportedEncoder, _described, export
+from beats_trainer.encoder.runtimes import ExportedEncoder, _described, export_encoder
 from beats_trainer.errors import CheckpointError
 from beats_trainer.extractor import BEATsFeatureExtractor
+from beats_trainer.extras import needs
 from golden_data import CLIPS, TINY, base_model, tiny_model
 
 FILE = "beats_encoder_iter1.pt"  # has statistics of the filter bank of its own
@@ -19,7 +19,9 @@ BACKENDS = [("onnxruntime", ".onnx"), ("openvino", ".xml"), ("openvino", ".onnx"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("exported")
-    return {suffix: export(tiny_model(FILE), folder / f"tiny{suffix}") for suffix in (".onnx", ".xml")}
+    return {
+        suffix: export_encoder(tiny_model(FILE), folder / f"tiny{suffix}") for suffix in (".onnx", ".xml")
+    }
 
 
 @pytest.mark.parametrize(("backend", "suffix"), BACKENDS)
@@ -43,7 +45,7 @@ def test_the_extractor_runs_on_another_backend(exported, backend, suffix):
 
 @pytest.mark.slow
 def test_the_full_encoder_is_exported_exactly(tmp_path):
-    path = export(base_model(), tmp_path / "base.onnx")
+    path = export_encoder(base_model(), tmp_path / "base.onnx")
 
     ours = embed(ExportedEncoder(path, "onnxruntime"), [CLIP], pooling="none")[0][0]
 
@@ -51,7 +53,7 @@ def test_the_full_encoder_is_exported_exactly(tmp_path):
 
 
 def test_an_early_layer_can_be_exported_and_no_other_asked_for(tmp_path):
-    path = export(tiny_model(FILE), tmp_path / "one.onnx", layer=1)
+    path = export_encoder(tiny_model(FILE), tmp_path / "one.onnx", layer=1)
     encoder = ExportedEncoder(path, "onnxruntime")
 
     ours = encoder.hidden(CLIP, [1])[0]
@@ -95,12 +97,12 @@ def test_onnxruntime_has_no_bfloat16(exported):
 
 def test_a_name_without_a_known_suffix_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.onnx or \.xml"):
-        export(tiny_model(FILE), tmp_path / "tiny.bin")
+        export_encoder(tiny_model(FILE), tmp_path / "tiny.bin")
 
 
 def test_a_missing_runtime_names_the_extra(monkeypatch):
-    with pytest.raises(ImportError, match=r'pip install "beats-trainer\[onnx\]"'):
-        exporting.requires("no_such_runtime", "onnx")
+    with pytest.raises(ImportError, match=r"pip install 'beats-trainer\[onnx\]"):
+        needs("no_such_runtime", "onnx", "this needs a runtime")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from beats_trainer.errors import PinError
 from beats_trainer.foreign import texts
-from beats_trainer.foreign.measure import excess, shown
+from beats_trainer.foreign.measure import find_excess, shown
 from beats_trainer.foreign.texts import Field, Text, parse_json, parse_yaml
 
 ORIGIN = Text("the pin", "somewhere/m.dvc", "Write it anew.", PinError)
@@ -172,10 +172,10 @@ def test_a_message_never_shows_all_of_a_value():
 def test_what_is_shared_counts_as_often_as_it_is_named():
     cycle: dict[str, object] = {}
     cycle["a"] = [cycle]
-    assert "counted as often" in excess(nested(7))
-    assert "counted as often" in excess({"a": [[0] * 500_000] * 500_000})
-    assert "deep" in excess(cycle)
-    assert excess({"a": nested(4), "b": torch.zeros(3)}) == ""
+    assert "counted as often" in find_excess(nested(7))
+    assert "counted as often" in find_excess({"a": [[0] * 500_000] * 500_000})
+    assert "deep" in find_excess(cycle)
+    assert find_excess({"a": nested(4), "b": torch.zeros(3)}) == ""
 
 
 def test_json_and_yaml_agree_on_what_both_can_say():

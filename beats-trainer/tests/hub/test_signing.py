@@ -11,13 +11,13 @@ import pytest
 import yaml
 from beats_trainer import fetch_checkpoint, load_model
 from beats_trainer.errors import DigestMismatchError, MissingExtraError, NotCachedError
-from beats_trainer.hub.lookup import resolve
-from beats_trainer.hub.signature import PublicKey, read_key, sign
+from beats_trainer.hub.lookup import resolve_name
+from beats_trainer.hub.signature import PublicKey, read_key, sign_files
 from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.pin import pin_document
 from beats_trainer.publish.card import Statement
 from beats_trainer.publish.package import write_publication
-from beats_trainer.publish.upload import send
+from beats_trainer.publish.upload import send_files
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from published import Published, beats, upload
@@ -69,7 +69,7 @@ def signed(published: Published, keys, monkeypatch: pytest.MonkeyPatch) -> Publi
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(published.cache))
     monkeypatch.setenv("HF_TOKEN", published.token)
     files = write_publication(FILE, published.folder / "files", Statement("mit"))
-    send([*files, sign(files, keys[0])], parse_place("hf://alice/mine"))
+    send_files([*files, sign_files(files, keys[0])], parse_place("hf://alice/mine"))
     monkeypatch.delenv("HF_TOKEN")
     published.hub.requests.clear()
     return published
@@ -77,7 +77,7 @@ def signed(published: Published, keys, monkeypatch: pytest.MonkeyPatch) -> Publi
 
 def pin_of(signed: Published, key: Path) -> Path:
     """A pin that names a key, and where it was written."""
-    resolved = resolve("alice/mine", signed.cache)
+    resolved = resolve_name("alice/mine", signed.cache)
     document = yaml.safe_load(pin_document(resolved, key=read_key(key).pem))
     document["meta"]["endpoint"] = signed.hub.endpoint
     path = signed.folder / "signed.dvc"

@@ -14,9 +14,9 @@ from beats_trainer import fetch_checkpoint
 from beats_trainer.cli.main import VeiledFormatter
 from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.hub.credential import own_token, token_for
-from beats_trainer.hub.errors import translate
+from beats_trainer.hub.errors import translate_error
 from beats_trainer.pins.address import Place
-from beats_trainer.publish.upload import send
+from beats_trainer.publish.upload import send_files
 from beats_trainer.redaction import conceal, veil_causes, veiled
 from huggingface_hub import HfApi, constants
 from published import Published, beats, dvc_folder
@@ -135,7 +135,7 @@ def test_nothing_is_published_with_the_token_to_an_address_that_the_user_has_not
     published: Published, watched: Spoiler
 ):
     with pytest.raises(AccessError, match=r"cannot publish to .*HF_TOKEN_ORIGINS=http.*Nothing was sent"):
-        send([], Place("alice/mine", endpoint=watched.url))
+        send_files([], Place("alice/mine", endpoint=watched.url))
     assert watched.tokens_here == []
 
 
@@ -195,7 +195,7 @@ def test_what_a_hub_writes_back_is_hidden_in_the_error_in_its_cause_and_in_the_l
     conceal(TOKEN)
     error = ConnectionError(f"GET https://me:secret@hub/x?X-Amz-Signature=abc {TOKEN}")
     error.__cause__ = OSError(f"refused Bearer {TOKEN}")
-    told = translate(error, Place("alice/mine"), "mine")
+    told = translate_error(error, Place("alice/mine"), "mine")
     veil_causes(error)
     record = logging.LogRecord("x", logging.ERROR, "", 0, "of %s", (TOKEN,), (type(error), error, None))
     for text in (str(told), repr(told), str(error), str(error.__cause__), VeiledFormatter().format(record)):

@@ -47,13 +47,13 @@ def test_a_changed_byte_anywhere_is_refused_and_nothing_is_installed(made: Path,
         bad.write_bytes(changed)
         shelf = tmp_path / "shelf"
         try:
-            bundle.install(bad, shelf)
+            bundle.install_bundle(bad, shelf)
         except BeatsError:
             assert list(shelf.iterdir()) == []
         else:
             # Only tar's own padding and file times may change without changing a file.
             installed = {path.name: path.read_bytes() for path in shelf.iterdir()}
-            bundle.install(made, tmp_path / "right")
+            bundle.install_bundle(made, tmp_path / "right")
             assert installed == {path.name: path.read_bytes() for path in (tmp_path / "right").iterdir()}
             for path in shelf.iterdir():
                 path.unlink()
@@ -65,7 +65,7 @@ def test_changed_weights_are_named(made: Path, published: Published, tmp_path: P
         file.seek(at)
         file.write(b"changed")
     with pytest.raises(DigestMismatchError, match=r"small.pt in .*bundle.tar has changed: expected"):
-        bundle.install(made, tmp_path / "shelf")
+        bundle.install_bundle(made, tmp_path / "shelf")
     assert list((tmp_path / "shelf").iterdir()) == []
 
 
@@ -74,7 +74,7 @@ def test_a_bundle_that_was_cut_short_is_refused(made: Path, tmp_path: Path):
         short = tmp_path / "short.tar"
         short.write_bytes(made.read_bytes()[:length])
         with pytest.raises(BeatsError):
-            bundle.verify(short)
+            bundle.verify_bundle(short)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def test_a_bundle_cannot_write_outside_the_shelf(tmp_path: Path, name: str):
         bundle._add(tar, bundle.MANIFEST, json.dumps(manifest).encode())
         bundle._add(tar, name or "x", b"")
     with pytest.raises(bundle.BundleError, match=r"files\[0\]\.path is .*; expected a plain file name"):
-        bundle.install(path, tmp_path / "shelf")
+        bundle.install_bundle(path, tmp_path / "shelf")
 
 
 def test_a_file_that_the_manifest_does_not_name_is_refused(made: Path):
     with tarfile.open(made, "a") as tar:
         bundle._add(tar, "stowaway.pt", b"x")
     with pytest.raises(bundle.BundleError, match=r"'stowaway.pt', which its manifest does not name"):
-        bundle.verify(made)
+        bundle.verify_bundle(made)

@@ -52,7 +52,7 @@ def write(path: Path, files: dict[str, bytes], manifest: object = None) -> Path:
 def refused(path: Path, shelf: Path, named: str) -> None:
     """Both commands refuse it, for this reason, and nothing of it is on the shelf."""
     before = contents(shelf)
-    for command in (lambda: bundle.verify(path), lambda: bundle.install(path, shelf)):
+    for command in (lambda: bundle.verify_bundle(path), lambda: bundle.install_bundle(path, shelf)):
         with pytest.raises(BundleError, match=named) as caught:
             command()
         assert path.name in str(caught.value)
@@ -66,8 +66,8 @@ def contents(shelf: Path) -> dict[str, bytes]:
 
 def test_a_bundle_of_these_files_is_taken(tmp_path: Path):
     path = write(tmp_path / "b.tar", files_of())
-    bundle.verify(path)
-    bundle.install(path, tmp_path / "shelf")
+    bundle.verify_bundle(path)
+    bundle.install_bundle(path, tmp_path / "shelf")
     assert contents(tmp_path / "shelf") == files_of()
 
 
@@ -265,11 +265,11 @@ def test_no_more_is_written_than_was_announced(tmp_path: Path, member: Callable[
 
 def test_a_second_bundle_never_replaces_other_bytes(tmp_path: Path):
     shelf = tmp_path / "shelf"
-    bundle.install(write(tmp_path / "b0.tar", files_of("a.pt", DATA)), shelf)
+    bundle.install_bundle(write(tmp_path / "b0.tar", files_of("a.pt", DATA)), shelf)
     before = contents(shelf)
     for name in ("a.pt", "A.PT"):
         with pytest.raises(BundleError, match=r"means other weights on the shelf .*with --to"):
-            bundle.install(write(tmp_path / "b1.tar", files_of(name, b"other")), shelf)
+            bundle.install_bundle(write(tmp_path / "b1.tar", files_of(name, b"other")), shelf)
     assert contents(shelf) == before
 
 
@@ -278,13 +278,13 @@ def test_a_file_without_a_pin_is_not_replaced_either(tmp_path: Path):
     shelf.mkdir()
     (shelf / "a.pt").write_bytes(b"mine")
     with pytest.raises(BundleError, match=r"a\.pt has other bytes than a\.pt of the bundle"):
-        bundle.install(write(tmp_path / "b.tar", files_of()), shelf)
+        bundle.install_bundle(write(tmp_path / "b.tar", files_of()), shelf)
     assert contents(shelf) == {"a.pt": b"mine"}
 
 
 def test_a_name_goes_on_meaning_the_weights_that_it_meant(tmp_path: Path):
     shelf = tmp_path / "shelf"
-    bundle.install(write(tmp_path / "b0.tar", files_of("b.pt", DATA, aliases=["alice/frogs"])), shelf)
+    bundle.install_bundle(write(tmp_path / "b0.tar", files_of("b.pt", DATA, aliases=["alice/frogs"])), shelf)
     before = contents(shelf)
     others = [
         files_of("b.safetensors", b"other"),  # `b` would be either
@@ -293,19 +293,19 @@ def test_a_name_goes_on_meaning_the_weights_that_it_meant(tmp_path: Path):
     ]
     for other in others:
         with pytest.raises(BundleError, match="means other weights on the shelf"):
-            bundle.install(write(tmp_path / "b1.tar", other), shelf)
+            bundle.install_bundle(write(tmp_path / "b1.tar", other), shelf)
     assert contents(shelf) == before
 
 
 def test_the_same_weights_are_installed_again_and_other_words_on_them_stay_beside(tmp_path: Path):
     shelf = tmp_path / "shelf"
     again = write(tmp_path / "b0.tar", files_of())
-    bundle.install(again, shelf)
+    bundle.install_bundle(again, shelf)
     before = contents(shelf)
-    assert [path.name for path in bundle.install(again, shelf)] == ["a.pt", "a.pt.dvc"]
+    assert [path.name for path in bundle.install_bundle(again, shelf)] == ["a.pt", "a.pt.dvc"]
     assert contents(shelf) == before
     other = files_of(aliases=["alice/frogs"])
-    bundle.install(write(tmp_path / "b1.tar", other), shelf)
+    bundle.install_bundle(write(tmp_path / "b1.tar", other), shelf)
     added = contents(shelf).keys() - before.keys()
     assert [name.startswith("a.pt.pin-") for name in added] == [True]
     assert {name: contents(shelf)[name] for name in before} == before
@@ -315,7 +315,7 @@ def test_a_bad_pin_on_the_shelf_hinders_nobody(tmp_path: Path):
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     (shelf / "bad.dvc").write_text("outs: 5\n")
-    bundle.install(write(tmp_path / "b.tar", files_of()), shelf)
+    bundle.install_bundle(write(tmp_path / "b.tar", files_of()), shelf)
     assert (shelf / "a.pt").read_bytes() == DATA
 
 
@@ -324,7 +324,7 @@ def test_random_bytes_and_other_tars_are_none(tmp_path: Path):
     for data in (b"", b"\0" * 10_240, b"x" * 2000):
         path.write_bytes(data)
         with pytest.raises(BeatsError, match=r"b\.tar"):
-            bundle.verify(path)
+            bundle.verify_bundle(path)
 
 
 def carried(published: Published, name: str, data: bytes, asked: str) -> Path:
@@ -359,7 +359,7 @@ def test_the_newer_weights_of_a_name_do_not_replace_the_older(published: Publish
     )
     older = carried(published, "alice/frogs", b"older" * 30_000, "alice/frogs")
     shelf = published.folder / "shelf"
-    bundle.install(older, shelf)
+    bundle.install_bundle(older, shelf)
     with pytest.raises(BundleError, match="alice/frogs means other weights on the shelf"):
-        bundle.install(newer, shelf)
+        bundle.install_bundle(newer, shelf)
     assert any(data == b"older" * 30_000 for data in contents(shelf).values())

@@ -18,7 +18,7 @@ from beats_trainer.load import load_model
 from beats_trainer.pins.address import Place
 from beats_trainer.publish.card import Statement
 from beats_trainer.publish.package import LicenceError, check_equal, check_licence, write_publication
-from beats_trainer.publish.upload import send
+from beats_trainer.publish.upload import send_files
 from published import Published, beats, import_pin, upload
 
 TINY = Path(__file__).parents[1] / "golden" / "tiny"
@@ -211,13 +211,13 @@ def test_a_hub_with_a_fault_is_named_and_nothing_is_half_published(
     place = Place("alice/mine", endpoint=published.hub.endpoint)
     published.hub.fail("POST", "*/commit/*", status=500, times=None)
     with pytest.raises(FetchError, match=r"cannot publish to hf://alice/mine: the Hub .* 500\. Run the same"):
-        send(files, place)
+        send_files(files, place)
     published.hub.recover()
     published.hub.fail("POST", "*/commit/*", status=429, times=None)
     with pytest.raises(FetchError, match=r"too many requests or commits \(429\)\. Nothing was committed"):
-        send(files, place)
+        send_files(files, place)
     published.hub.recover()
-    assert len(send(files, place)) == 40
+    assert len(send_files(files, place)) == 40
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_tag_that_cannot_be_made_does_not_hide_that_the_files_are_there(
     with pytest.raises(
         FetchError, match=r"published to hf://alice/mine as commit \w{40}, and the tag"
     ) as told:
-        send(files, place, tag="v1")
+        send_files(files, place, tag="v1")
     assert cause in str(told.value)
     assert "hf repos tag create alice/mine v1 --revision" in str(told.value)
 
@@ -242,7 +242,7 @@ def test_a_tag_that_cannot_be_made_does_not_hide_that_the_files_are_there(
 def test_no_token_is_an_error_before_any_request(published: Published, monkeypatch, tmp_path):
     monkeypatch.delenv("HF_TOKEN", raising=False)
     with pytest.raises(AccessError, match="hf auth login"):
-        send([], Place("alice/mine", endpoint=published.hub.endpoint))
+        send_files([], Place("alice/mine", endpoint=published.hub.endpoint))
 
 
 def test_doctor_shows_role_and_never_the_token_and_each_failure_has_its_remedy(published: Published):

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from beats_trainer.errors import MissingExtraError
-from beats_trainer.report.census import count
-from beats_trainer.report.projection import fit
-from beats_trainer.report.sounds import spread
+from beats_trainer.report.census import count_clips
+from beats_trainer.report.projection import fit_projection
+from beats_trainer.report.sounds import spread_points
 from beats_trainer.table import read_table
 from beats_trainer.table.report_csv import COLUMNS as REPORT
 from browser import CHROMIUM, tab
@@ -134,7 +134,7 @@ def test_sites_and_hours_are_counted(report, table):
     cells = [int(e[1]["title"]) for e in page.all("td") if "title" in e[1]]
     assert sum(cells) == len(ours)
     assert sum(int(e[2]) for e in page.all("td", class_="sum")) == len(ours)
-    census = count(table)
+    census = count_clips(table)
     assert (census.clips, census.recordings) == (len(ours), len(set(ours.recordings)))
     assert census.seconds == pytest.approx(float((ours.end_s - ours.start_s).sum()))
     assert {s.name[-9:]: s.hours[3] for s in census.sites} == {"recorder0": 0, "recorder1": 3}
@@ -148,7 +148,7 @@ def test_a_large_table_is_sampled_and_says_so(report, tmp_path, write_table, tab
     text = page.text("section", id="map")
     assert "500 of 12,000 clips, taken by chance" in text
     assert "7 chosen clips cannot be heard" in text
-    assert sum(site.clips for site in count(tmp_path / "u").sites) == 12_000
+    assert sum(site.clips for site in count_clips(tmp_path / "u").sites) == 12_000
 
 
 def test_a_table_without_rows_has_a_page(report, tmp_path, write_table, table):
@@ -197,14 +197,14 @@ def test_the_page_names_nothing_outside(report):
 
 def test_clips_that_are_heard_lie_far_apart():
     points = np.array([[0, 0], [0.01, 0], [1, 0], [0, 1], [0.99, 0], [0.5, 0.5]], np.float32)
-    assert set(spread(points, 4)) >= {2, 3}
-    assert sorted(spread(points, 99)) == [0, 1, 2, 3, 4, 5]
-    assert list(spread(points[:0], 3)) == []
+    assert set(spread_points(points, 4)) >= {2, 3}
+    assert sorted(spread_points(points, 99)) == [0, 1, 2, 3, 4, 5]
+    assert list(spread_points(points[:0], 3)) == []
 
 
 def test_principal_components_are_those_of_the_svd():
     vectors = np.random.default_rng(0).standard_normal((200, 9)).astype(np.float32) * np.arange(1, 10)
-    projection = fit(vectors, "pca")
+    projection = fit_projection(vectors, "pca")
     scaled = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     left, size, _ = np.linalg.svd(scaled - scaled.mean(axis=0), full_matrices=False)
     np.testing.assert_allclose(np.abs(projection.fitted), np.abs(left[:, :2] * size[:2]), atol=1e-5)
@@ -215,7 +215,7 @@ def test_umap_keeps_neighbours():
     pytest.importorskip("umap", reason="needs pip install 'beats-trainer[umap]'")
     rng = np.random.default_rng(0)
     vectors = np.repeat(rng.standard_normal((3, 16)), 40, axis=0) + rng.standard_normal((120, 16)) / 20
-    projection = fit(vectors.astype(np.float32))
+    projection = fit_projection(vectors.astype(np.float32))
     centres = projection.fitted.reshape(3, 40, 2).mean(axis=1)
     nearest = ((projection.fitted[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
     assert projection.name == "UMAP"
@@ -225,9 +225,9 @@ def test_umap_keeps_neighbours():
 def test_without_umap_there_are_principal_components(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     vectors = np.random.default_rng(0).standard_normal((40, 16)).astype(np.float32)
-    assert fit(vectors).name == "principal components"
+    assert fit_projection(vectors).name == "principal components"
     with pytest.raises(MissingExtraError, match=r"pip install 'beats-trainer\[umap\]'"):
-        fit(vectors, "umap")
+        fit_projection(vectors, "umap")
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from beats_trainer.errors import MissingExtraError, RecordingError
+from beats_trainer.errors import RecordingError
+from beats_trainer.extras import needs
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -154,12 +155,7 @@ def _ffmpeg(path: Path, start_s: int) -> Iterator[OpenRecording]:
 
 
 def _pyav(path: Path) -> ModuleType:
-    try:
-        import av
-    except ImportError as error:
-        message = f"{path} needs FFmpeg's decoders. Install them: pip install 'beats-trainer[ffmpeg]'"
-        raise MissingExtraError(message) from error
-    return av
+    return needs("av", "ffmpeg", f"{path} needs FFmpeg's decoders")
 
 
 def _decode(av: Any, container: Any, path: Path) -> Iterator[Block]:

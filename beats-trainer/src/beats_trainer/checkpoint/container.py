@@ -42,7 +42,7 @@ _IMPOSTORS = {
 }
 
 
-def inspect(path: Path, kind: Kind) -> None:
+def refuse_unsafe(path: Path, kind: Kind) -> None:
     """Refuses what would run code, or take more memory than the file has bytes.
 
     Raises:
@@ -139,7 +139,7 @@ def _refused(path: Path, found: str, expected: str) -> CheckpointError:
     return CheckpointError(message)
 
 
-def sniff(path: Path) -> Kind:
+def kind_of(path: Path) -> Kind:
     """The kind of a checkpoint file.
 
     Raises:

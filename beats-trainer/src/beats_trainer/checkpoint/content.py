@@ -12,8 +12,8 @@ from torch import Tensor
 from beats_trainer.encoder.description import DESCRIPTION, read_description, read_tensor
 from beats_trainer.encoder.heads import Activation
 from beats_trainer.errors import CheckpointError
-from beats_trainer.foreign.measure import excess, shown
-from beats_trainer.foreign.texts import Field, Text, bounded
+from beats_trainer.foreign.measure import find_excess, shown
+from beats_trainer.foreign.texts import Field, Text, bounded_field
 
 HEADS_SAID = "beats_heads"  # no file of others has it
 LONGEST_INDEX = 9  # digits
@@ -101,14 +101,14 @@ def _index(key: Field) -> int:
 
 def _refuse_endless(whole: Field) -> None:
     """A pickle may name one list many times, or within itself: what is read of it is walked through once."""
-    if not excess(whole.value, MOST_VALUES):
+    if not find_excess(whole.value, MOST_VALUES):
         return
     for name, value in whole.table().items():
         outer = Field(whole.origin, shown(name), value)
         for inner, held in outer.table().items() if outer.is_table() else ():
-            bounded(held, whole.origin, f"{outer.name}, {shown(inner)}", MOST_VALUES)
-        bounded(value, whole.origin, outer.name, MOST_VALUES)
-    bounded(whole.value, whole.origin, most=MOST_VALUES)
+            bounded_field(held, whole.origin, f"{outer.name}, {shown(inner)}", MOST_VALUES)
+        bounded_field(value, whole.origin, outer.name, MOST_VALUES)
+    bounded_field(whole.value, whole.origin, most=MOST_VALUES)
 
 
 def _state(whole: Field) -> Field:

@@ -42,7 +42,7 @@ class NoEncoderError(LookupError):
     """There is not the one patch embedding that every file of the family has."""
 
 
-def arrange(content: Content) -> Layout:
+def arrange_tensors(content: Content) -> Layout:
     """Tell the layout by what is there, and rename.
 
     Raises:

@@ -15,13 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, load_file
 from torch import Tensor
 
-from beats_trainer.checkpoint.container import Kind, inspect, sniff
+from beats_trainer.checkpoint.container import Kind, kind_of, refuse_unsafe
 from beats_trainer.checkpoint.content import parse_content, parse_header
 from beats_trainer.checkpoint.heads import read_heads
-from beats_trainer.checkpoint.layouts import TABLE, Layout, NoEncoderError, arrange
+from beats_trainer.checkpoint.layouts import TABLE, Layout, NoEncoderError, arrange_tensors
 from beats_trainer.checkpoint.sizes import expected_shapes, infer_config
-from beats_trainer.checkpoint.snapshot import snapshot
+from beats_trainer.checkpoint.snapshot import open_snapshot
 from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.description import KEY
 from beats_trainer.encoder.heads import Head
 from beats_trainer.errors import CheckpointError
 
@@ -78,16 +79,16 @@ def read_checkpoint(path: str | Path, *, config_path: str | Path | None = None) 
 
 
 def _layout(path: Path) -> Layout:
-    kind = sniff(path)
+    kind = kind_of(path)
     try:
-        inspect(path, kind)
+        refuse_unsafe(path, kind)
     except (ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(_broken(path, error)) from error
     content = parse_content(path, _content(path, kind))
     try:
-        return arrange(content)
+        return arrange_tensors(content)
     except NoEncoderError as error:
         message = (
             f"{path} is no checkpoint of the BEATs family: {error.args[0]}. "
@@ -109,11 +110,11 @@ def _held(path: Path, kind: Kind) -> tuple[object, str]:
     """The content, mapped where that keeps it as it is, else read; and our part of a header, if any."""
     if kind is Kind.PICKLE:
         return _unpickled(path, mapped=False), ""
-    with snapshot(path) as taken:
+    with open_snapshot(path) as taken:
         if kind is Kind.ZIP:
             return _unpickled(taken.path, mapped=taken.is_own), ""
         with safe_open(taken.path, framework="pt") as file:
-            header = (file.metadata() or {}).get("beats", "")
+            header = (file.metadata() or {}).get(KEY, "")
         tensors = load_file(taken.path) if taken.is_own else load(taken.path.read_bytes())
         return dict(sorted(tensors.items())), header  # from bytes they come in any order, and heads have one
 

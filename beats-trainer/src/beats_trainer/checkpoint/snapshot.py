@@ -31,7 +31,7 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(path: Path) -> Iterator[Snapshot]:
+def open_snapshot(path: Path) -> Iterator[Snapshot]:
     """A file's bytes for as long as they are mapped; the copy's room is free again when nothing is."""
     copy = _copied(path) if sys.platform.startswith("linux") else None
     if copy is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.checkpoint.read import Checkpoint
-from beats_trainer.encoder.description import DESCRIPTION, described
+from beats_trainer.encoder.description import DESCRIPTION, KEY, describe_encoder
 from beats_trainer.encoder.model import BEATs
 
 
@@ -41,12 +41,10 @@ def save_checkpoint(model: BEATs, path: str | PathLike[str]) -> Path:
 
 def write_weights(checkpoint: Checkpoint, path: Path, check: Callable[[Path], object] | None = None) -> None:
     """Write beside, check, rename: what lay there may be the source."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        written = Path(folder, path.name)
+    with written_whole(path) as written:
         save_file(tensors_of(checkpoint), written, metadata=metadata_of(checkpoint))
         if check is not None:
             check(written)
-        written.replace(path)
 
 
 def _encoder_of(model: Any) -> BEATs:
@@ -81,4 +79,4 @@ def tensors_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
     """One entry only: safetensors writes several in any order, and one checkpoint must give one file."""
-    return {"beats": described(checkpoint.config, checkpoint.heads.values())}
+    return {KEY: describe_encoder(checkpoint.config, checkpoint.heads.values())}

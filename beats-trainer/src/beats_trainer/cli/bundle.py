@@ -24,7 +24,7 @@ def bundle() -> None:
 @plainly
 def create(names: tuple[str, ...], output: Path, *, allow_noncommercial: bool) -> None:
     """Write a bundle of checkpoints, fetching those that are not here."""
-    bundles.create(names, output, allow_noncommercial=allow_noncommercial)
+    bundles.create_bundle(names, output, allow_noncommercial=allow_noncommercial)
     click.echo(output)
 
 
@@ -33,7 +33,7 @@ def create(names: tuple[str, ...], output: Path, *, allow_noncommercial: bool) -
 @plainly
 def verify(file: Path) -> None:
     """Compare every byte of a bundle with its digests."""
-    members = bundles.verify(file)
+    members = bundles.verify_bundle(file)
     put_table(("file", "bytes", "sha256"), [(m.path, f"{m.size:,}", m.sha256) for m in members])
 
 
@@ -43,7 +43,7 @@ def verify(file: Path) -> None:
 @plainly
 def install(file: Path, shelf: Path | None) -> None:
     """Verify a bundle and make its checkpoints known on this machine."""
-    for path in bundles.install(file, shelf):
+    for path in bundles.install_bundle(file, shelf):
         click.echo(path)
     if shelf is not None:
         say(f"Set BEATS_CHECKPOINTS={shelf.resolve()}, so that they are found there.")

@@ -9,10 +9,16 @@ import click
 
 from beats_trainer.cli.output import plainly, put, put_table, say, size_of
 from beats_trainer.hub.cache import cached_copies
-from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint, known_checkpoints, local_copy, signer
+from beats_trainer.hub.fetch import (
+    fetch_checkpoint,
+    find_checkpoint,
+    known_checkpoints,
+    local_copy,
+    required_signer,
+)
 from beats_trainer.hub.signature import PublicKey, read_key
 from beats_trainer.pins.digest import file_digest
-from beats_trainer.pins.folders import shelved
+from beats_trainer.pins.folders import shelved_files
 from beats_trainer.pins.pin import Pin
 from beats_trainer.redaction import veiled
 
@@ -43,7 +49,7 @@ def facts(pin: Pin) -> dict[str, Any]:
 
 def is_cached(pin: Pin) -> bool:
     """Whether a file of this name and size lies in the cache or on a shelf; its digest is checked at use."""
-    copies = [path for place in pin.sources for path in cached_copies(place, None)] + shelved(pin)
+    copies = [path for place in pin.sources for path in cached_copies(place, None)] + shelved_files(pin)
     return any(pin.size in (None, path.stat().st_size) for path in copies)
 
 
@@ -153,7 +159,7 @@ def verify(names: tuple[str, ...], *, key: Path | None, as_json: bool) -> None:
     ]
     asked = read_key(key) if key else None
     for pin in pins:
-        if owner := asked or signer(pin):
+        if owner := asked or required_signer(pin):
             fetch_checkpoint(pin, key=key, allow_noncommercial=True)
             say(f"{pin.name}: signed by the owner of the key {owner.fingerprint} ({owner.origin}).")
     rows = [_verified(pin) for pin in pins]

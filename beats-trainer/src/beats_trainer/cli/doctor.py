@@ -18,7 +18,7 @@ from beats_trainer.errors import AccessError, BeatsError
 from beats_trainer.hub.credential import own_token
 from beats_trainer.hub.errors import HUB_ERRORS, status_of
 from beats_trainer.hub.fetch import damaged_copies, known_checkpoints, local_copy
-from beats_trainer.pins.folders import shelves
+from beats_trainer.pins.folders import checkpoint_folders
 from beats_trainer.pins.registry import Registry
 from beats_trainer.redaction import veiled
 
@@ -80,7 +80,7 @@ def _cache() -> Line:
 def _shelves() -> Line:
     named = [entry for entry in os.environ.get("BEATS_CHECKPOINTS", "").split(os.pathsep) if entry]
     missing = [entry for entry in named if not Path(entry).expanduser().is_dir()]
-    found = ", ".join(map(str, shelves())) or "none"
+    found = ", ".join(map(str, checkpoint_folders())) or "none"
     remedy = f"BEATS_CHECKPOINTS names what is no folder: {', '.join(missing)}."
     return Line("shelves", not missing, found, remedy)
 

@@ -37,7 +37,7 @@ def export(source: str, kind: str, output: Path | None, layer: int | None) -> No
 
 def _encoder(model: str, kind: str, output: Path | None, layer: int | None) -> Path:
     from beats_trainer.encoder.runtimes import SUFFIXES
-    from beats_trainer.encoder.runtimes import export as write
+    from beats_trainer.encoder.runtimes import export_encoder as write
     from beats_trainer.load import load_model
 
     _refuse_table(model, kind)

@@ -8,7 +8,7 @@ import click
 
 from beats_trainer.cli.output import plainly
 from beats_trainer.hub.fetch import fetch_checkpoint
-from beats_trainer.hub.lookup import resolve
+from beats_trainer.hub.lookup import resolve_name
 from beats_trainer.hub.signature import read_key
 from beats_trainer.pins.pin import pin_document
 
@@ -32,7 +32,7 @@ def pin(name: str, output: Path | None, *, golden: bool, key: Path | None, allow
     A folder of such files, named by BEATS_PINS, is a registry of your own. For a file whose repository holds
     several: hf://OWNER/REPO@REVISION/FILE.
     """
-    resolved = resolve(name)
+    resolved = resolve_name(name)
     if golden or key:
         path = fetch_checkpoint(resolved, allow_noncommercial=allow_noncommercial, key=key)
     text = pin_document(resolved, _golden(path) if golden else (), read_key(key).pem if key else "")

@@ -50,10 +50,10 @@ def publish(
     One commit: model.safetensors, config.json, README.md, label_map.json where it has labels, and
     model.sig where it is signed (the password of the key is read from BEATS_SIGNING_PASSWORD).
     """
-    from beats_trainer.hub.signature import sign
+    from beats_trainer.hub.signature import sign_files
     from beats_trainer.publish.card import Statement
     from beats_trainer.publish.package import write_publication
-    from beats_trainer.publish.upload import send
+    from beats_trainer.publish.upload import send_files
 
     place = parse_place(f"hf://{target}")
     known = _base(checkpoint, base)
@@ -62,13 +62,13 @@ def publish(
     with tempfile.TemporaryDirectory() as folder:
         files = write_publication(checkpoint, Path(folder), statement)
         if key is not None:
-            files.append(sign(files, key, os.environ.get("BEATS_SIGNING_PASSWORD")))
+            files.append(sign_files(files, key, os.environ.get("BEATS_SIGNING_PASSWORD")))
         report = [
             {"file": path.name, "size": path.stat().st_size, "sha256": file_digest(path, "sha256")}
             for path in files
         ]
         say(f"{checkpoint} and {files[0].name} give the same embeddings, number by number.")
-        commit = "" if dry_run else send(files, place, private=private, tag=tag)
+        commit = "" if dry_run else send_files(files, place, private=private, tag=tag)
     if as_json:
         put({"repository": str(place), "commit": commit, "files": report})
         return

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from beats_trainer.embed.choices import DEFAULTS, Choices
 from beats_trainer.encoder.batches import PATCHES_PER_FORWARD, PATCHES_PER_GPU_FORWARD, embed
-from beats_trainer.encoder.fast.seal import quietly
+from beats_trainer.encoder.fast.seal import reading_quietly
 from beats_trainer.encoder.model import BEATs, Precision
 from beats_trainer.errors import CheckpointError
 from beats_trainer.load import Found, load_found
@@ -138,7 +138,7 @@ def _loaded(found: Found, device: str, precision: Precision) -> BEATs:
     keep_heap_small()
     release_code()
     model = load_found(found, device=device, precision=precision)
-    with quietly():
+    with reading_quietly():
         release_weights(model.parameters())
     release_code()
     trim()

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from beats_trainer.audio.clips import Spans
 from beats_trainer.embed.choices import DEFAULTS
-from beats_trainer.errors import MissingExtraError
+from beats_trainer.extras import needs
 from beats_trainer.recordings.reading import Clip, Ended, read_source
 from beats_trainer.recordings.remote import RemoteCache
 from beats_trainer.recordings.sources import Source
@@ -155,12 +155,7 @@ def start_ray() -> int:
 
 
 def _ray_data() -> ModuleType:
-    try:
-        import ray.data
-    except ImportError as error:
-        message = "--engine ray needs Ray. Install it: pip install 'beats-trainer[ray]'"
-        raise MissingExtraError(message) from error
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    data = needs("ray.data", "ray", "--engine ray needs Ray")
+    data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    return ray.data
+    return data

@@ -13,7 +13,7 @@ from beats_trainer.encoder.config import BEATsConfig
 GATE_UNITS = 8  # outputs of grep_linear: two gates, each the sum of four
 
 
-class Table(nn.Module):
+class BiasTable(nn.Module):
     """The relative biases of all layers, `(buckets, heads)`.
 
     Not an `nn.Embedding`: to initialise one without memory, torch imports its compiler, which takes a second.
@@ -38,7 +38,7 @@ class Attention(nn.Module):
         self.grep_linear = nn.Linear(config.head_dim, GATE_UNITS)
         self.grep_a = nn.Parameter(torch.ones(1, self.heads, 1, 1))
         if owns_table:
-            self.relative_attention_bias = Table(config.num_buckets, self.heads)
+            self.relative_attention_bias = BiasTable(config.num_buckets, self.heads)
 
     def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
         """`(batch, patches, dim)` and `(heads, patches, patches)` -> `(batch, patches, dim)`."""
@@ -63,20 +63,24 @@ class Attention(nn.Module):
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
-def pairwise(table: Tensor, patches: int, max_distance: int) -> Tensor:
+def pairwise_bias(table: Tensor, patches: int, max_distance: int) -> Tensor:
     """The relative bias of every pair of patches: `(buckets, heads)` -> `(heads, patches, patches)`."""
     position = torch.arange(patches, device=table.device)
     distance = position.unsqueeze(0) - position.unsqueeze(1)
-    return functional.embedding(buckets(distance, table.shape[0], max_distance), table).permute(2, 0, 1)
+    return functional.embedding(distance_buckets(distance, table.shape[0], max_distance), table).permute(
+        2, 0, 1
+    )
 
 
-def diagonals(table: Tensor, patches: int, max_distance: int) -> Tensor:
+def diagonal_bias(table: Tensor, patches: int, max_distance: int) -> Tensor:
     """The bias by distance, key minus query, from -(patches - 1) up: `(heads, 2 * patches - 1)`."""
     distance = torch.arange(1 - patches, patches, device=table.device)
-    return functional.embedding(buckets(distance, table.shape[0], max_distance), table).T.contiguous()
+    return functional.embedding(
+        distance_buckets(distance, table.shape[0], max_distance), table
+    ).T.contiguous()
 
 
-def buckets(distance: Tensor, n_buckets: int, max_distance: int) -> Tensor:
+def distance_buckets(distance: Tensor, n_buckets: int, max_distance: int) -> Tensor:
     """T5's buckets: half for each sign, exact when near, logarithmic when far; the shape of `distance`."""
     half, exact = n_buckets // 2, n_buckets // 4
     near = distance.abs()

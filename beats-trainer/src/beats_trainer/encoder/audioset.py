@@ -1,6 +1,6 @@
-"""What AudioSet calls its labels, whose ids fine-tuned checkpoints know.
+"""What AudioSet calls its labels; alone in a file because the table has a licence of its own.
 
-`audioset.csv` is ids and names of Google's AudioSet ontology, https://research.google.com/audioset/ontology,
+Fine-tuned checkpoints know the ids. `audioset.csv` is ids and names of Google's AudioSet ontology, https://research.google.com/audioset/ontology,
 which is licensed under CC BY-SA 4.0, https://creativecommons.org/licenses/by-sa/4.0; so is this table.
 """
 

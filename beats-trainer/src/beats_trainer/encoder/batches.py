@@ -62,7 +62,7 @@ def embed(
     if max(counts, default=0) > LONG:
         _log.warning(LONG_CLIP, max(map(len, clips)) / SAMPLE_RATE)
     alike, results = pooling != "none", list[list[Tensor]]()
-    for positions in plan(counts, limit):
+    for positions in plan_passes(counts, limit):
         hidden = model.hidden(torch.stack([clips[i] for i in positions]), layers)
         pooled = [pool(patches, pooling, rows).cpu() for patches in hidden]
         results = results or [_places(vectors, len(clips), alike=alike) for vectors in pooled]
@@ -88,7 +88,7 @@ def _single(waveform: Any, short: Short, patch: int) -> Tensor:
 
 
 # Which clips go through the encoder together: arithmetic without a model.
-def plan(patches: Sequence[int], limit: int = PATCHES_PER_FORWARD) -> list[list[int]]:
+def plan_passes(patches: Sequence[int], limit: int = PATCHES_PER_FORWARD) -> list[list[int]]:
     """Group clips of equal size, so that nothing is ever padded.
 
     Args:

@@ -18,13 +18,14 @@ from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.foreign.texts import Field, Text, parse_json
 
 DESCRIPTION = "description"  # the tensor's name
+KEY = "beats"  # of the text in the metadata of a file, ours or an exported one
 _LONGEST = 1 << 20  # bytes
 _KNOWN = {"config", "labels", "heads"}
 _OF_A_HEAD = {"name", "labels", "activation"}
 _OF_A_CONFIG = {field.name for field in fields(BEATsConfig)}
 
 
-def described(config: BEATsConfig, heads: Iterable[Any]) -> str:
+def describe_encoder(config: BEATsConfig, heads: Iterable[Any]) -> str:
     """The text."""
     said = [{"name": head.name, "labels": head.labels, "activation": head.activation} for head in heads]
     return json.dumps({"config": asdict(config), "labels": None, "heads": said}, sort_keys=True)

@@ -73,7 +73,7 @@ class Heads(nn.ModuleDict):
         return (name.replace("/", ".") for name in super().__iter__())
 
 
-def best(scores: Tensor, labels: tuple[str, ...], k: int) -> list[list[tuple[str, float]]]:
+def best_labels(scores: Tensor, labels: tuple[str, ...], k: int) -> list[list[tuple[str, float]]]:
     """The k best labels of each clip, best first."""
     values, index = torch.topk(scores, min(k, scores.shape[-1]), dim=-1)
     return [

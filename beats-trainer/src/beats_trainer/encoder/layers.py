@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from beats_trainer.encoder.attention import Attention, pairwise
+from beats_trainer.encoder.attention import Attention, pairwise_bias
 from beats_trainer.encoder.config import BEATsConfig
 
 
@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         hidden = self.layer_norm(hidden + self.pos_conv(hidden))
         hidden = functional.dropout(hidden, self.config.dropout, self.training)
         kept = [hidden] if 0 in wanted else []
-        bias = pairwise(self.table, hidden.shape[1], self.config.max_distance)
+        bias = pairwise_bias(self.table, hidden.shape[1], self.config.max_distance)
         for number, layer in enumerate(self.layers[: max(wanted)], 1):
             hidden = self._run(layer, hidden, bias)
             kept += [hidden] if number in wanted else []

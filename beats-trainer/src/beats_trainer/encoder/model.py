@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from beats_trainer.encoder.config import BEATsConfig
-from beats_trainer.encoder.description import DESCRIPTION, as_tensor, described, read_tensor
+from beats_trainer.encoder.description import DESCRIPTION, as_tensor, describe_encoder, read_tensor
 from beats_trainer.encoder.fast.encoder import Fast, FastEncoder
 from beats_trainer.encoder.fbank import fbank
-from beats_trainer.encoder.heads import Activation, Head, Heads, best
+from beats_trainer.encoder.heads import Activation, Head, Heads, best_labels
 from beats_trainer.encoder.layers import Encoder
 from beats_trainer.encoder.waveform import Short, as_batch
 from beats_trainer.errors import CheckpointError
@@ -110,7 +110,7 @@ class BEATs(nn.Module):
         """What the weights alone do not tell goes along, if there is such."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if len(self.heads) or not self.config.is_as_published():
-            destination[prefix + DESCRIPTION] = as_tensor(described(self.config, self.heads.values()))
+            destination[prefix + DESCRIPTION] = as_tensor(describe_encoder(self.config, self.heads.values()))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         """Weights of a model with other settings are refused: with ours they would compute something else."""
@@ -152,7 +152,7 @@ class BEATs(nn.Module):
         """
         chosen = self.head(head)
         scores = chosen.scores(self(waveform, short=short), activation)
-        return best(scores, chosen.labels or tuple(map(str, range(scores.shape[-1]))), top)
+        return best_labels(scores, chosen.labels or tuple(map(str, range(scores.shape[-1]))), top)
 
     def head(self, name: str | None = None) -> Head:
         """One of the file's heads; the outermost without a name."""

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,15 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.description import KEY
 from beats_trainer.encoder.fbank import fbank
 from beats_trainer.encoder.model import BEATs
 from beats_trainer.encoder.waveform import Short, as_batch
 from beats_trainer.errors import CheckpointError
+from beats_trainer.extras import needs
 from beats_trainer.foreign.texts import Text, parse_json
 
 Target = Literal["onnx", "openvino"]
 SUFFIXES: dict[str, Target] = {".onnx": "onnx", ".xml": "openvino"}
-KEY = "beats"  # of the description that goes into the file
 OPSET = 20
 _SAMPLE_FRAMES = 64  # of the batch that is traced; any number of patches can be run later
 
@@ -50,7 +50,7 @@ class OneLayer(nn.Module):
         return self.model.plain(energies, [self.layer])[0]
 
 
-def export(model: BEATs, path: str | Path, layer: int = -1) -> Path:
+def export_encoder(model: BEATs, path: str | Path, layer: int = -1) -> Path:
     """Write an encoder for ONNX Runtime (`.onnx`) or OpenVINO (`.xml`, its weights beside it in `.bin`).
 
     Batch and length are free when it is run. On a CPU its patch embeddings equal ours to 2e-5 in float32.
@@ -73,17 +73,8 @@ def export(model: BEATs, path: str | Path, layer: int = -1) -> Path:
     return path
 
 
-def requires(module: str, extra: str) -> Any:
-    """Import what an extra brings, or say how to install it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        message = f'{module} is not installed. Run: pip install "beats-trainer[{extra}]"'
-        raise ImportError(message) from error
-
-
 def _write_onnx(model: BEATs, path: Path, layer: int) -> None:
-    requires("onnxscript", "onnx")
+    needs("onnxscript", "onnx", "an export needs onnxscript")
     dim = torch.export.Dim
     shapes = {"energies": {0: dim("batch", max=2**16), 1: 16 * dim("columns", max=2**16)}}
     with torch.no_grad(), _quiet():
@@ -103,7 +94,7 @@ def _write_onnx(model: BEATs, path: Path, layer: int) -> None:
 
 
 def _write_openvino(model: BEATs, path: Path, layer: int) -> None:
-    openvino = requires("openvino", "openvino")
+    openvino = needs("openvino", "openvino", "an export needs OpenVINO")
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, "encoder.onnx")
         _write_onnx(model, onnx, layer)
@@ -135,7 +126,7 @@ class ExportedEncoder:
     """One layer of an encoder in another runtime, on the CPU.
 
     Args:
-        path: What `export` wrote.
+        path: What `export_encoder` wrote.
         backend: "onnxruntime" for `.onnx`; "openvino" for either.
         precision: "fp32", or "bf16", which OpenVINO alone offers.
     """
@@ -194,7 +185,7 @@ class ExportedEncoder:
 
 
 def _described(path: Path, description: str) -> tuple[BEATsConfig, int]:
-    """Config and layer of the encoder, from what `export` wrote into the file."""
+    """Config and layer of the encoder, from what `export_encoder` wrote into the file."""
     origin = Text("the description in", str(path), "Write it anew with `beats export`.", CheckpointError)
     said = parse_json(description, origin)
     known = {field.name for field in fields(BEATsConfig)}
@@ -209,14 +200,14 @@ def _described(path: Path, description: str) -> tuple[BEATsConfig, int]:
 
 
 def _onnxruntime(path: Path, _: str) -> tuple[Run, str | None]:
-    runtime = requires("onnxruntime", "onnx")
+    runtime = needs("onnxruntime", "onnx", f"{path} needs ONNX Runtime")
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     description = session.get_modelmeta().custom_metadata_map.get(KEY)
     return lambda energies: session.run(None, {"energies": energies})[0], description
 
 
 def _openvino(path: Path, precision: str) -> tuple[Run, str | None]:
-    openvino = requires("openvino", "openvino")
+    openvino = needs("openvino", "openvino", f"{path} needs OpenVINO")
     core = openvino.Core()
     model = core.read_model(path)
     compiled = core.compile_model(

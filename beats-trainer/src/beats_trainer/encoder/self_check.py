@@ -36,7 +36,7 @@ def golden_of(patches: Tensor) -> tuple[float, ...]:
     return tuple(float(value) for value in patches.double().mean(dim=0)[:LENGTH])
 
 
-def agrees(found: Sequence[float], record: Sequence[float], precision: str) -> bool:
+def vectors_agree(found: Sequence[float], record: Sequence[float], precision: str) -> bool:
     """Whether two vectors are those of one encoder, within the tolerance of the precision."""
     if len(found) != len(record):
         return False
@@ -87,7 +87,7 @@ def check_encoder(model: BEATs, record: Sequence[float] = ()) -> tuple[float, ..
     _refuse(float(patches.std(dim=0).mean()) < ALIKE, "the same embedding for every patch of noise")
     _refuse(bool(patches.std(dim=1).max() < ALIKE), "patch embeddings of noise that are constant")
     found = golden_of(patches)
-    _refuse(bool(record) and not agrees(found, record, model.precision), _differs(found, record))
+    _refuse(bool(record) and not vectors_agree(found, record, model.precision), _differs(found, record))
     return found
 
 

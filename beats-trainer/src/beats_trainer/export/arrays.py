@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beats_trainer.report.projection import fit, sample
+from beats_trainer.report.projection import fit_projection, sample_rows
 from beats_trainer.table.scan import as_vectors, groups_of, present, stream, take_rows
 from beats_trainer.table.table import METADATA_KEY, read_table, table_files
 
@@ -51,8 +51,8 @@ def to_csv(table: Path, target: Path, column: str) -> None:
 def to_atlas(table: Path, target: Path, column: str) -> None:
     """The facts of every row, `x` and `y`; the vectors stay in the table."""
     groups, facts = groups_of(table), present(table, FACTS)
-    sampled = take_rows(groups, sample(groups, FITTED_ROWS), [column]).column(0).combine_chunks()
-    projection = fit(as_vectors(sampled))
+    sampled = take_rows(groups, sample_rows(groups, FITTED_ROWS), [column]).column(0).combine_chunks()
+    projection = fit_projection(as_vectors(sampled))
     source = pq.read_schema(groups[0].file if groups else table)
     fields = [*(source.field(name) for name in facts), *(pa.field(axis, pa.float32()) for axis in "xy")]
     said = (source.metadata or {}).get(METADATA_KEY, b"{}")

@@ -12,11 +12,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from beats_trainer.errors import MissingExtraError
+from beats_trainer.extras import needs
 from beats_trainer.table.scan import as_vectors, groups_of, present, stream
 from beats_trainer.table.table import read_metadata, table_files
 
 PROJECT = "beats"
+LIBRARY = "perch_hoplite.db.db_loader"
+WHY = "perch-hoplite is not there, and only it can write its database"
 COLUMNS = ("recording", "start_s", "end_s", "channel", "datetime", "device", "latitude", "longitude")
 
 
@@ -26,7 +28,7 @@ def to_hoplite(table: Path, target: Path, column: str) -> None:
     Raises:
         MissingExtraError: perch-hoplite is not installed.
     """
-    database = _Writer(_library(), target)
+    database = _Writer(needs(LIBRARY, "hoplite", WHY, ", or pip install perch-hoplite"), target)
     facts = present(table, COLUMNS)
     for _, batch in stream(groups_of(table), [*facts, column]):
         database.add(batch.select(facts).to_pylist(), as_vectors(batch.column(column)))
@@ -83,14 +85,3 @@ class _Writer:
                 name, project=PROJECT, latitude=key[1], longitude=key[2]
             )
         return self.deployments[key]
-
-
-def _library() -> Any:
-    try:
-        return import_module("perch_hoplite.db.db_loader")
-    except ImportError as error:
-        message = (
-            f"perch-hoplite is not there ({error}), and only it can write its database. "
-            "Run: pip install 'beats-trainer[hoplite]', or pip install perch-hoplite."
-        )
-        raise MissingExtraError(message) from error

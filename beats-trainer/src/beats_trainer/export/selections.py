@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from beats_trainer.sampling import SAMPLE_RATE
 from beats_trainer.table.scan import groups_of, present, stream
 
 RAVEN = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)",
          "Begin Path", "Begin File", "File Offset (s)", "Annotation")  # fmt: skip
-NYQUIST = 8_000.0  # Hz: what the encoder hears
+NYQUIST = SAMPLE_RATE / 2  # Hz: what the encoder hears
 LABEL = "clip"
 _BREAKS = str.maketrans("\t\r\n", "   ")  # these end a cell or a line, and neither program has an escape
 

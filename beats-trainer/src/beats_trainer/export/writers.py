@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.export.arrays import to_atlas, to_csv, to_npz
 from beats_trainer.export.hoplite import to_hoplite
 from beats_trainer.export.selections import to_audacity, to_raven
@@ -50,13 +50,8 @@ def write_as(kind: str, table: Path, target: Path | None, column: str) -> Path:
     writer = WRITERS[kind]
     target = target or Path(table.resolve().stem + writer.ending)
     _refuse_name(kind, writer, table, target)
-    temporary = target.with_name(f".{target.name}.incomplete")
-    _remove(temporary)
-    try:
-        writer.write(table, temporary, column)
-        temporary.replace(target)
-    finally:
-        _remove(temporary)
+    with written_whole(target) as path:
+        writer.write(table, path, column)
     return target
 
 
@@ -68,10 +63,3 @@ def _refuse_name(kind: str, writer: Writer, table: Path, target: Path) -> None:
     if target.is_dir() or (target.exists() and target.samefile(table)):
         message = f"{target} is there already and is not overwritten. Name another place with -o."
         raise FileExistsError(message)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ _LONGEST_NUMBER = 200  # bits; Python refuses to write those of 4,300 digits
 _PLAIN = (bool, float, complex, bytes, type(None))
 
 
-def excess(value: object, most: int = MOST) -> str:
+def find_excess(value: object, most: int = MOST) -> str:
     """What there is too much of in a value; empty where that is sane; a cycle has no end."""
     waiting, count = [(value, 0)], 1
     while waiting:
@@ -41,7 +41,7 @@ class _Shown(reprlib.Repr):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maxlevel, self.maxstring, self.maxother = 2, 60, 60
+        self.maxlevel, self.maxstring, self.maxother = 2, 200, 60
         self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 4
 
     def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 - as the parent has it

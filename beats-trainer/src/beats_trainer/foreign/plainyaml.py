@@ -12,10 +12,9 @@ from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.nodes import MappingNode, ScalarNode
 from yaml.resolver import Resolver
 
-from beats_trainer.foreign.measure import shown
+from beats_trainer.foreign.measure import DEEPEST, shown
 
 MOST = 20_000  # values, with those behind an alias counted as often as it is named
-DEEPEST = 50
 LONGEST_NUMBER = 40  # letters
 _TAG = "tag:yaml.org,2002:"
 # libyaml, where it is, is ten times faster.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from beats_trainer.errors import BeatsError
-from beats_trainer.foreign.measure import MOST, as_plain, excess, shown
+from beats_trainer.foreign.measure import MOST, as_plain, find_excess, shown
 from beats_trainer.foreign.plainyaml import load_yaml
 
 LARGEST_YAML = 1 << 18  # bytes: pins and configs have some kB
@@ -128,7 +128,7 @@ def read_bytes(path: Path, origin: Text, largest: int = LARGEST_YAML) -> bytes:
     return data
 
 
-def decode(data: bytes, origin: Text) -> str:
+def decode_text(data: bytes, origin: Text) -> str:
     """The text that some bytes are."""
     try:
         return data.decode("utf-8-sig")
@@ -141,29 +141,29 @@ def parse_yaml(data: bytes, origin: Text) -> Field:
     if len(data) > LARGEST_YAML:
         origin.refuse(f"it has {len(data):,} bytes", f"at most {LARGEST_YAML:,}")
     try:
-        value = load_yaml(decode(data, origin))
+        value = load_yaml(decode_text(data, origin))
     except ValueError as error:
         origin.refuse(str(error), "plain YAML", error)
-    return bounded(value, origin)
+    return bounded_field(value, origin)
 
 
 def parse_json(data: bytes | str, origin: Text) -> Field:
     """The value of a JSON text."""
     if len(data) > LARGEST_JSON:
         origin.refuse(f"it has {len(data):,} bytes", f"at most {LARGEST_JSON:,}")
-    text = decode(data, origin) if isinstance(data, bytes) else data
+    text = decode_text(data, origin) if isinstance(data, bytes) else data
     try:
         value = json.loads(text, object_pairs_hook=_once_each, parse_constant=_refuse_constant)
     except RecursionError as error:
         origin.refuse("it is nested without end", "JSON", error)
     except ValueError as error:
         origin.refuse(str(error)[:200], "JSON", error)
-    return bounded(value, origin)
+    return bounded_field(value, origin)
 
 
-def bounded(value: object, origin: Text, name: str = "", most: int = MOST) -> Field:
+def bounded_field(value: object, origin: Text, name: str = "", most: int = MOST) -> Field:
     """A value that is neither deeper nor, with all that it shares counted, larger than anything of use."""
-    found = excess(value, most)
+    found = find_excess(value, most)
     if found:
         origin.refuse(f"{name or 'it'} holds {found}", "a few plain values")
     return Field(origin, name, value)

@@ -9,15 +9,14 @@ from urllib.parse import quote
 from huggingface_hub import constants
 
 from beats_trainer.errors import FetchError
+from beats_trainer.foreign.measure import shown
 from beats_trainer.hub.credential import address_of, headers_for
 from beats_trainer.hub.response import COMMIT, Answer, open_answer
 from beats_trainer.pins.address import COMMIT_HASH, PREFIXES, Place
-from beats_trainer.pins.origin import harmless
+from beats_trainer.pins.digest import GIT_SHA1, SHA256
 
 ETAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,127}")
 SIZE = re.compile(r"[0-9]{1,15}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-GIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Announcement:
         """The digest that the ETag is: of a large file its SHA-256, of a small one git's."""
         if SHA256.fullmatch(self.etag):
             return {"sha256": self.etag}
-        return {"git": self.etag} if GIT.fullmatch(self.etag) else {}
+        return {"git": self.etag} if GIT_SHA1.fullmatch(self.etag) else {}
 
 
 def ask_for(place: Place) -> Announcement:
@@ -88,7 +87,7 @@ def size_in(header: str | None) -> int | None:
 
 def _foreign(url: str, header: str, value: str, expected: str) -> FetchError:
     message = (
-        f"the answer of {url} has the {header} {harmless(value)}: expected {expected}. This is no Hub, or a "
+        f"the answer of {url} has the {header} {shown(value)}: expected {expected}. This is no Hub, or a "
         "proxy changed it. Nothing was fetched. Check HF_ENDPOINT and HTTPS_PROXY."
     )
     return FetchError(message)

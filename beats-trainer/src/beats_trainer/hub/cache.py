@@ -16,12 +16,11 @@ from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import WeakFileLock
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.hub.credential import is_known
 from beats_trainer.pins.address import COMMIT_HASH, Place
-from beats_trainer.pins.digest import is_file_of, strongest
+from beats_trainer.pins.digest import GIT_SHA1, SHA256, is_file_of, strongest_digest
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
-GIT = re.compile(r"[0-9a-f]{40}")
 OBJECT = re.compile(r"(?:.*/)?files/md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?")
 NO_LINKS = "HF_HUB_DISABLE_SYMLINKS"
 RECORDS = ".digests"
@@ -109,7 +108,7 @@ def link_blob(blob: Path, snapshot: Path) -> None:
         link.replace(snapshot)  # all at once: another process may be doing the same
 
 
-def judge(path: Path, folder: Path, size: int | None, digests: Mapping[str, str]) -> Verdict:
+def judge_copy(path: Path, folder: Path, size: int | None, digests: Mapping[str, str]) -> Verdict:
     """Compares a cached file with what is wanted, and with what the cache filed it as.
 
     Only a file that is not what it was filed as is known to be wrong. What a pin says of it is no proof: the
@@ -121,7 +120,7 @@ def judge(path: Path, folder: Path, size: int | None, digests: Mapping[str, str]
         size: The bytes that are wanted, if that is known.
         digests: Those that are wanted, if any.
     """
-    filed, wanted = recorded(path, folder), strongest(digests)
+    filed, wanted = filed_digests(path, folder), strongest_digest(digests)
     if wanted and filed and wanted[0] in filed and filed[wanted[0]] != wanted[1]:
         return Verdict.UNKNOWN
     if is_file_of(path, size, digests or filed):
@@ -129,7 +128,7 @@ def judge(path: Path, folder: Path, size: int | None, digests: Mapping[str, str]
     return Verdict.UNKNOWN if not filed or is_file_of(path, None, filed) else Verdict.DIFFERENT
 
 
-def recorded(path: Path, folder: Path) -> dict[str, str]:
+def filed_digests(path: Path, folder: Path) -> dict[str, str]:
     """The digest under which the cache filed a snapshot's file; nothing where it has kept none.
 
     It is the name of the blob that the file links to. A file without a link, as in caches on disks that have
@@ -140,21 +139,20 @@ def recorded(path: Path, folder: Path) -> dict[str, str]:
     own = OBJECT.fullmatch(path.as_posix())
     if SHA256.fullmatch(name) or noted:
         return {"sha256": noted if not SHA256.fullmatch(name) else name}
-    if GIT.fullmatch(name):
+    if GIT_SHA1.fullmatch(name):
         return {"git": name}
     return {"md5": own[1] + own[2]} if own else {}
 
 
-def note(path: Path, folder: Path, sha256: str) -> None:
+def note_digest(path: Path, folder: Path, sha256: str) -> None:
     """Keeps the digest of a file that is no link; a cache that cannot be written keeps none."""
     if path.is_symlink() or _noted(path, folder) == sha256:
         return
     record = _record(path, folder)
     with suppress(OSError):
         record.parent.mkdir(parents=True, exist_ok=True)
-        temporary = record.with_name(f"{record.name}.{uuid.uuid4().hex[:8]}")
-        temporary.write_text(sha256, encoding="ascii")
-        temporary.replace(record)
+        with written_whole(record) as temporary:
+            temporary.write_text(sha256, encoding="ascii")
 
 
 def _noted(path: Path, folder: Path) -> str:
@@ -170,7 +168,7 @@ def _record(path: Path, folder: Path) -> Path:
     return folder / RECORDS / path.relative_to(folder / "snapshots")
 
 
-def discard(path: Path, folder: Path) -> None:
+def discard_copy(path: Path, folder: Path) -> None:
     """Removes a snapshot's file so that the next fetch starts clean, and what the cache holds it by.
 
     A link goes itself, and with it the blob of this repository that it leads to; what lies elsewhere stays.
@@ -185,7 +183,7 @@ def discard(path: Path, folder: Path) -> None:
 
 # The lock under which a file enters the cache: huggingface_hub's own, or none where there are no locks.
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def cache_lock(path: Path) -> Iterator[None]:
     """Holds the lock, so that processes that ask at once fetch once.
 
     Without locks each fetches for itself: under a name of its own, judged by digest, renamed at the end.

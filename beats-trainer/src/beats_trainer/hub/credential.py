@@ -10,8 +10,9 @@ from huggingface_hub import constants, get_token
 from huggingface_hub.utils import build_hf_headers
 
 from beats_trainer.errors import AccessError
+from beats_trainer.foreign.measure import shown
 from beats_trainer.pins.address import Place
-from beats_trainer.pins.origin import harmless, origin_of
+from beats_trainer.pins.origin import origin_of
 from beats_trainer.redaction import conceal
 
 VARIABLE = "HF_TOKEN_ORIGINS"
@@ -86,7 +87,7 @@ def _named_origins() -> set[str]:
     for entry, origin in origins.items():
         if not origin.startswith(("http://", "https://")):
             message = (
-                f"{VARIABLE} names {harmless(entry)}, which is no origin: expected https://HOST[:PORT], and "
+                f"{VARIABLE} names {shown(entry)}, which is no origin: expected https://HOST[:PORT], and "
                 "commas between several. Correct it, or unset it."
             )
             raise AccessError(message)

@@ -13,21 +13,21 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 from beats_trainer.errors import DigestMismatchError, FetchError
 from beats_trainer.hub.announcement import Announcement, ask_for, size_in
 from beats_trainer.hub.cache import (
+    cache_lock,
     cache_root,
+    filed_digests,
     link_blob,
-    locked,
-    note,
-    recorded,
+    note_digest,
     remember_commit,
     repo_folder,
 )
 from beats_trainer.hub.credential import headers_for, is_known
-from beats_trainer.hub.errors import HUB_ERRORS, CutShortError, translate
+from beats_trainer.hub.errors import HUB_ERRORS, CutShortError, translate_error
 from beats_trainer.hub.partial_file import Partial
 from beats_trainer.hub.response import Answer, for_origin, open_answer
-from beats_trainer.hub.retry import patiently
+from beats_trainer.hub.retry import with_patience
 from beats_trainer.pins.address import Place
-from beats_trainer.pins.digest import file_digest, is_file_of, mismatch, strongest
+from beats_trainer.pins.digest import digest_mismatch, file_digest, is_file_of, strongest_digest
 from beats_trainer.pins.pin import Pin
 
 logger = logging.getLogger(__name__)
@@ -58,13 +58,13 @@ class Transfer:
             FetchError: Anything else that went wrong on the way.
         """
         try:
-            announced = patiently(self._announced, self.pin.name)
+            announced = with_patience(self._announced, self.pin.name)
             self._compare(announced)
             return self._bring(announced)
         except FetchError:
             raise
         except HUB_ERRORS as error:
-            raise translate(error, self.place, self.pin.name) from error
+            raise translate_error(error, self.place, self.pin.name) from error
 
     def _announced(self) -> Announcement:
         if constants.HF_HUB_OFFLINE:
@@ -76,9 +76,11 @@ class Transfer:
         """Refuses a wrong file before its first byte, where the Hub says what it has."""
         pin, wanted, got = self.pin, self.pin.digests.get("sha256"), announced.digests.get("sha256")
         if wanted and got and got != wanted:
-            raise mismatch(pin.name, f"sha256 {wanted}", f"sha256 {got}", str(self.place))
+            raise digest_mismatch(pin.name, f"sha256 {wanted}", f"sha256 {got}", str(self.place))
         if pin.size is not None and announced.size is not None and announced.size != pin.size:
-            raise mismatch(pin.name, f"{pin.size:,} bytes", f"{announced.size:,} bytes", str(self.place))
+            raise digest_mismatch(
+                pin.name, f"{pin.size:,} bytes", f"{announced.size:,} bytes", str(self.place)
+            )
 
     def _bring(self, announced: Announcement) -> Path:
         """Puts the bytes among the cache's blobs, under the lock that huggingface_hub itself takes."""
@@ -88,7 +90,7 @@ class Transfer:
         lock = cache_root(self.cache_dir) / ".locks" / folder.name / f"{etag}.lock"
         for path in (snapshot, blob, lock):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(lock):
+        with cache_lock(lock):
             if not self._stands(snapshot, folder, announced):
                 self._ensure(blob, announced)
                 link_blob(blob, snapshot)
@@ -107,7 +109,7 @@ class Transfer:
         wanted = announced.digests or self.pin.digests
         if is_file_of(snapshot, self.pin.size, wanted) if wanted else _has_size(snapshot, announced):
             return True
-        filed = recorded(snapshot, folder)
+        filed = filed_digests(snapshot, folder)
         intact = not filed or is_file_of(snapshot, None, filed)
         if intact and not is_known(self.place):
             raise self._taken(snapshot)
@@ -124,9 +126,9 @@ class Transfer:
 
     def _note(self, snapshot: Path, folder: Path, announced: Announcement) -> None:
         """Keeps the digest of a file that no link tells: offline nobody could say it."""
-        if not snapshot.is_symlink() and not recorded(snapshot, folder):
+        if not snapshot.is_symlink() and not filed_digests(snapshot, folder):
             known = self.pin.digests.get("sha256") or announced.digests.get("sha256")
-            note(snapshot, folder, known or file_digest(snapshot, "sha256"))
+            note_digest(snapshot, folder, known or file_digest(snapshot, "sha256"))
 
     def _ensure(self, blob: Path, announced: Announcement) -> None:
         """Has the blob here; one that is not what its name says is damaged, and is brought anew."""
@@ -160,13 +162,13 @@ class Transfer:
     def _wanted(self, announced: Announcement) -> tuple[str, str]:
         """The digest of the pin, or the Hub's own where no pin has one."""
         large = {name: value for name, value in announced.digests.items() if name == "sha256"}
-        return strongest(self.pin.digests) or strongest(large) or ("sha256", "")
+        return strongest_digest(self.pin.digests) or strongest_digest(large) or ("sha256", "")
 
     def _fill(self, announced: Announcement, partial: Partial, value: str) -> None:
-        patiently(lambda: self._stream(announced, partial), self.pin.name, lambda: partial.size)
+        with_patience(lambda: self._stream(announced, partial), self.pin.name, lambda: partial.size)
         if value and partial.digest != value:
             got = f"{partial.algorithm} {partial.digest} ({partial.size:,} bytes)"
-            raise mismatch(self.pin.name, f"{partial.algorithm} {value}", got, str(self.place))
+            raise digest_mismatch(self.pin.name, f"{partial.algorithm} {value}", got, str(self.place))
 
     def _stream(self, announced: Announcement, partial: Partial) -> None:
         """Appends what is missing; what an answer brings before it breaks stays."""
@@ -190,7 +192,7 @@ class Transfer:
         for block in answer.blocks:
             if partial.size + len(block) > most:
                 got = f"{partial.size + len(block):,} and more"
-                raise mismatch(self.pin.name, f"{most:,} bytes", got, str(self.place))
+                raise digest_mismatch(self.pin.name, f"{most:,} bytes", got, str(self.place))
             partial.write(block)
             if self.progress:
                 self.progress(partial.size, total)

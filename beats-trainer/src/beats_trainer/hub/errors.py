@@ -60,7 +60,7 @@ def _is_network(error: BaseException) -> bool:
     return any(word in name for word in NETWORK_WORDS)
 
 
-def translate(error: BaseException, place: Place, label: str) -> FetchError:
+def translate_error(error: BaseException, place: Place, label: str) -> FetchError:
     """One of our errors for anything that huggingface_hub or its HTTP client raises."""
     error = _cause_of(error)
     veil_causes(error)  # whoever answers may write into it what was asked

@@ -16,15 +16,15 @@ from beats_trainer.hub.cache import (
     Verdict,
     asked_copy,
     cached_copies,
-    discard,
-    judge,
-    note,
-    recorded,
+    discard_copy,
+    filed_digests,
+    judge_copy,
+    note_digest,
     repo_folder,
 )
 from beats_trainer.hub.download import Progress, Transfer
 from beats_trainer.hub.errors import not_cached
-from beats_trainer.hub.lookup import hub_name, is_hub_name, resolve
+from beats_trainer.hub.lookup import hub_name, is_hub_name, resolve_name
 from beats_trainer.hub.signature import PublicKey, need_signing, read_key
 from beats_trainer.hub.signed_repository import check_signed
 from beats_trainer.pins.digest import check_file, file_digest
@@ -75,14 +75,14 @@ def fetch_checkpoint(
         name if isinstance(name, Pin) else trusted_pin(name, trust, cache, local_files_only=local_files_only)
     )
     _may_use(pin, trust, allow_noncommercial)
-    owner = asked or signer(pin)
+    owner = asked or required_signer(pin)
     found = _brought(pin, cache, progress, local_files_only=local_files_only)
     if owner is not None:
         check_signed(found, pin, owner, cache, local_files_only=local_files_only)
     return found
 
 
-def signer(pin: Pin) -> PublicKey | None:
+def required_signer(pin: Pin) -> PublicKey | None:
     """Whose signature a pin asks for, if anybody's."""
     if not pin.key:
         return None
@@ -128,7 +128,7 @@ def find_checkpoint(name: str, cache_dir: Path | None = None, *, local_files_onl
     """
     if is_hub_name(name):
         try:
-            return resolve(name, cache_dir, local_files_only=local_files_only)
+            return resolve_name(name, cache_dir, local_files_only=local_files_only)
         except FetchError as error:
             return _carried(name, error)
 
@@ -198,7 +198,7 @@ def _judged(pin: Pin, cache_dir: Path | None) -> Iterator[tuple[Path, Path, Verd
     for place in pin.sources:
         folder = repo_folder(place, cache_dir)
         for path in cached_copies(place, cache_dir):
-            yield path, folder, judge(path, folder, pin.size, pin.digests)
+            yield path, folder, judge_copy(path, folder, pin.size, pin.digests)
 
 
 def _first_seen(pin: Pin, cache_dir: Path | None) -> Path | None:
@@ -208,9 +208,9 @@ def _first_seen(pin: Pin, cache_dir: Path | None) -> Path | None:
     """
     for place in pin.sources if not pin.digests else ():
         path, folder = asked_copy(place, cache_dir), repo_folder(place, cache_dir)
-        if path is not None and not recorded(path, folder) and pin.size in (None, path.stat().st_size):
+        if path is not None and not filed_digests(path, folder) and pin.size in (None, path.stat().st_size):
             sha256 = file_digest(path, "sha256")
-            note(path, folder, sha256)
+            note_digest(path, folder, sha256)
             logger.warning("%s: no digest of %s was kept; from now on it is %s", pin.name, path, sha256)
             return path
     return None
@@ -218,7 +218,7 @@ def _first_seen(pin: Pin, cache_dir: Path | None) -> Path | None:
 
 def _remove(path: Path, folder: Path, pin: Pin) -> None:
     try:
-        discard(path, folder)
+        discard_copy(path, folder)
     except OSError as error:
         message = (
             f"{path} is not {pin.name}: its bytes are damaged, and it cannot be removed ({error}). "
@@ -282,7 +282,7 @@ def _checked(path: Path, pin: Pin, folder: Path) -> Path:
     try:
         check_file(path, pin.name, pin.size, pin.digests)
     except DigestMismatchError:
-        if judge(path, folder, None, {}) is Verdict.DIFFERENT:
+        if judge_copy(path, folder, None, {}) is Verdict.DIFFERENT:
             _remove(path, folder, pin)
         raise
     return path

@@ -14,14 +14,15 @@ from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from beats_trainer.errors import FetchError, PinError
-from beats_trainer.hub.cache import cached_commit, recorded, remember_commit, repo_folder
+from beats_trainer.foreign.measure import shown
+from beats_trainer.hub.cache import cached_commit, filed_digests, remember_commit, repo_folder
 from beats_trainer.hub.credential import address_of, headers_for
-from beats_trainer.hub.errors import HUB_ERRORS, not_cached, translate
+from beats_trainer.hub.errors import HUB_ERRORS, not_cached, translate_error
 from beats_trainer.hub.response import open_answer
-from beats_trainer.hub.retry import patiently
+from beats_trainer.hub.retry import with_patience
 from beats_trainer.pins.address import COMMIT_HASH, REPO_TYPES, SCHEME, Place, check_path, parse_place
-from beats_trainer.pins.origin import harmless
-from beats_trainer.pins.pin import SHA256, WEIGHTS, Pin
+from beats_trainer.pins.digest import SHA256
+from beats_trainer.pins.pin import WEIGHTS, Pin
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ KINDS = {kind: plural for plural, kind in REPO_TYPES.items()}
 
 
 @dataclass(frozen=True)
-class Found:
+class RepositoryFile:
     """One file in a repository; without a SHA-256 it is a small one.
 
     Raises:
@@ -51,7 +52,7 @@ class Repository:
     """A repository at one commit."""
 
     commit: str
-    files: tuple[Found, ...]
+    files: tuple[RepositoryFile, ...]
     card: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -64,7 +65,7 @@ class _NoDescriptionError(ValueError):
 
 
 def _refuse(field: str, got: str) -> NoReturn:
-    message = f"its {field} is {harmless(got)}"
+    message = f"its {field} is {shown(got)}"
     raise _NoDescriptionError(message)
 
 
@@ -81,7 +82,7 @@ def hub_name(name: str) -> str:
     return str(parse_place(name if name.startswith(SCHEME) else SCHEME + name)).removeprefix(SCHEME)
 
 
-def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
+def resolve_name(name: str, cache_dir: Path | None = None, *, local_files_only: bool = False) -> Pin:
     """The pin of a file on the Hub that nobody has pinned; the Hub's word is taken for its digest.
 
     Raises:
@@ -91,7 +92,7 @@ def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool 
     place = parse_place(name if name.startswith(SCHEME) else SCHEME + name)
     if local_files_only or constants.HF_HUB_OFFLINE:
         return _cached(place, name, cache_dir)
-    there = ask(place, name)
+    there = ask_hub(place, name)
     found = _one(place, [file for file in there.files if file.path.endswith(WEIGHTS)])
     pinned = replace(place, path=found.path, revision=there.commit)
     with suppress(OSError):  # a cache that cannot be written
@@ -100,17 +101,17 @@ def resolve(name: str, cache_dir: Path | None = None, *, local_files_only: bool 
     return _pin(pinned, found, there.card)
 
 
-def ask(place: Place, label: str) -> Repository:
+def ask_hub(place: Place, label: str) -> Repository:
     """What a Hub says about a repository.
 
     Raises:
         FetchError: It cannot be asked, or what answers is no Hub.
     """
     try:
-        body = patiently(lambda: _ask(place), label)
+        body = with_patience(lambda: _ask(place), label)
         return _described(json.loads(body))
     except HUB_ERRORS as error:
-        raise translate(error, place, label) from error
+        raise translate_error(error, place, label) from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, _NoDescriptionError) as error:
         raise _no_hub(error, place, label) from error
 
@@ -144,12 +145,12 @@ def _described(document: object) -> Repository:
     return Repository(_typed(table.get("sha"), str, "sha"), files, card)
 
 
-def _found(entry: dict[str, Any]) -> Found:
+def _found(entry: dict[str, Any]) -> RepositoryFile:
     size, large = entry.get("size"), _typed(entry.get("lfs") or {}, dict, "lfs")
     sha256 = _typed(large.get("sha256", ""), str, "sha256")
     if (sha256 and not SHA256.fullmatch(sha256)) or not _is_size(size):
         _refuse("size or sha256", f"{size} {sha256}")
-    return Found(_typed(entry.get("rfilename"), str, "rfilename"), size, sha256)
+    return RepositoryFile(_typed(entry.get("rfilename"), str, "rfilename"), size, sha256)
 
 
 def _is_size(value: object) -> bool:
@@ -162,7 +163,7 @@ def _typed(value: object, kind: type[Kind], field: str) -> Kind:
     return value
 
 
-def _one(place: Place, files: list[Found]) -> Found:
+def _one(place: Place, files: list[RepositoryFile]) -> RepositoryFile:
     """The file that is named; else the only one at the top, safetensors before pickles."""
     if place.path:
         named = [file for file in files if file.path == place.path]
@@ -182,7 +183,7 @@ def _one(place: Place, files: list[Found]) -> Found:
     raise PinError(message)
 
 
-def _pin(place: Place, found: Found, card: dict[str, Any]) -> Pin:
+def _pin(place: Place, found: RepositoryFile, card: dict[str, Any]) -> Pin:
     path = PurePosixPath(place.path)
     digests = {"sha256": found.sha256} if found.sha256 else {}
     meta = {"licence": _licence(card.get("license")), "origin": str(place)}
@@ -202,10 +203,10 @@ def _cached(place: Place, name: str, cache_dir: Path | None) -> Pin:
     snapshot = folder / "snapshots" / (commit or "none")
     paths = [path for path in sorted(snapshot.rglob("*")) if path.suffix in WEIGHTS and path.is_file()]
     files = [
-        Found(
+        RepositoryFile(
             path.relative_to(snapshot).as_posix(),
             path.stat().st_size,
-            recorded(path, folder).get("sha256", ""),
+            filed_digests(path, folder).get("sha256", ""),
         )
         for path in paths
     ]

@@ -12,7 +12,8 @@ from huggingface_hub import constants
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from beats_trainer.errors import FetchError
-from beats_trainer.pins.origin import harmless, origin_of
+from beats_trainer.foreign.measure import shown
+from beats_trainer.pins.origin import origin_of
 
 BLOCK = 1 << 14
 HOPS = 10
@@ -132,7 +133,7 @@ def for_origin(headers: Mapping[str, str], asked: str, url: str) -> dict[str, st
 
 def _packed(answer: Answer) -> FetchError:
     message = (
-        f"the answer of {answer.url} is packed ({harmless(answer.packing)}): expected the bytes as they are, "
+        f"the answer of {answer.url} is packed ({shown(answer.packing)}): expected the bytes as they are, "
         "as was asked for. It was not used. Look at what stands between, such as a proxy (HTTPS_PROXY)."
     )
     return FetchError(message)
@@ -140,7 +141,7 @@ def _packed(answer: Answer) -> FetchError:
 
 def _nowhere(url: str) -> FetchError:
     message = (
-        f"{harmless(url)} leads nowhere: expected redirects that end at an address with http or https. "
+        f"{shown(url)} leads nowhere: expected redirects that end at an address with http or https. "
         "Nothing was used. Check HF_ENDPOINT, and what stands between, such as a proxy (HTTPS_PROXY)."
     )
     return FetchError(message)

@@ -18,7 +18,9 @@ LONGEST_WAIT_S = 60.0
 RESET = re.compile(r"\bt=(\d+)")
 
 
-def patiently(request: Callable[[], Result], label: str, position: Callable[[], int] = lambda: 0) -> Result:
+def with_patience(
+    request: Callable[[], Result], label: str, position: Callable[[], int] = lambda: 0
+) -> Result:
     """Makes a request until it succeeds, fails for good, or has failed once more than there are waits.
 
     Args:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from beats_trainer.errors import DigestMismatchError, MissingExtraError
+from beats_trainer.errors import DigestMismatchError
+from beats_trainer.extras import needs
 
 NAME = "model.sig"
 LARGEST = 50_000_000  # bytes of a signature: of a folder with some hundred thousand files
@@ -63,7 +64,7 @@ def read_key(path: str | Path) -> PublicKey:
     return PublicKey(Path(path).read_text(encoding="utf-8", errors="replace"), str(path))
 
 
-def sign(files: Iterable[Path], private_key: Path, password: str | None = None) -> Path:
+def sign_files(files: Iterable[Path], private_key: Path, password: str | None = None) -> Path:
     """Signs the files, which lie in one folder, and returns the signature beside them.
 
     Raises:
@@ -151,11 +152,5 @@ def _invalid() -> type[Exception]:
 
 
 def _package() -> tuple[ModuleType, ModuleType]:
-    try:
-        import model_signing
-    except ImportError as error:
-        message = (
-            f"signatures need model-signing ({error}). Install it: pip install 'beats-trainer[signing]'."
-        )
-        raise MissingExtraError(message) from error
-    return model_signing, model_signing.hashing
+    signing = needs("model_signing", "signing", "signatures need model-signing")
+    return signing, signing.hashing

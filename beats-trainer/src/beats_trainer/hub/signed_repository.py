@@ -8,10 +8,10 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from beats_trainer.errors import DigestMismatchError, FetchError
-from beats_trainer.hub.cache import recorded, repo_folder
+from beats_trainer.hub.cache import filed_digests, repo_folder
 from beats_trainer.hub.download import Transfer
 from beats_trainer.hub.errors import not_cached
-from beats_trainer.hub.lookup import ask
+from beats_trainer.hub.lookup import ask_hub
 from beats_trainer.hub.signature import NAME, PublicKey, check_signature
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.digest import check_file, file_digest
@@ -64,7 +64,7 @@ def _origin(path: Path, pin: Pin, cache_dir: Path | None) -> Place:
 
 def _complete(pin: Pin, place: Place, cache_dir: Path | None) -> Place:
     """Brings every file of a repository; returns the place at its commit."""
-    there = ask(place, pin.name)
+    there = ask_hub(place, pin.name)
     pinned = replace(place, revision=there.commit)
     folder = repo_folder(pinned, cache_dir)
     for file in there.files:
@@ -77,4 +77,4 @@ def _complete(pin: Pin, place: Place, cache_dir: Path | None) -> Place:
 
 def _is_here(path: Path, folder: Path, sha256: str) -> bool:
     """Whether a large file is in the cache; small ones are asked for again, and cost one request."""
-    return bool(sha256) and path.is_file() and recorded(path, folder).get("sha256") == sha256
+    return bool(sha256) and path.is_file() and filed_digests(path, folder).get("sha256") == sha256

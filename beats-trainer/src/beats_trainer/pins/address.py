@@ -8,7 +8,9 @@ from pathlib import PureWindowsPath
 from urllib.parse import unquote
 
 from beats_trainer.errors import PinError
-from beats_trainer.pins.origin import harmless, parse_endpoint
+from beats_trainer.foreign.measure import shown
+from beats_trainer.pins.digest import GIT_SHA1
+from beats_trainer.pins.origin import parse_endpoint
 
 REPO_TYPES = {"datasets": "dataset", "models": "model", "spaces": "space"}
 PREFIXES = {"dataset": "datasets/", "model": "", "space": "spaces/"}
@@ -16,7 +18,7 @@ SCHEME = "hf://"
 # As on the Hub; the cache divides owner and name by two dashes, so that no name may hold them.
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,94}[A-Za-z0-9_])?")
 NO_NAME = re.compile(r".*(?:--|\.\.|\.git$)")
-COMMIT_HASH = re.compile(r"[0-9a-f]{40}")
+COMMIT_HASH = GIT_SHA1
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NO_REVISION = re.compile(r"[ ~^:?*\[]|\.\.|@\{")  # what git has in no name of a branch or tag
 LONGEST = 1_000  # characters of a path
@@ -76,7 +78,7 @@ def parse_place(text: str, *, endpoint: str = "", by_user: bool = False) -> Plac
     """
     if not text.startswith(SCHEME):
         message = (
-            f"not a Hub address: {harmless(text)}. Expected {SCHEME}[datasets/]OWNER/NAME[@REVISION][/PATH]."
+            f"not a Hub address: {shown(text)}. Expected {SCHEME}[datasets/]OWNER/NAME[@REVISION][/PATH]."
         )
         raise PinError(message)
     repo_type, rest = _split_type(text.removeprefix(SCHEME))
@@ -101,7 +103,7 @@ def check_path(path: str, what: str) -> None:
     """
     if len(path) > LONGEST or CONTROL.search(path) or "\\" in path or not all(map(_is_name, path.split("/"))):
         message = (
-            f"{what} is {harmless(path)}: expected names divided by single slashes, none of them a way out "
+            f"{what} is {shown(path)}: expected names divided by single slashes, none of them a way out "
             "such as `..`. Nothing was fetched or removed; do not use what it comes from."
         )
         raise PinError(message)
@@ -121,14 +123,14 @@ def check_revision(revision: str, what: str) -> None:
     check_path(revision, f"the revision of {what}")
     if NO_REVISION.search(revision) or revision.startswith("-") or revision.endswith(".lock"):
         message = (
-            f"the revision of {what} is {harmless(revision)}: expected the name of a branch or tag, or a "
+            f"the revision of {what} is {shown(revision)}: expected the name of a branch or tag, or a "
             "commit, as git has them. Correct the place."
         )
         raise PinError(message)
 
 
 def _no_repository(text: str) -> PinError:
-    message = f"no repository in {harmless(text)}. Expected {SCHEME}[datasets/]OWNER/NAME[@REVISION][/PATH]."
+    message = f"no repository in {shown(text)}. Expected {SCHEME}[datasets/]OWNER/NAME[@REVISION][/PATH]."
     return PinError(message)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from beats_trainer.errors import DigestMismatchError
 
 # First the stronger; where the processor computes SHA-256 it is also the faster one.
 ALGORITHMS = ("sha256", "md5", "git")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MD5 = re.compile(r"[0-9a-f]{32}")
+GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 def new_hash(algorithm: str) -> hashlib._Hash:
@@ -33,14 +37,14 @@ def file_digest(path: Path, algorithm: str) -> str:
         return hashlib.file_digest(file, lambda: _begun_hash(algorithm, size)).hexdigest()
 
 
-def strongest(digests: Mapping[str, str]) -> tuple[str, str] | None:
+def strongest_digest(digests: Mapping[str, str]) -> tuple[str, str] | None:
     """The algorithm and value to judge by."""
     return next(((name, digests[name]) for name in ALGORITHMS if digests.get(name)), None)
 
 
 def is_file_of(path: Path, size: int | None, digests: Mapping[str, str]) -> bool:
     """Whether a file has this size and this digest; without a digest nothing is known, so it has not."""
-    wanted = strongest(digests)
+    wanted = strongest_digest(digests)
     if wanted is None or (size is not None and path.stat().st_size != size):
         return False
     algorithm, value = wanted
@@ -55,16 +59,16 @@ def check_file(path: Path, label: str, size: int | None, digests: Mapping[str, s
     """
     found = path.stat().st_size
     if size is not None and found != size:
-        raise mismatch(label, f"{size:,} bytes", f"{found:,} bytes", str(path))
-    wanted = strongest(digests)
+        raise digest_mismatch(label, f"{size:,} bytes", f"{found:,} bytes", str(path))
+    wanted = strongest_digest(digests)
     if wanted is not None:
         algorithm, value = wanted
         actual = file_digest(path, algorithm)
         if not hmac.compare_digest(actual, value):
-            raise mismatch(label, f"{algorithm} {value}", f"{algorithm} {actual}", str(path))
+            raise digest_mismatch(label, f"{algorithm} {value}", f"{algorithm} {actual}", str(path))
 
 
-def mismatch(label: str, expected: str, got: str, where: str) -> DigestMismatchError:
+def digest_mismatch(label: str, expected: str, got: str, where: str) -> DigestMismatchError:
     """The error for bytes that are not those of the pin."""
     message = (
         f"{where} is not {label}: expected {expected}, got {got}. "

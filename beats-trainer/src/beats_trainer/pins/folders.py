@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 VARIABLE = "BEATS_CHECKPOINTS"
 
 
-def shelves() -> list[Path]:
+def checkpoint_folders() -> list[Path]:
     """The folders of `BEATS_CHECKPOINTS`, then the one that `beats bundle install` fills."""
     named = [Path(entry).expanduser() for entry in os.environ.get(VARIABLE, "").split(os.pathsep) if entry]
     return [folder for folder in [*named, default_shelf()] if folder.is_dir()]
@@ -30,7 +30,7 @@ def default_shelf() -> Path:
 
 def shelf_pins() -> list[Path]:
     """The pins that lie on the shelves beside their files."""
-    return [path for shelf in shelves() for path in sorted(shelf.glob("*.dvc"))]
+    return [path for shelf in checkpoint_folders() for path in sorted(shelf.glob("*.dvc"))]
 
 
 def shelf_copy(pin: Pin) -> Path | None:
@@ -46,15 +46,15 @@ def shelf_copy(pin: Pin) -> Path | None:
     return None
 
 
-def shelved(pin: Pin) -> list[Path]:
+def shelved_files(pin: Pin) -> list[Path]:
     """Files on the shelves that have the name of a pin's; only their digest can tell whether they are it."""
-    files = (path for shelf in shelves() for path in shelf.rglob("*"))
+    files = (path for shelf in checkpoint_folders() for path in shelf.rglob("*"))
     return [path for path in files if path.name == pin.filename and path.is_file()]
 
 
 def _candidates(pin: Pin) -> Iterator[Path]:
     yield from _dvc_copies(pin)
-    for shelf in shelves():
+    for shelf in checkpoint_folders():
         files = [
             path for path in sorted(shelf.rglob("*")) if path.suffix in (*WEIGHTS, ".dir") and path.is_file()
         ]

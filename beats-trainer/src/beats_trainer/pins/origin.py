@@ -6,12 +6,12 @@ import re
 from urllib.parse import urlsplit
 
 from beats_trainer.errors import PinError
+from beats_trainer.foreign.measure import shown
 
 # No character of it means anything else to another reader of addresses.
 HOST = r"(?:[A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\])"
 ENDPOINT = re.compile(rf"https?://(?:[^\s/?#@\\\x00-\x20]*@)?{HOST}(?::\d{{1,5}})?(?:/[A-Za-z0-9._~%/\-]*)?")
 PORTS = {"http": 80, "https": 443}
-SHOWN = 200  # characters of a foreign text in a message
 
 
 def parse_endpoint(text: str, where: str) -> str:
@@ -29,7 +29,7 @@ def parse_endpoint(text: str, where: str) -> str:
         return endpoint
     message = (
         f"{where} is no address of a Hub: expected https://HOST[:PORT][/PATH], got "
-        f"{harmless(text.rpartition('@')[2])}. Correct it, or leave it out for the default Hub."
+        f"{shown(text.rpartition('@')[2])}. Correct it, or leave it out for the default Hub."
     )
     raise PinError(message)
 
@@ -42,8 +42,3 @@ def origin_of(url: str) -> str:
     except ValueError:  # a port that is no number, brackets without an end
         return ""
     return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname and port else ""
-
-
-def harmless(text: str) -> str:
-    """A foreign text as a message may show it: on one line, without control characters, not too long."""
-    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")

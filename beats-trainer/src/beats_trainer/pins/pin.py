@@ -14,20 +14,18 @@ import yaml
 
 from beats_trainer.errors import FetchError, PinError
 from beats_trainer.foreign.names import is_inner, is_plain
-from beats_trainer.foreign.texts import Field, Text, decode, parse_json, parse_yaml, read_bytes
+from beats_trainer.foreign.texts import Field, Text, decode_text, parse_json, parse_yaml, read_bytes
 from beats_trainer.pins.address import SCHEME, Place, parse_place
+from beats_trainer.pins.digest import GIT_SHA1, MD5, SHA256
 from beats_trainer.pins.localconfig import is_users
 from beats_trainer.redaction import veiled
 
 WEIGHTS_NAME = "model.safetensors"  # in a repository that `beats publish` writes
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
-MD5 = re.compile(r"[0-9a-f]{32}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
 FOLDER = ".dir"
 NAME = "a plain file name"
 ADDRESS = "an address hf://[datasets/]OWNER/NAME[@REVISION][/PATH]"
-Table = Mapping[str, Any]
+Meta = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Pin:
     digests: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Place, ...] = ()
     description: str = ""
-    meta: Table = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
     origin: str = ""
 
     def __repr__(self) -> str:
@@ -94,7 +92,7 @@ class FolderPin:
     md5: str
     root: Place | None
     description: str = ""
-    meta: Table = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
     origin: str = ""
 
     @property
@@ -169,7 +167,7 @@ def parse_pin(document: Field, path: Path | None = None) -> Pin | FolderPin:
     return FolderPin(md5.removesuffix(FOLDER), root, said, meta, document.origin.file)
 
 
-def _file_pin(path: Path | None, document: Field, out: Field, meta: Table) -> Pin:
+def _file_pin(path: Path | None, document: Field, out: Field, meta: Meta) -> Pin:
     deps = document["deps"].items()
     dep = deps[0] if deps else Field(document.origin, "deps[0]", None)
     sizes = (dep["size"].whole(), out["size"].whole(), document["meta"]["size"].whole())
@@ -284,7 +282,7 @@ def _config_root(config: Path, remote: str) -> Place | None:
 
 def _read_config(path: Path, parser: configparser.ConfigParser, origin: Text) -> None:
     try:
-        parser.read_string(decode(read_bytes(path, origin), origin), str(path))
+        parser.read_string(decode_text(read_bytes(path, origin), origin), str(path))
     except configparser.Error as error:
         origin.refuse(" ".join(str(error).split())[:200], "sections of names and values", error)
 
@@ -293,7 +291,7 @@ def pin_document(pin: Pin, golden: Sequence[float] = (), key: str = "") -> str:
     """The `.dvc` file of a resolved pin, in the form that `dvc import-url --no-download` writes.
 
     Args:
-        pin: From `resolve`.
+        pin: From `resolve_name`.
         golden: What the encoder makes of the waveform of the self-check, for `meta.golden`.
         key: A public key, PEM, for `meta.key`: every fetch of this pin will ask for its owner's signature.
 

@@ -15,8 +15,6 @@ from beats_trainer.pins.pin import WEIGHTS, FolderPin, Pin, claimed_names, read_
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["FolderPin", "Pin", "Registry", "all", "find", "pin_paths"]
-
 VARIABLE = "BEATS_PINS"
 DEFAULT_CHECKPOINT = "BEATs_iter3_plus_AS2M"  # where no name is given
 PACKAGE = Path(__file__).parent
@@ -101,16 +99,6 @@ class Registry:
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         unread = "".join(f" Not read: {origin} ({reason})." for origin, reason in self.unread.items())
         return f"no checkpoint is called {name!r}.{hint}{unread} Known: {', '.join(names) or 'none'}."
-
-
-def all() -> list[Pin]:  # noqa: A001 - read as pins.all()
-    """The pins of single files, without asking any network."""
-    return Registry().all()
-
-
-def find(name: str) -> Pin:
-    """The pin of a single file by its name, without asking any network."""
-    return Registry().find(name)
 
 
 def pin_paths() -> list[Path]:

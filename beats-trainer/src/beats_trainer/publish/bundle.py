@@ -6,7 +6,6 @@ import io
 import json
 import tarfile
 import tempfile
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
@@ -14,26 +13,27 @@ from typing import Any
 
 import yaml
 
+from beats_trainer.atomic import written_whole
 from beats_trainer.errors import BundleError
 from beats_trainer.foreign.names import is_plain
 from beats_trainer.hub.fetch import fetch_checkpoint, find_checkpoint
 from beats_trainer.hub.lookup import hub_name, is_hub_name
 from beats_trainer.pins.address import SCHEME, parse_place
-from beats_trainer.pins.digest import file_digest, new_hash
+from beats_trainer.pins.digest import new_hash
 from beats_trainer.pins.folders import default_shelf
 from beats_trainer.pins.pin import Pin
-from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, opened, refuse_twins
-from beats_trainer.publish.bundle_check import SUFFIX, check
-from beats_trainer.publish.bundle_install import settle
+from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, open_bundle, refuse_twins
+from beats_trainer.publish.bundle_check import SUFFIX, check_bundle
+from beats_trainer.publish.bundle_install import shelve_files
 from beats_trainer.publish.card import NAME as CARD
-from beats_trainer.publish.card import Entry, card_text
+from beats_trainer.publish.card import CardRow, card_text, row_of
 
-__all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create", "install", "verify"]
+__all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create_bundle", "install_bundle", "verify_bundle"]
 
 COMMIT_LETTERS = 12
 
 
-def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = False) -> list[Member]:
+def create_bundle(names: Iterable[str], output: Path, *, allow_noncommercial: bool = False) -> list[Member]:
     """Writes a bundle of checkpoints, fetching those that are not here.
 
     Where it is installed, each is found by the name that is given here.
@@ -42,7 +42,7 @@ def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = Fa
     pins = [find_checkpoint(name) for name in asked]
     paths = [fetch_checkpoint(pin, allow_noncommercial=allow_noncommercial) for pin in pins]
     carried = [_carried(name, pin) for name, pin in zip(asked, pins, strict=True)]
-    entries = [_entry(pin, path) for pin, path in zip(carried, paths, strict=True)]
+    entries = [row_of(path, pin.filename, pin) for pin, path in zip(carried, paths, strict=True)]
     members = [Member(str(entry.path), entry.size, entry.sha256) for entry in entries]
     refuse_twins(members, "these checkpoints")
     texts = {
@@ -55,18 +55,18 @@ def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = Fa
     return members
 
 
-def verify(bundle: Path) -> list[Member]:
+def verify_bundle(bundle: Path) -> list[Member]:
     """Compares every byte of a bundle with its manifest, and every checkpoint with its pin.
 
     Raises:
         DigestMismatchError: A byte has changed.
         BundleError: It is no bundle, a file is missing or too many, or a pin is none of its checkpoint.
     """
-    with opened(bundle) as archive:
-        return [one.member for one in check(archive)]
+    with open_bundle(bundle) as archive:
+        return [one.member for one in check_bundle(archive)]
 
 
-def install(bundle: Path, shelf: Path | None = None) -> list[Path]:
+def install_bundle(bundle: Path, shelf: Path | None = None) -> list[Path]:
     """Verifies a bundle and puts its files on a shelf, where `fetch` finds them by digest.
 
     Nothing of a bundle that is not whole is installed, and nothing that is on the shelf is replaced.
@@ -78,9 +78,9 @@ def install(bundle: Path, shelf: Path | None = None) -> list[Path]:
     target = default_shelf() if shelf is None else shelf
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", suffix=".incomplete", dir=target) as staged:
-        with opened(bundle) as archive:
-            carried = check(archive, Path(staged))
-        return settle([one for one in carried if one.member.path != CARD], Path(staged), target)
+        with open_bundle(bundle) as archive:
+            carried = check_bundle(archive, Path(staged))
+        return shelve_files([one for one in carried if one.member.path != CARD], Path(staged), target)
 
 
 def _carried(asked: str, pin: Pin) -> Pin:
@@ -105,26 +105,15 @@ def _own_filename(pin: Pin) -> str:
 
 def _write(output: Path, members: Sequence[Member], blobs: dict[str, bytes], files: dict[str, Path]) -> None:
     """All at once: pins and card first, so that who reads it knows what follows."""
-    temporary = output.with_name(f"{output.name}.{uuid.uuid4().hex[:8]}.incomplete")
-    try:
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            _add(tar, MANIFEST, _manifest(members))
-            for name, data in blobs.items():
-                _add(tar, name, data)
-            for name, path in files.items():
-                _add_file(tar, name, path)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(output) as whole, tarfile.open(whole, "w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, MANIFEST, _manifest(members))
+        for name, data in blobs.items():
+            _add(tar, name, data)
+        for name, path in files.items():
+            _add_file(tar, name, path)
 
 
-def _entry(pin: Pin, path: Path) -> Entry:
-    digests = {name: file_digest(path, name) for name in ("sha256", "md5")}
-    filename = PurePosixPath(pin.filename)
-    return Entry(filename, path.stat().st_size, digests["sha256"], digests["md5"], pin)
-
-
-def _pin_text(pin: Pin, entry: Entry) -> str:
+def _pin_text(pin: Pin, entry: CardRow) -> str:
     meta: dict[str, Any] = {**pin.meta, "sha256": entry.sha256, "size": entry.size}
     meta.pop("md5", None)  # stands where DVC has it
     meta["sources"] = [str(place) for place in pin.sources]

@@ -13,8 +13,7 @@ from beats_trainer.errors import BundleError, DigestMismatchError
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.names import is_plain
 from beats_trainer.foreign.texts import Field, Text, parse_json
-from beats_trainer.pins.digest import new_hash
-from beats_trainer.pins.pin import SHA256
+from beats_trainer.pins.digest import SHA256, new_hash
 
 MANIFEST = "manifest.json"
 FORMAT = "beats-bundle 1"
@@ -130,7 +129,7 @@ class Archive:
 
 
 @contextmanager
-def opened(bundle: Path) -> Iterator[Archive]:
+def open_bundle(bundle: Path) -> Iterator[Archive]:
     """A bundle, its manifest read.
 
     Raises:

@@ -27,7 +27,7 @@ class Carried:
     pin: Pin | None = None
 
 
-def check(archive: Archive, folder: Path | None = None) -> list[Carried]:
+def check_bundle(archive: Archive, folder: Path | None = None) -> list[Carried]:
     """Looks at every file, and writes it to the folder if there is one; checkpoints come before pins.
 
     Raises:

@@ -14,7 +14,7 @@ from beats_trainer.publish.bundle_check import SUFFIX, Carried
 ADVICE = "Nothing was installed. Remove the one on the shelf, or install into another folder with --to."
 
 
-def settle(carried: Sequence[Carried], staged: Path, shelf: Path) -> list[Path]:
+def shelve_files(carried: Sequence[Carried], staged: Path, shelf: Path) -> list[Path]:
     """Moves files from one folder to another, and returns where they are then.
 
     Raises:

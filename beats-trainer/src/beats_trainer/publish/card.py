@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import yaml
 
+from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.pin import WEIGHTS, WEIGHTS_NAME, Pin
 
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
     from beats_trainer.checkpoint.read import Checkpoint
 
 NAME = "README.md"
-TAGS = ("audio", "bioacoustics", "embeddings", "beats", "feature-extraction")
-MODEL_TAGS = ("audio", "bioacoustics", "embeddings", "beats")
+TAGS = ("audio", "bioacoustics", "embeddings", "beats")
 
 
 @dataclass(frozen=True)
-class Entry:
+class CardRow:
     """One file of the folder, and the pin whose bytes it has, if any."""
 
     path: PurePosixPath
@@ -54,41 +54,63 @@ def write_card(folder: Path, pins: Iterable[Pin] = (), *, licence: str = "", rep
     return path
 
 
-def entries_of(folder: Path, pins: Sequence[Pin] = ()) -> list[Entry]:
+def entries_of(folder: Path, pins: Sequence[Pin] = ()) -> list[CardRow]:
     """The checkpoints of a folder, by name."""
     files = sorted(path for path in folder.rglob("*") if path.suffix in WEIGHTS and path.is_file())
-    return [_entry(folder, path, pins) for path in files]
+    return [_recognised(row_of(path, path.relative_to(folder).as_posix()), pins) for path in files]
 
 
-def _entry(folder: Path, path: Path, pins: Sequence[Pin]) -> Entry:
-    digests = {name: file_digest(path, name) for name in ("sha256", "md5")}
-    pin = next((pin for pin in pins if _has_digest(pin, digests)), None)
-    relative = PurePosixPath(path.relative_to(folder).as_posix())
-    return Entry(relative, path.stat().st_size, digests["sha256"], digests["md5"], pin)
+def row_of(file: Path, name: str, pin: Pin | None = None) -> CardRow:
+    """The row of a file that is called `name` where the card will be."""
+    digests = {algorithm: file_digest(file, algorithm) for algorithm in ("sha256", "md5")}
+    return CardRow(PurePosixPath(name), file.stat().st_size, digests["sha256"], digests["md5"], pin)
 
 
-def _has_digest(pin: Pin, digests: dict[str, str]) -> bool:
-    return any(digests[name] == value for name, value in pin.digests.items())
+def _recognised(row: CardRow, pins: Sequence[Pin]) -> CardRow:
+    return replace(row, pin=next((pin for pin in pins if _has_digest(pin, row)), None))
 
 
-def card_text(entries: Sequence[Entry], *, licence: str = "", repo_id: str = "") -> str:
+def _has_digest(pin: Pin, row: CardRow) -> bool:
+    return bool(pin.digests.items() & {"sha256": row.sha256, "md5": row.md5}.items())
+
+
+def card_text(entries: Sequence[CardRow], *, licence: str = "", repo_id: str = "") -> str:
     """The whole card."""
-    front = yaml.safe_dump(_front(entries, licence), sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n\n# BEATs checkpoints\n\n" + "\n".join(_body(entries, repo_id))
+    return _page(_front(entries, licence), "BEATs checkpoints", _body(entries, repo_id))
 
 
-def _front(entries: Sequence[Entry], licence: str) -> dict[str, object]:
+def _page(front: Mapping[str, object], title: str, body: Sequence[str]) -> str:
+    """A card: what the Hub reads, then what people do."""
+    head = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n# {title}\n\n" + "\n".join(body)
+
+
+def _usage(name: str, dim: int) -> list[str]:
+    return [
+        "## How to use",
+        "",
+        "```python",
+        "from beats_trainer import BEATsFeatureExtractor",
+        "",
+        f'extractor = BEATsFeatureExtractor("{name}")',
+        f'embedding = extractor.extract_from_file("recording.wav")  # ({dim},)',
+        "```",
+        "",
+    ]
+
+
+def _front(entries: Sequence[CardRow], licence: str) -> dict[str, object]:
     stated = licence or _common_licence(entries)
     front: dict[str, object] = {"license": stated.split(" ")[0].lower()} if stated else {}
-    return front | {"library_name": "beats-trainer", "tags": list(TAGS)}
+    return front | {"library_name": "beats-trainer", "tags": [*TAGS, "feature-extraction"]}
 
 
-def _common_licence(entries: Sequence[Entry]) -> str:
+def _common_licence(entries: Sequence[CardRow]) -> str:
     licences = {entry.licence for entry in entries}
     return licences.pop() if len(licences) == 1 else ""
 
 
-def _body(entries: Sequence[Entry], repo_id: str) -> list[str]:
+def _body(entries: Sequence[CardRow], repo_id: str) -> list[str]:
     rows = [
         f"| `{entry.path}` | {entry.size:,} | {_identity(entry)} | {entry.licence or 'not stated'} |"
         for entry in entries
@@ -105,15 +127,7 @@ def _body(entries: Sequence[Entry], repo_id: str) -> list[str]:
         "|---|---|---|",
         *digests,
         "",
-        "## How to use",
-        "",
-        "```python",
-        "from beats_trainer import BEATsFeatureExtractor",
-        "",
-        f'extractor = BEATsFeatureExtractor("{PurePosixPath(first).with_suffix("")}")',
-        'embedding = extractor.extract_from_file("recording.wav")  # (768,)',
-        "```",
-        "",
+        *_usage(str(PurePosixPath(first).with_suffix("")), BEATsConfig().encoder_embed_dim),
         "Or fetch the plain file:",
         "",
         "```sh",
@@ -125,7 +139,7 @@ def _body(entries: Sequence[Entry], repo_id: str) -> list[str]:
     ]
 
 
-def _identity(entry: Entry) -> str:
+def _identity(entry: CardRow) -> str:
     if entry.pin is None:
         return "not in the registry"
     return entry.pin.description or entry.pin.name
@@ -149,29 +163,18 @@ def model_card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> s
         **({"datasets": list(statement.datasets)} if statement.datasets else {}),
         "library_name": "beats-trainer",
         "pipeline_tag": "audio-classification" if checkpoint.heads else "feature-extraction",
-        "tags": list(MODEL_TAGS),
+        "tags": list(TAGS),
     }
-    digests = {name: file_digest(weights, name) for name in ("sha256", "md5")}
+    row = row_of(weights, WEIGHTS_NAME)
     config = checkpoint.config
-    name = statement.repo_id.rpartition("/")[2]
     lines = [
-        f"# {name}",
-        "",
         f"A BEATs encoder: {config.encoder_layers} layers, {config.encoder_embed_dim} dimensions.",
         *([f"Made from `{statement.base_model}`."] if statement.base_model else []),
         "",
         "| file | bytes | sha256 | md5 |",
         "|---|--:|---|---|",
-        f"| `{WEIGHTS_NAME}` | {weights.stat().st_size:,} | `{digests['sha256']}` | `{digests['md5']}` |",
+        f"| `{row.path}` | {row.size:,} | `{row.sha256}` | `{row.md5}` |",
         "",
-        "## How to use",
-        "",
-        "```python",
-        "from beats_trainer import BEATsFeatureExtractor",
-        "",
-        f'extractor = BEATsFeatureExtractor("{statement.repo_id}")',
-        f'embedding = extractor.extract_from_file("recording.wav")  # ({config.encoder_embed_dim},)',
-        "```",
-        "",
+        *_usage(statement.repo_id, config.encoder_embed_dim),
     ]
-    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + "\n".join(lines)
+    return _page(front, statement.repo_id.rpartition("/")[2], lines)

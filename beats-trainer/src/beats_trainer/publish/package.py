@@ -16,8 +16,9 @@ from beats_trainer.checkpoint.write import head_tensors, write_weights
 from beats_trainer.errors import BeatsError, CheckpointError
 from beats_trainer.pins.pin import WEIGHTS_NAME
 from beats_trainer.publish.card import Statement, model_card
+from beats_trainer.sampling import SAMPLE_RATE
 
-CHECK_SAMPLES = 16_000
+CHECK_SAMPLES = SAMPLE_RATE  # a second
 
 DEMANDS = {"by": "attribution", "nc": "no commercial use", "sa": "the same licence", "nd": "no changes"}
 
@@ -90,7 +91,7 @@ class LicenceError(BeatsError, ValueError):
     """A licence that the base of a checkpoint does not allow."""
 
 
-def demands(licence: str) -> set[str]:
+def licence_demands(licence: str) -> set[str]:
     """The Creative Commons conditions in a licence's name."""
     return set(licence.lower().replace("_", "-").split("-")) & DEMANDS.keys()
 
@@ -101,8 +102,8 @@ def check_licence(licence: str, base: str, base_name: str) -> None:
     Raises:
         LicenceError: With what the base demands.
     """
-    wanted = demands(base)
-    missing = wanted - demands(licence)
+    wanted = licence_demands(base)
+    missing = wanted - licence_demands(licence)
     same = "sa" in wanted and licence.lower() != base.lower()
     if missing or same:
         words = ", ".join(DEMANDS[name] for name in sorted(missing)) or DEMANDS["sa"]

@@ -17,7 +17,7 @@ from beats_trainer.redaction import veil_causes
 FAILURES: tuple[type[Exception], ...] = (RuntimeError, *HUB_ERRORS)
 
 
-def send(
+def send_files(
     files: Sequence[Path], place: Place, *, private: bool = False, tag: str = "", message: str = ""
 ) -> str:
     """Makes the repository if it is missing, commits all files at once, and returns the commit.

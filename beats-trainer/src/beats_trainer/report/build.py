@@ -8,11 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from beats_trainer.report.census import Census, Site, count
+from beats_trainer.atomic import written_whole
+from beats_trainer.report.census import Census, Site, count_clips
 from beats_trainer.report.projection import Method
-from beats_trainer.report.render import columns, render
-from beats_trainer.report.scatter import Scatter, scatter
-from beats_trainer.report.sounds import COLUMNS, LONGEST_S, MELS, recordings
+from beats_trainer.report.render import render_page, script_columns
+from beats_trainer.report.scatter import Scatter, scatter_clips
+from beats_trainer.report.sounds import COLUMNS, LONGEST_S, MELS, open_recordings
 from beats_trainer.search.query import column_of, settings_of
 from beats_trainer.table.report_csv import read_damage
 from beats_trainer.table.table import read_metadata, table_files
@@ -47,10 +48,10 @@ def write_page(
         fetch: Whether recordings behind URLs are fetched, to be heard.
     """
     column = column_of(settings_of(table), layer)
-    with recordings(root, fetch=fetch) as found:
-        shown = scatter(table, column, points, clips, method, found)
-    census = count(table)
-    page = render(
+    with open_recordings(root, fetch=fetch) as found:
+        shown = scatter_clips(table, column, points, clips, method, found)
+    census = count_clips(table)
+    page = render_page(
         title=title or table.resolve().name,
         census=census,
         sites=_sites(census),
@@ -62,9 +63,8 @@ def write_page(
         version=version("beats-trainer"),
         data=_data(shown, census),
     )
-    temporary = target.with_name(f".{target.name}.incomplete")
-    temporary.write_text(page, encoding="utf-8", newline="\n")
-    temporary.replace(target)
+    with written_whole(target) as path:
+        path.write_text(page, encoding="utf-8", newline="\n")
     return shown
 
 
@@ -80,7 +80,7 @@ def _sites(census: Census) -> list[Site]:
 
 def _data(shown: Scatter, census: Census) -> dict[str, Any]:
     return {
-        **columns(shown.rows),
+        **script_columns(shown.rows),
         "x": [round(float(x), 4) for x in shown.points[:, 0]],
         "y": [round(float(y), 4) for y in shown.points[:, 1]],
         "sites": [site.name for site in census.sites[:SITES]],

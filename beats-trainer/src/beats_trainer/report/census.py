@@ -49,7 +49,7 @@ def site_of(recording: str, device: str | None) -> str:
     return device or recording.replace("\\", "/").rpartition("/")[0] or "."
 
 
-def count(table: str | Path) -> Census:
+def count_clips(table: str | Path) -> Census:
     """Counts a table, a few thousand rows at a time; hours are those of the recorder's clock."""
     tally: defaultdict[str, Counter[int | None]] = defaultdict(Counter)
     recordings: set[str] = set()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from beats_trainer.errors import MissingExtraError
-from beats_trainer.search.exact import unit
+from beats_trainer.extras import needs
+from beats_trainer.search.exact import unit_rows
 from beats_trainer.table.scan import Group, Positions, Vectors, count_rows
 
 Method = Literal["auto", "umap", "pca"]
@@ -34,7 +33,7 @@ class Projection:
     fitted: Points
 
 
-def fit(vectors: Vectors, method: Method = "auto") -> Projection:
+def fit_projection(vectors: Vectors, method: Method = "auto") -> Projection:
     """A projection that shows these rows well.
 
     Args:
@@ -45,11 +44,11 @@ def fit(vectors: Vectors, method: Method = "auto") -> Projection:
         MissingExtraError: UMAP was asked for, and is not installed.
     """
     if method == "umap" or (method == "auto" and find_spec("umap") is not None):
-        return _umap(unit(vectors)) if len(vectors) >= FEWEST else _principal(unit(vectors))
-    return _principal(unit(vectors))
+        return _umap(unit_rows(vectors)) if len(vectors) >= FEWEST else _principal(unit_rows(vectors))
+    return _principal(unit_rows(vectors))
 
 
-def sample(groups: Sequence[Group], count: int, seed: int = 0) -> Positions:
+def sample_rows(groups: Sequence[Group], count: int, seed: int = 0) -> Positions:
     """The numbers of `count` rows by chance, ascending; of all rows if there are no more."""
     rows = count_rows(groups)
     if rows <= count:
@@ -66,7 +65,7 @@ def _principal(vectors: Vectors) -> Projection:
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
 
     def points(rows: Vectors) -> Points:
-        moved: Points = ((unit(rows) - mean) @ axes).astype(np.float32)
+        moved: Points = ((unit_rows(rows) - mean) @ axes).astype(np.float32)
         return moved
 
     return Projection("principal components", points, points(vectors))
@@ -77,19 +76,12 @@ def _umap(vectors: Vectors) -> Projection:
     # that.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        reducer = _library().UMAP(n_neighbors=NEIGHBOURS, metric="cosine", random_state=0)
+        umap = needs("umap", "umap", "umap-learn is not installed", ", or take pca")
+        reducer = umap.UMAP(n_neighbors=NEIGHBOURS, metric="cosine", random_state=0)
         fitted = reducer.fit_transform(vectors).astype(np.float32)
 
     def points(rows: Vectors) -> Points:
-        moved: Points = reducer.transform(unit(rows)).astype(np.float32)
+        moved: Points = reducer.transform(unit_rows(rows)).astype(np.float32)
         return moved
 
     return Projection("UMAP", points, fitted)
-
-
-def _library() -> Any:
-    try:
-        return import_module("umap")
-    except ImportError as error:
-        message = "umap-learn is not installed. Run: pip install 'beats-trainer[umap]', or take pca."
-        raise MissingExtraError(message) from error

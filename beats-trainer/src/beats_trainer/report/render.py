@@ -20,23 +20,28 @@ STYLE = "report.css"
 LEVELS = 9  # of the heat in a cell
 
 
-def render(**facts: Any) -> str:
+def render_page(**facts: Any) -> str:
     """The page; `facts` are what its template asks for, `data` what its script does."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": number, "compact": compact, "heat": heat, "hours": hours}
+    environment.filters |= {
+        "number": grouped_digits,
+        "compact": compact_number,
+        "heat": heat_level,
+        "hours": duration_text,
+    }
     script, style = "\n".join(map(_part, SCRIPTS)), _part(STYLE)
     template = environment.from_string(_part("report.html"))
     return template.render(script=script, style=style, policy=_policy(script, style), **facts)
 
 
-def number(value: int) -> str:
+def grouped_digits(value: int) -> str:
     """`12,345`."""
     return f"{value:,}"
 
 
-def compact(value: int) -> str:
+def compact_number(value: int) -> str:
     """`1.4k`, where there is no room for more."""
     for size, unit in ((1_000_000, "M"), (1_000, "k")):
         if value >= size:
@@ -44,19 +49,19 @@ def compact(value: int) -> str:
     return str(value)
 
 
-def hours(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """`3.2 h`, or `40 s` and `12 min` if there is less."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 3600:,.1f} h" if seconds >= 7200 else f"{seconds / 60:.0f} min"
 
 
-def heat(clips: int, most: int) -> int:
+def heat_level(clips: int, most: int) -> int:
     """How warm a cell is, 0 to `LEVELS`: any clip is seen, and the root keeps rare hours apart."""
     return 0 if clips <= 0 else max(1, round(LEVELS * (clips / max(most, 1)) ** 0.5))
 
 
-def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def script_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Rows for the script, with each name of a recording once."""
     names = list(dict.fromkeys(row["recording"] for row in rows))
     numbers = {name: i for i, name in enumerate(names)}

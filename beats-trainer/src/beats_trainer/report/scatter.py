@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from beats_trainer.report.census import site_of
-from beats_trainer.report.projection import Method, Points, fit, sample
-from beats_trainer.report.sounds import Place, Recordings, Silence, Sound, listen, spread
+from beats_trainer.report.projection import Method, Points, fit_projection, sample_rows
+from beats_trainer.report.sounds import Audible, Excerpt, Recordings, Silence, listen_to, spread_points
 from beats_trainer.table.scan import as_vectors, count_rows, groups_of, present, take_rows
 
 FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "device")
@@ -29,26 +29,26 @@ class Scatter:
     rows: Sequence[Mapping[str, Any]]
     points: Points
     projection: str
-    sounds: Mapping[int, Sound]
+    sounds: Mapping[int, Audible]
     silences: Mapping[str, int]
     of: int
 
 
-def scatter(
+def scatter_clips(
     table: Path, column: str, points: int, clips: int, method: Method, recordings: Recordings
 ) -> Scatter:
     """At most so many `points`, of which at most so many `clips` with their sound."""
     groups = groups_of(table)
     facts = present(table, FACTS)
-    rows = take_rows(groups, sample(groups, points), [*facts, column])
+    rows = take_rows(groups, sample_rows(groups, points), [*facts, column])
     vectors = as_vectors(rows.column(column).combine_chunks())
-    projection = fit(vectors, method)
+    projection = fit_projection(vectors, method)
     place = _within_unit_square(projection.fitted)
     lines = [_known(row) for row in rows.select(facts).to_pylist()]
     # Clips of one recording follow each other: it is fetched once.
-    chosen = sorted(spread(place, clips), key=lambda i: lines[i]["recording"])
-    heard = {i: listen(_place(lines[i]), recordings) for i in chosen}
-    sounds = {i: sound for i, sound in heard.items() if isinstance(sound, Sound)}
+    chosen = sorted(spread_points(place, clips), key=lambda i: lines[i]["recording"])
+    heard = {i: listen_to(_excerpt_of(lines[i]), recordings) for i in chosen}
+    sounds = {i: sound for i, sound in heard.items() if isinstance(sound, Audible)}
     silences = Counter(_short(s.reason) for s in heard.values() if isinstance(s, Silence))
     return Scatter(lines, place, projection.name, sounds, silences, count_rows(groups))
 
@@ -58,8 +58,8 @@ def _known(row: dict[str, Any]) -> dict[str, Any]:
     return full | {"site": site_of(full["recording"], full["device"])}
 
 
-def _place(row: Mapping[str, Any]) -> Place:
-    return Place(row["recording"], row["start_s"], row["end_s"], row["channel"])
+def _excerpt_of(row: Mapping[str, Any]) -> Excerpt:
+    return Excerpt(row["recording"], row["start_s"], row["end_s"], row["channel"])
 
 
 def _within_unit_square(points: Points) -> Points:

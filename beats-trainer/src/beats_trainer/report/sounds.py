@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from beats_trainer.audio.read import Channels, read_waveform
+from beats_trainer.embed.choices import DEFAULTS
 from beats_trainer.encoder.fbank import log_mel
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.recordings.remote import RemoteCache, is_url, unspoken
@@ -27,11 +28,9 @@ COLUMNS, MELS = 160, 64  # of the picture
 PEAK = 0.9  # of full scale: recordings of the field are quiet, and pages have no volume knob
 Waveform = npt.NDArray[np.float32]
 
-CACHE_BYTES = 10_000_000_000  # as `beats embed` takes
-
 
 @dataclass(frozen=True)
-class Place:
+class Excerpt:
     """Where a clip lies."""
 
     recording: str
@@ -41,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Sound:
+class Audible:
     """An MP3, and a picture of `COLUMNS` x `MELS` bytes, the lowest band first; both in base64."""
 
     audio: str
@@ -56,16 +55,16 @@ class Silence:
     reason: str
 
 
-def listen(place: Place, recordings: Recordings) -> Sound | Silence:
+def listen_to(excerpt: Excerpt, recordings: Recordings) -> Audible | Silence:
     """A clip of at most `LONGEST_S`; no error of the recording gets out."""
     try:
-        waveform = _read(place, recordings)
-        return Sound(_mp3(waveform), _picture(waveform), len(waveform) / SAMPLE_RATE)
+        waveform = _read(excerpt, recordings)
+        return Audible(_mp3(waveform), _picture(waveform), len(waveform) / SAMPLE_RATE)
     except (OSError, RecordingError, MissingExtraError, soundfile.LibsndfileError) as error:
         return Silence(str(error))
 
 
-def spread(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
+def spread_points(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
     """The numbers of `count` points that lie far from one another, so that every corner of a map is heard."""
     if not len(points) or not count:
         return
@@ -79,11 +78,11 @@ def spread(points: npt.NDArray[np.float32], count: int) -> Iterator[int]:
         chosen = int(nearest.argmax())
 
 
-def _read(place: Place, recordings: Recordings) -> Waveform:
-    end_s = min(place.end_s, place.start_s + LONGEST_S)
-    channels: Channels = "mix" if place.channel is None else place.channel
-    with recordings.local(place.recording) as path:
-        return read_waveform(path, start_s=place.start_s, end_s=end_s, channels=channels, truncated="keep")
+def _read(excerpt: Excerpt, recordings: Recordings) -> Waveform:
+    end_s = min(excerpt.end_s, excerpt.start_s + LONGEST_S)
+    channels: Channels = "mix" if excerpt.channel is None else excerpt.channel
+    with recordings.local(excerpt.recording) as path:
+        return read_waveform(path, start_s=excerpt.start_s, end_s=end_s, channels=channels, truncated="keep")
 
 
 def _mp3(waveform: Waveform) -> str:
@@ -138,7 +137,7 @@ class Recordings:
 
 
 @contextmanager
-def recordings(root: Path | None = None, *, fetch: bool = False) -> Iterator[Recordings]:
+def open_recordings(root: Path | None = None, *, fetch: bool = False) -> Iterator[Recordings]:
     """Recordings to read from; what is fetched is gone when the block ends."""
     with TemporaryDirectory(prefix="beats-") as folder:
-        yield Recordings(root or Path(), RemoteCache(Path(folder), CACHE_BYTES) if fetch else None)
+        yield Recordings(root or Path(), RemoteCache(Path(folder), DEFAULTS.cache_bytes) if fetch else None)

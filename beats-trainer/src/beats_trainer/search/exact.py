@@ -32,7 +32,7 @@ def nearest_exactly(groups: Sequence[Group], queries: Vectors, top: int, column:
         _refuse_other_width(queries, vectors, column)
         found = cosines(queries, vectors)
         rows = np.arange(position, position + len(vectors))
-        best = better(best, Hits(found.max(axis=1), rows, found.argmax(axis=1)), top)
+        best = better_hits(best, Hits(found.max(axis=1), rows, found.argmax(axis=1)), top)
     return best
 
 
@@ -42,7 +42,7 @@ def cosines(queries: Vectors, vectors: Vectors) -> Vectors:
     return found
 
 
-def unit(vectors: Vectors) -> Vectors:
+def unit_rows(vectors: Vectors) -> Vectors:
     """Rows of length 1."""
     scaled: Vectors = vectors / _lengths(vectors)
     return scaled
@@ -54,7 +54,7 @@ def _lengths(vectors: Vectors) -> Vectors:
     return found
 
 
-def better(one: Hits, other: Hits, top: int) -> Hits:
+def better_hits(one: Hits, other: Hits, top: int) -> Hits:
     """The best of both; rows of `one` come before those of `other`, so a stable sort keeps the earlier."""
     found = np.concatenate([one.cosines, other.cosines])
     order = np.argsort(-found, kind="stable")[:top]

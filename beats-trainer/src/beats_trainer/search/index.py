@@ -11,16 +11,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from beats_trainer.errors import MissingExtraError
-from beats_trainer.search.exact import NOTHING, Hits, better, cosines
+from beats_trainer.atomic import written_whole
+from beats_trainer.extras import needs
+from beats_trainer.search.exact import NOTHING, Hits, better_hits, cosines
 from beats_trainer.table.scan import Group, Vectors, stream_vectors
 
 ROWS_PER_VOLUME = 500_000  # 0.9 GB in memory while it is built, with 768 numbers a row
@@ -66,13 +67,13 @@ class Index:
         hits, offset = NOTHING, 0
         for volume in self.volumes:
             found = self._of_volume(self.folder / volume.name, queries, CANDIDATES * top)
-            hits = better(hits, Hits(found.cosines, found.positions + offset, found.clips), top)
+            hits = better_hits(hits, Hits(found.cosines, found.positions + offset, found.clips), top)
             offset += sum(group.rows for group in volume.groups)
         return hits
 
     def _of_volume(self, path: Path, queries: Vectors, count: int) -> Hits:
         """Candidates from the graph, compared with the vectors that it keeps; in the order of the table."""
-        graph = usearch().Index.restore(path, view=True)
+        graph = need_usearch().Index.restore(path, view=True)
         graph.expansion_search = max(EXPANSION_SEARCH, count)
         keys = np.unique(np.concatenate([graph.search(query, count).keys for query in queries]))
         keys = keys.astype(np.int64)
@@ -95,7 +96,7 @@ def open_index(
         MissingExtraError: usearch is not installed.
         OSError: The folder cannot be made.
     """
-    usearch()
+    need_usearch()
     folder = folder / column
     _make(folder)
     names = _names(files)
@@ -110,16 +111,14 @@ def open_index(
     return Index(folder, volumes, names)
 
 
-def usearch() -> Any:
-    """The package `usearch.index`, of the extra `search`."""
-    try:
-        return import_module("usearch.index")
-    except ImportError as error:
-        message = (
-            "a table of more than a million rows is searched by an index, for which usearch is not "
-            "installed. Run: pip install 'beats-trainer[search]'; or compare every row with --method exact."
-        )
-        raise MissingExtraError(message) from error
+def need_usearch() -> ModuleType:
+    """The package `usearch.index`, of the extra `search`.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    why = "a table of more than a million rows is searched by an index, for which usearch is not installed"
+    return needs("usearch.index", "search", why, "; or compare every row with --method exact")
 
 
 def _make(folder: Path) -> None:
@@ -187,14 +186,13 @@ def _build(folder: Path, covered: Sequence[Covered], files: dict[str, Path], col
             graph = _graph(vectors.shape[1])
         graph.add(np.arange(position, position + len(vectors)), vectors)
     name = f"{hashlib.blake2b(repr(covered).encode(), digest_size=8).hexdigest()}.usearch"
-    temporary = folder / f"{name}.incomplete"
-    graph.save(temporary)
-    temporary.replace(folder / name)
+    with written_whole(folder / name) as path:
+        graph.save(path)
     return Volume(name, tuple(covered))
 
 
 def _graph(dim: int) -> Any:
-    return usearch().Index(
+    return need_usearch().Index(
         ndim=dim,
         metric="cos",
         dtype="f16",
@@ -213,6 +211,5 @@ def _read_manifest(folder: Path) -> list[Volume]:
 
 
 def _write_manifest(folder: Path, volumes: Sequence[Volume]) -> None:
-    temporary = folder / f"{MANIFEST}.incomplete"
-    temporary.write_text(json.dumps([asdict(volume) for volume in volumes]), encoding="utf-8")
-    temporary.replace(folder / MANIFEST)
+    with written_whole(folder / MANIFEST) as path:
+        path.write_text(json.dumps([asdict(volume) for volume in volumes]), encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from beats_trainer.search.exact import Hits, nearest_exactly, unit
+from beats_trainer.search.exact import Hits, nearest_exactly, unit_rows
 from beats_trainer.table.scan import Group, Vectors, count_rows, groups_of, take_rows
 from beats_trainer.table.table import table_files
 
@@ -57,7 +57,7 @@ def search(
     groups = groups_of(table)
     if not count_rows(groups):
         return []
-    queries = unit(np.atleast_2d(np.asarray(query, np.float32)))
+    queries = unit_rows(np.atleast_2d(np.asarray(query, np.float32)))
     if uses_index(method, count_rows(groups)):
         return _by_index(Path(table), queries, top, column, index)
     return _matches(groups, nearest_exactly(groups, queries, top, column))

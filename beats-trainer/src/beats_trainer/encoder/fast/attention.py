@@ -17,7 +17,7 @@ SCORES = 2**20  # attention scores in memory at a time: 4 MB stay in the cache
 AT_ONCE = {torch.float32: 128, torch.bfloat16: 768}
 
 
-def mix(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -> Tensor:
+def mix_values(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -> Tensor:
     """Attention with a gated bias, in the faster form.
 
     Args:
@@ -25,7 +25,7 @@ def mix(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -
         key: The same.
         value: The same.
         gate: `(batch, heads, patches, 1)`, float32.
-        bias: `(heads, patches, patches)`, keys in reverse, float32; see `turned`.
+        bias: `(heads, patches, patches)`, keys in reverse, float32; see `turn_diagonals`.
 
     Returns:
         `(batch, patches, heads, head_dim)`, in the precision of the values.
@@ -38,7 +38,7 @@ def mix(query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor) -
     return mix_by_heads(query.float(), key.float(), value, gate, bias)
 
 
-def turned(diagonals: Tensor, patches: int) -> Tensor:
+def turn_diagonals(diagonals: Tensor, patches: int) -> Tensor:
     """The bias of every pair, keys in reverse: a view of the diagonals, not a square in memory.
 
     Args:

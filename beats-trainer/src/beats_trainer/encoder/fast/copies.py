@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from beats_trainer.encoder.fast.seal import is_held, quietly, sealed
+from beats_trainer.encoder.fast.seal import is_held, reading_quietly, watch_parameters
 
 
 class LaidOut:
@@ -19,7 +19,7 @@ class LaidOut:
     """
 
     def __init__(self, modules: Iterable[nn.Module], lay_out: Callable[[], Any]) -> None:
-        self._weights, self._lay_out = [sealed(module) for module in modules], lay_out
+        self._weights, self._lay_out = [watch_parameters(module) for module in modules], lay_out
         self.part: Any = None
 
     def is_current(self) -> bool:
@@ -35,7 +35,7 @@ class LaidOut:
 
     def renew(self) -> None:
         """Take the weights as they are."""
-        with quietly():
+        with reading_quietly():
             self.part = self._lay_out()
 
 
@@ -44,7 +44,7 @@ def are_current(copies: Iterable[LaidOut]) -> bool:
     return all(copy.is_current() for copy in copies)
 
 
-def refresh(copies: Iterable[LaidOut]) -> list[Any]:
+def refresh_copies(copies: Iterable[LaidOut]) -> list[Any]:
     """The parts, laid out anew where weights may have changed.
 
     Nothing if somebody holds weights: of these it could not be known later whether they changed.

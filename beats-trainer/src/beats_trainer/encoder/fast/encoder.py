@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from beats_trainer.encoder.attention import GATE_UNITS, Attention, diagonals
+from beats_trainer.encoder.attention import GATE_UNITS, Attention, diagonal_bias
 from beats_trainer.encoder.config import BEATsConfig
-from beats_trainer.encoder.fast.attention import mix, turned
+from beats_trainer.encoder.fast.attention import mix_values, turn_diagonals
 from beats_trainer.encoder.fast.convolution import BlockConvolution
-from beats_trainer.encoder.fast.copies import LaidOut, are_current, refresh
-from beats_trainer.encoder.fast.kernels import choice, linear
+from beats_trainer.encoder.fast.copies import LaidOut, are_current, refresh_copies
+from beats_trainer.encoder.fast.kernels import chosen_kernels, fastest_linear
 from beats_trainer.encoder.fast.structure import Structure
 from beats_trainer.memory import release_weights
 
@@ -59,15 +59,15 @@ class FastAttention:
         self, attention: Attention, config: BEATsConfig, dtype: torch.dtype, scale: float = 1.0
     ) -> None:
         self.attention, self.heads, self.head_dim = attention, attention.heads, config.head_dim
-        self.project = linear(*_fused(attention, config), dtype)
-        self.out = linear(attention.out_proj.weight / scale, attention.out_proj.bias / scale, dtype)
+        self.project = fastest_linear(*_fused(attention, config), dtype)
+        self.out = fastest_linear(attention.out_proj.weight / scale, attention.out_proj.bias / scale, dtype)
 
     def __call__(self, x: Tensor, bias: Tensor, batch: int) -> Tensor:
         """`(batch * patches, dim)` and `(heads, patches, patches)` -> input plus attended, over the scale."""
         dim = x.shape[1]
         projected = self.project(x).view(batch, -1, 3 * dim + 2 * self.heads)
         query, key, value = (self._by_head(projected[..., i * dim : (i + 1) * dim]) for i in range(3))
-        mixed = mix(query, key, value, self._gate(projected[..., 3 * dim :]), bias)
+        mixed = mix_values(query, key, value, self._gate(projected[..., 3 * dim :]), bias)
         return self.out(mixed.reshape(x.shape), add=x)
 
     def _by_head(self, x: Tensor) -> Tensor:
@@ -87,8 +87,8 @@ class FastLayer:
         scale = layer.residual_scale
         self.attention = FastAttention(layer.self_attn, config, dtype, scale)
         self.attention_norm = FastNorm(layer.self_attn_layer_norm, scale)
-        self.fc1 = linear(layer.fc1.weight, layer.fc1.bias, dtype)
-        self.fc2 = linear(layer.fc2.weight / scale, layer.fc2.bias / scale, dtype)
+        self.fc1 = fastest_linear(layer.fc1.weight, layer.fc1.bias, dtype)
+        self.fc2 = fastest_linear(layer.fc2.weight / scale, layer.fc2.bias / scale, dtype)
         self.final_norm = FastNorm(layer.final_layer_norm, scale)
 
     def __call__(self, x: Tensor, bias: Tensor, batch: int) -> Tensor:
@@ -134,7 +134,7 @@ class FastEncoder:
 
     def _bias(self, patches: int) -> Tensor:
         """The relative bias of every pair, keys in reverse: `(heads, patches, patches)`."""
-        return turned(diagonals(self.table.weight, patches, self.config.max_distance), patches)
+        return turn_diagonals(diagonal_bias(self.table.weight, patches, self.config.max_distance), patches)
 
 
 def _fused(attention: Attention, config: BEATsConfig) -> tuple[Tensor, Tensor]:
@@ -154,8 +154,8 @@ def _copies(model: BEATs, dtype: torch.dtype) -> list[LaidOut]:
     """All that is laid out: patches, projection and convolution, then the layers."""
     patches, projection, position = model.patch_embedding, model.post_extract_proj, model.encoder.position
     return [
-        LaidOut([patches], lambda: linear(patches.weight.flatten(1).clone(), None)),
-        LaidOut([projection], lambda: linear(projection.weight, projection.bias)),
+        LaidOut([patches], lambda: fastest_linear(patches.weight.flatten(1).clone(), None)),
+        LaidOut([projection], lambda: fastest_linear(projection.weight, projection.bias)),
         LaidOut([position], lambda: BlockConvolution(position.weight(), position.bias.clone())),
         *(_layer_copies(cast("Layer", layer), model.encoder.config, dtype) for layer in model.encoder.layers),
     ]
@@ -195,14 +195,14 @@ class Fast:
                 return None
             if self._encoder is None or not are_current(self._copies):
                 self._encoder = None  # it must not keep the copies that go
-                self._encoder = FastEncoder(model, parts) if (parts := refresh(self._copies)) else None
+                self._encoder = FastEncoder(model, parts) if (parts := refresh_copies(self._copies)) else None
                 self._tell()
             return self._encoder
 
     def _prepare(self, model: BEATs) -> Structure:
         """What the model is made of; if that or its precision is another, so are all copies."""
         dtype = DTYPES[model.precision]
-        setting = dtype, choice(dtype)
+        setting = dtype, chosen_kernels(dtype)
         if self._structure is None or setting != self._setting or not self._structure.is_unchanged():
             self._encoder = self._structure = None
             self._copies = _copies(model, dtype) if Structure(model).is_plain() else []

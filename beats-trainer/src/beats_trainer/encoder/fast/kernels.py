@@ -89,12 +89,12 @@ _KINDS: dict[Kernels, Callable[[Tensor, Tensor | None], Linear]] = {
 }
 
 
-def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype = torch.float32) -> Linear:
+def fastest_linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype = torch.float32) -> Linear:
     """A linear layer on the fastest kernel that this machine has, in float32 or bfloat16.
 
     It has copies of parameters; other tensors are given to it to keep.
     """
-    kind = choice(dtype)
+    kind = chosen_kernels(dtype)
     laid = weight.to(dtype) if kind == "onednn" else _own(weight, dtype)  # oneDNN's layout is a copy anyway
     return _KINDS[kind](laid, None if bias is None else _own(bias, dtype))
 
@@ -103,7 +103,7 @@ def _own(weight: Tensor, dtype: torch.dtype) -> Tensor:
     return weight.to(dtype, copy=isinstance(weight, nn.Parameter))
 
 
-def choice(dtype: torch.dtype = torch.float32) -> Kernels:
+def chosen_kernels(dtype: torch.dtype = torch.float32) -> Kernels:
     """Which kernels are used in a precision: those of `BEATS_KERNELS`, or the faster."""
     said = os.environ.get(VARIABLE, "auto")
     if said == "auto":

@@ -32,7 +32,7 @@ _reader = _Reader()
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def reading_quietly() -> Iterator[None]:
     """Read weights without breaking seals; what was read must be let go again."""
     before, _reader.quiet = _reader.quiet, True
     try:
@@ -134,7 +134,7 @@ class Sealed(dict[str, Any]):
             self.broken = True
 
 
-def sealed(module: nn.Module) -> Sealed:
+def watch_parameters(module: nn.Module) -> Sealed:
     """The parameters that a module has itself, watched from now on; the seal is still to be set."""
     own = vars(module)["_parameters"]
     if not isinstance(own, Sealed):
@@ -144,7 +144,7 @@ def sealed(module: nn.Module) -> Sealed:
 
 def is_held(parameters: Sealed) -> bool:
     """Whether anybody but the module has one of them, a view of one, or the memory under it."""
-    with quietly():
+    with reading_quietly():
         return any(_is_shared(parameters, name) for name in parameters if parameters[name] is not None)
 
 
