@@ -1,1 +1,1 @@
-"""What of DVC is wrapped, and what each wrapper does."""
+"""What of DVC is wrapped, and what each wrapper does: most have the name of what they wrap."""
