@@ -49,9 +49,30 @@ def room_page(room: Path) -> str:
     """One room: each of its files, with the public names in it."""
     modules = sorted(path for path in room.glob("*.py") if path.stem not in {"__init__", "__main__"})
     names = [f"{room_name(room)}.{path.stem}" for path in modules if not path.stem.startswith("_")]
-    return "\n\n".join(
-        [f"# {room_name(room)}", docstring(room / "__init__.py"), *(f"::: {n}" for n in names)]
-    )
+    parts = [f"# {room_name(room)}", docstring(room / "__init__.py"), offered_names(room)]
+    return "\n\n".join([*parts, *(f"::: {name}" for name in names)])
+
+
+def offered_names(room: Path) -> str:
+    """What a room offers under its own name, each with the way to where it is described."""
+    tree = ast.parse((room / "__init__.py").read_text(encoding="utf-8"))
+    homes = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and f"{node.module}".startswith(f"{room_name(room)}.")
+        for alias in node.names
+    }
+    offered = [name for name in homes if name in exported_names(tree)]
+    lines = [f"- [`{room_name(room)}.{name}`][{homes[name]}]" for name in sorted(offered)]
+    return "\n".join(["Offered under the room's own name:", "", *lines]) if lines else ""
+
+
+def exported_names(tree: ast.Module) -> list[str]:
+    """The names in a module's `__all__`."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
 
 
 def all_rooms() -> Iterator[Path]:
