@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench dvc-conformance dvc-faults dvc-matrix dvc-benchmarks clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
+.PHONY: setup demo test check docs format bench dvc-conformance dvc-faults dvc-matrix dvc-benchmarks clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -26,6 +26,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --quiet
+
+# The pages of docs/ and the reference of every public name, in build/site; a warning is an error.
+docs: setup
+	$(BIN)/mkdocs build
+	@echo "Open build/site/index.html"
 
 hub-conformance: setup
 	$(BIN)/python minihub/conformance/run.py --at-least 500 -- -n auto

@@ -1,11 +1,18 @@
 """A repository of another Hub, copied with its commits: the same hashes, so pins keep their meaning."""
 
+import base64
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import pygit2
 
+from minihub.errors import BadRequestError
 from minihub.git import history
 from minihub.git.pointers import Pointer
 from minihub.git.repos import Repo
@@ -15,6 +22,8 @@ from minihub.state import State
 from minihub.storage.blobs import READ_SIZE
 
 REFSPECS = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+
+ANSWER_WITHIN_S = 60
 
 Say = Callable[[str], None]
 
@@ -31,6 +40,25 @@ class Credentials(pygit2.RemoteCallbacks):
         return pygit2.UserPass("user", self._token)
 
 
+class NoDetour(urllib.request.HTTPRedirectHandler):
+    """Follows redirects that stay at one Hub."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """The next request, unless it would take the token elsewhere.
+
+        Raises:
+            BadRequestError: it would.
+        """
+        asked, led = urlsplit(req.full_url), urlsplit(newurl)
+        if asked[:2] == led[:2]:
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+        message = (
+            f"{asked.path} was not copied: {asked.hostname} leads to {led.scheme}://{led.netloc}, and the "
+            "token would go there, too. If that is the Hub you mean, name it with --from, or give none."
+        )
+        raise BadRequestError(message)
+
+
 def copy_repository(
     state: State, name: RepoName, endpoint: str, *, token: str, revisions: list[str], say: Say
 ) -> Repo:
@@ -43,13 +71,19 @@ def copy_repository(
         token: for the other Hub; may be empty.
         revisions: whose large files are copied; all branches and tags when empty.
         say: told what happens.
+
+    Raises:
+        BadRequestError: the other Hub would lead the token elsewhere.
     """
+    url = f"{endpoint.rstrip('/')}/{name.url_path}"
+    if token:
+        _require_no_detour(url, token)
     author = history.Author("minihub", "minihub@minihub.invalid")
     known = state.repos.find(name)
     repo = known or state.repos.create(name, private=False, author=author)
     git = pygit2.Repository(str(repo.folder))
     try:
-        remote = git.remotes.create_anonymous(f"{endpoint.rstrip('/')}/{name.url_path}")
+        remote = git.remotes.create_anonymous(url)
         remote.fetch(REFSPECS, callbacks=Credentials(token) if token else None)
         _require_readable(git)
     except pygit2.GitError:
@@ -67,6 +101,18 @@ def copy_repository(
         git.free()
     state.repos.touch(repo)
     return repo
+
+
+def _require_no_detour(url: str, token: str) -> None:
+    """Ask as git will: libgit2 shows a token wherever it is led, and says to nobody where that is."""
+    if not url.startswith(("http://", "https://")):
+        return
+    login = base64.b64encode(f"user:{token}".encode()).decode()
+    first = f"{url}/info/refs?service=git-upload-pack"
+    request = urllib.request.Request(first, headers={"Authorization": f"Basic {login}"})  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoDetour)  # libgit2 asks no proxy
+    with suppress(HTTPError), opener.open(request, timeout=ANSWER_WITHIN_S):
+        pass  # what the answer is, git will say
 
 
 def _require_readable(git: pygit2.Repository) -> None:
