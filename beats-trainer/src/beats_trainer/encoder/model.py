@@ -13,6 +13,8 @@ from torch.nn import functional
 from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.encoder.description import DESCRIPTION, as_tensor, described, read_tensor
 from beats_trainer.encoder.fast.encoder import Fast, FastEncoder
+from beats_trainer.encoder.fast.seal import take_over
+from beats_trainer.encoder.fast.structure import as_built
 from beats_trainer.encoder.fbank import fbank
 from beats_trainer.encoder.heads import Activation, Head, Heads, best
 from beats_trainer.encoder.layers import Encoder
@@ -27,6 +29,7 @@ _STATE = Text(
 )
 
 
+@as_built
 class BEATs(nn.Module):
     """The encoder of one checkpoint.
 
@@ -50,6 +53,11 @@ class BEATs(nn.Module):
         self.heads = Heads()
         self.precision: Precision = "fp32"
         self.fast = Fast()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickled weights lie in memory, or in a file, that others may have."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        take_over(self.parameters())
 
     @property
     def n_layers(self) -> int:
