@@ -23,7 +23,7 @@ from beats_trainer.pins.digest import file_digest, new_hash
 from beats_trainer.pins.folders import default_shelf
 from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, opened, refuse_twins
-from beats_trainer.publish.bundle_check import SUFFIX, check
+from beats_trainer.publish.bundle_check import SUFFIX, check, refuse_other_weights
 from beats_trainer.publish.bundle_install import settle
 from beats_trainer.publish.card import NAME as CARD
 from beats_trainer.publish.card import Entry, card_text
@@ -45,6 +45,10 @@ def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = Fa
     entries = [_entry(pin, path) for pin, path in zip(carried, paths, strict=True)]
     members = [Member(str(entry.path), entry.size, entry.sha256) for entry in entries]
     refuse_twins(members, "these checkpoints")
+    known = [
+        replace(pin, digests={"sha256": entry.sha256}) for pin, entry in zip(carried, entries, strict=True)
+    ]
+    refuse_other_weights(known, known, "among these checkpoints", "Put them into two bundles.")
     texts = {
         f"{entry.path}{SUFFIX}": _pin_text(pin, entry) for pin, entry in zip(carried, entries, strict=True)
     }
