@@ -31,6 +31,7 @@ from beats_trainer.publish.card import Entry, card_text
 __all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create", "install", "verify"]
 
 COMMIT_LETTERS = 12
+ADVICE = "Put them into two bundles."
 
 
 def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = False) -> list[Member]:
@@ -48,7 +49,7 @@ def create(names: Iterable[str], output: Path, *, allow_noncommercial: bool = Fa
     known = [
         replace(pin, digests={"sha256": entry.sha256}) for pin, entry in zip(carried, entries, strict=True)
     ]
-    refuse_other_weights(known, known, "among these checkpoints", "Put them into two bundles.")
+    refuse_other_weights(known, known, "among these checkpoints", ADVICE)
     texts = {
         f"{entry.path}{SUFFIX}": _pin_text(pin, entry) for pin, entry in zip(carried, entries, strict=True)
     }
