@@ -86,7 +86,7 @@ def test_a_token_does_not_go_where_the_other_hub_leads(state: State) -> None:
         host(302, stranger) as (endpoint, _),
         pytest.raises(BadRequestError, match=stranger),
     ):
-        copy(state, NAME, endpoint, token="hf_secret", revisions=[], say=lambda _: None)
+        copy_repository(state, NAME, endpoint, token="hf_secret", revisions=[], say=lambda _: None)
     assert shown == []
     assert state.repos.find(NAME) is None
 
@@ -95,8 +95,8 @@ def test_a_private_repository_is_copied_with_a_token(hub: Hub, state: State, hea
     token = hub.token("alice", role="read")
     ask(hub.endpoint, "PUT", "/api/models/alice/m/settings", {"private": True}, hub.token("alice"))
     with pytest.raises(pygit2.GitError):
-        copy(state, NAME, hub.endpoint, token="", revisions=[], say=lambda _: None)
-    repo = copy(state, NAME, hub.endpoint, token=token, revisions=[], say=lambda _: None)
+        copy_repository(state, NAME, hub.endpoint, token="", revisions=[], say=lambda _: None)
+    repo = copy_repository(state, NAME, hub.endpoint, token=token, revisions=[], say=lambda _: None)
     git = pygit2.Repository(str(repo.folder))
     assert str(git.references["refs/heads/main"].target) == head
     git.free()

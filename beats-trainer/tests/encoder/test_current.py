@@ -6,11 +6,15 @@ import copy
 import ctypes
 import gc
 import operator
+import os
 import weakref
 from collections.abc import Callable
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from beats_trainer.checkpoint.build import build
@@ -227,6 +231,34 @@ def _data(path: str) -> Change:
     return change
 
 
+def _of_other_memory(lend: Callable[[np.ndarray], Any]) -> Change:
+    """A weight in memory that somebody else lends, and writes to after the model has run."""
+
+    def change(model: BEATs) -> None:
+        mine = _fc1(model).weight.detach().numpy().copy()
+        own, weight = lend(mine)
+        _fc1(model).load_state_dict({"weight": weight, "bias": _fc1(model).bias}, assign=True)
+        del weight
+        _run(model)
+        own[:] *= 2
+
+    return change
+
+
+def _mapped(mine: np.ndarray) -> tuple[np.ndarray, torch.Tensor]:
+    """One file, mapped twice."""
+    with TemporaryDirectory() as folder:
+        np.save(Path(folder, "weight.npy"), mine)
+        own, lent = (np.load(Path(folder, "weight.npy"), mmap_mode="r+") for _ in range(2))
+        return own, torch.from_numpy(lent)
+
+
+def _buffer(mine: np.ndarray) -> tuple[np.ndarray, torch.Tensor]:
+    memory = bytearray(mine.tobytes())
+    own = np.frombuffer(memory, np.float32)
+    return own, torch.frombuffer(memory, dtype=torch.float32).view(mine.shape)
+
+
 CHANGES: dict[str, Change] = {
     "data": _all_data,
     "new data": _new_data,
@@ -247,6 +279,9 @@ CHANGES: dict[str, Change] = {
     "held data": _held_before(lambda weight: weight.data, lambda data: data.mul_(2)),
     "held view": _held_before(lambda weight: weight.detach()[3:9], lambda part: part.data.mul_(9)),
     "held numpy": _held_before(lambda weight: weight.detach().numpy(), lambda array: array.fill(0.1)),
+    "memory of numpy's": _of_other_memory(lambda mine: (mine, torch.from_numpy(mine))),
+    "memory of a buffer": _of_other_memory(_buffer),
+    "memory of a file": _of_other_memory(_mapped),
     "held dlpack": _held_before(lambda w: torch.from_dlpack(w.detach()), lambda x: x.mul_(2)),
     "held memory": _held_before(
         lambda weight: weight.untyped_storage(),
@@ -320,6 +355,18 @@ def test_a_change_is_seen_by_the_next_call(change):
     assert not torch.allclose(before, after, atol=1e-3)
     torch.testing.assert_close(after, _plain(model), rtol=0, atol=5e-5)
     del kept
+
+
+@pytest.mark.parametrize("kind", [Attention, Layer, nn.Linear])
+@pytest.mark.parametrize("ran_before", [True, False])
+def test_a_method_that_was_put_into_a_class_is_called(kind, ran_before, monkeypatch):
+    model, theirs = _fresh(), kind.forward
+    if ran_before:
+        _run(model)
+
+    monkeypatch.setattr(kind, "forward", lambda part, *inputs: theirs(part, *inputs) * 1.1)
+
+    torch.testing.assert_close(_run(model), _plain(model), rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize("register", ["register_module_forward_hook", "register_module_forward_pre_hook"])
@@ -452,3 +499,13 @@ def test_a_model_that_nobody_needs_is_let_go():
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_a_saved_model_that_is_mapped_does_not_follow_its_file(tmp_path):
+    model = _fresh()
+    torch.save(model, tmp_path / "whole.pt")
+    twin = torch.load(tmp_path / "whole.pt", weights_only=False, mmap=True)
+
+    os.truncate(tmp_path / "whole.pt", 100)
+
+    torch.testing.assert_close(_run(twin), _plain(model), rtol=0, atol=5e-5)

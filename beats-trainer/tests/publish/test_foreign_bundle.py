@@ -363,3 +363,44 @@ def test_the_newer_weights_of_a_name_do_not_replace_the_older(published: Publish
     with pytest.raises(BundleError, match="alice/frogs means other weights on the shelf"):
         bundle.install_bundle(newer, shelf)
     assert any(data == b"older" * 30_000 for data in contents(shelf).values())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (files_of("a.pt", aliases=["frog"]), files_of("b.pt", b"other" * 9, aliases=["Frog"])),
+        (files_of("a.pt", aliases=["b"]), files_of("b.pt", b"other" * 9)),
+        (files_of("a.pt"), files_of("a.safetensors", b"other" * 9)),
+    ],
+)
+def test_a_name_means_one_file_of_a_bundle(tmp_path: Path, one: dict[str, bytes], other: dict[str, bytes]):
+    refused(write(tmp_path / "b.tar", one | other), tmp_path / "shelf", "means other weights")
+
+
+COMPOSED, TAKEN_APART = "caf\u00e9.pt", "cafe\u0301.pt"
+
+
+def test_letters_that_are_composed_otherwise_make_no_other_name(tmp_path: Path):
+    twins = files_of(COMPOSED) | files_of(TAKEN_APART, b"other" * 9)
+    refused(write(tmp_path / "b.tar", twins), tmp_path / "shelf", "two files")
+
+    bundle.install(write(tmp_path / "b.tar", files_of(COMPOSED)), tmp_path / "shelf")
+    before = contents(tmp_path / "shelf")
+    with pytest.raises(BundleError, match="means other weights"):
+        bundle.install(write(tmp_path / "b.tar", files_of(TAKEN_APART, b"other" * 9)), tmp_path / "shelf")
+    assert contents(tmp_path / "shelf") == before
+
+
+@pytest.mark.parametrize("name", ["con .pt", "COM\u00b9.pt", "CONIN$"])
+def test_a_device_of_windows_is_no_file_name(tmp_path: Path, name: str):
+    refused(write(tmp_path / "b.tar", files_of(name)), tmp_path / "shelf", "a plain file name")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda place: place.symlink_to(place.with_name("elsewhere"))])
+def test_what_is_no_file_on_the_shelf_is_not_replaced_either(tmp_path: Path, make: Callable[[Path], None]):
+    (tmp_path / "shelf").mkdir()
+    make(tmp_path / "shelf" / "a.pt")
+    with pytest.raises(BundleError, match="has other bytes"):
+        bundle.install(write(tmp_path / "b.tar", files_of()), tmp_path / "shelf")
+    assert [path.name for path in (tmp_path / "shelf").iterdir()] == ["a.pt"]
+    assert not (tmp_path / "shelf" / "a.pt").is_file()

@@ -23,6 +23,7 @@ from beats_trainer.checkpoint.sizes import expected_shapes, infer_config
 from beats_trainer.checkpoint.snapshot import open_snapshot
 from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.encoder.description import KEY
+from beats_trainer.encoder.fast.seal import vouch_for
 from beats_trainer.encoder.heads import Head
 from beats_trainer.errors import CheckpointError
 
@@ -73,6 +74,7 @@ def read_checkpoint(path: str | Path, *, config_path: str | Path | None = None) 
     _refuse_excess(path, layout)
     config, expected = _config(path, layout)
     weights = _share_table(path, layout.weights)
+    vouch_for(weights.values())  # mapped from a copy of our own, or read
     _refuse_mismatch(path, weights, layout.extra, expected)
     heads = read_heads(path, layout, config.encoder_embed_dim, config_path)
     return Checkpoint(path, config, {k: v.float() for k, v in weights.items()}, heads)

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.fast.structure import as_built
 
 GATE_UNITS = 8  # outputs of grep_linear: two gates, each the sum of four
 
 
+@as_built
 class BiasTable(nn.Module):
     """The relative biases of all layers, `(buckets, heads)`.
 
@@ -24,6 +26,7 @@ class BiasTable(nn.Module):
         self.weight = nn.Parameter(torch.zeros(buckets, heads))
 
 
+@as_built
 class Attention(nn.Module):
     """Multi-head self-attention; the relative bias is scaled by gates that each query computes."""
 

@@ -12,8 +12,10 @@ from torch.utils.checkpoint import checkpoint
 
 from beats_trainer.encoder.attention import Attention, pairwise_bias
 from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.encoder.fast.structure import as_built
 
 
+@as_built
 class PositionalConvolution(nn.Module):
     """A wide grouped convolution over patches, whose weight is normalised along its kernel."""
 
@@ -38,6 +40,7 @@ class PositionalConvolution(nn.Module):
         return functional.gelu(moved[..., : hidden.shape[1]].transpose(1, 2))
 
 
+@as_built
 class Layer(nn.Module):
     """One transformer layer, normalised after each half, with DeepNorm's scaled residual."""
 
@@ -79,6 +82,7 @@ def taking_part(x: Tensor, layer: nn.Module) -> Tensor:
     return x + 0.0 * torch.stack([weight.flatten()[:1].sum() for weight in layer.parameters()]).sum()
 
 
+@as_built
 class Encoder(nn.Module):
     """Positional convolution and the stack of layers, which share one table of relative biases."""
 

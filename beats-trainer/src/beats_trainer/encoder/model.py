@@ -13,6 +13,8 @@ from torch.nn import functional
 from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.encoder.description import DESCRIPTION, as_tensor, describe_encoder, read_tensor
 from beats_trainer.encoder.fast.encoder import Fast, FastEncoder
+from beats_trainer.encoder.fast.seal import reading_quietly, take_over
+from beats_trainer.encoder.fast.structure import as_built
 from beats_trainer.encoder.fbank import fbank
 from beats_trainer.encoder.heads import Activation, Head, Heads, best_labels
 from beats_trainer.encoder.layers import Encoder
@@ -27,6 +29,7 @@ _STATE = Text(
 )
 
 
+@as_built
 class BEATs(nn.Module):
     """The encoder of one checkpoint.
 
@@ -52,12 +55,18 @@ class BEATs(nn.Module):
         self.fast = Fast()
 
     def __repr__(self) -> str:
-        weights = sum(weight.numel() for weight in self.parameters())
+        with reading_quietly():
+            weights = sum(weight.numel() for weight in self.parameters())
         heads = f", heads {', '.join(map(repr, self.heads.values()))}" if self.heads else ""
         return (
             f"<BEATs: {self.n_layers} layers, {self.config.encoder_embed_dim} wide, {weights / 1e6:.1f} M "
             f"weights{heads}, {self.precision} on {self.device}>"
         )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickled weights lie in memory, or in a file, that others may have."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        take_over(self.parameters())
 
     @property
     def n_layers(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 LONGEST = 255  # bytes, of a name in any common file system
 _UNFIT = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 def is_plain(name: str) -> bool:
@@ -14,6 +15,11 @@ def is_plain(name: str) -> bool:
     if not name or name[-1] in ". " or _UNFIT.search(name) or _DEVICES.fullmatch(name):
         return False  # Windows drops a dot or a blank at the end: what is left is another name
     return len(name.encode()) <= LONGEST
+
+
+def alike(name: str) -> str:
+    """What names have in common that some system takes for one another, by case or by composed letters."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def is_inner(path: str) -> bool:

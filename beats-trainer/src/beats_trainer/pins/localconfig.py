@@ -7,7 +7,6 @@ import os
 import subprocess
 from pathlib import Path
 
-TRACKED, UNTRACKED = 0, 1  # what `git ls-files --error-unmatch` ends with
 LONGEST_S = 10
 
 
@@ -19,7 +18,7 @@ def is_users(local: Path, section: str) -> bool:
         section: That of the remote.
     """
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.read(local, encoding="utf-8")
+    parser.read(local, encoding="utf-8-sig")
     return bool(parser.get(section, "endpointurl", fallback="")) and not _came_along(local)
 
 
@@ -28,7 +27,8 @@ def _came_along(path: Path) -> bool:
 
     Where git cannot say, a file in a repository of git's is taken for one that did.
     """
-    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "--error-unmatch", path.name]
+    wanted = f":(top,icase,glob)**/{path.name}"  # on many disks `CONFIG.LOCAL` of the index is the same file
+    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--full-name", wanted]
     # Nor may a repository's own settings name a program to fetch with.
     env = os.environ | {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
     try:
@@ -37,7 +37,15 @@ def _came_along(path: Path) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return _is_in_git(path)
-    return done.returncode == TRACKED or (done.returncode != UNTRACKED and _is_in_git(path))
+    if done.returncode:
+        return _is_in_git(path)
+    tracked = [name for name in done.stdout.decode(errors="replace").casefold().split("\0") if name]
+    return any(f"/{place}".casefold().endswith(f"/{name}") for name in tracked for place in _places(path))
+
+
+def _places(path: Path) -> set[str]:
+    """Where the file is, and where it is if that is a link."""
+    return {path.absolute().as_posix(), path.resolve().as_posix()}
 
 
 def _is_in_git(path: Path) -> bool:

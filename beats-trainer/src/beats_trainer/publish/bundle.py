@@ -23,7 +23,7 @@ from beats_trainer.pins.digest import new_hash
 from beats_trainer.pins.folders import default_shelf
 from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.bundle_archive import FORMAT, MANIFEST, Member, open_bundle, refuse_twins
-from beats_trainer.publish.bundle_check import SUFFIX, check_bundle
+from beats_trainer.publish.bundle_check import SUFFIX, check_bundle, refuse_other_weights
 from beats_trainer.publish.bundle_install import shelve_files
 from beats_trainer.publish.card import NAME as CARD
 from beats_trainer.publish.card import CardRow, card_text, row_of
@@ -31,6 +31,7 @@ from beats_trainer.publish.card import CardRow, card_text, row_of
 __all__ = ["FORMAT", "MANIFEST", "BundleError", "Member", "create_bundle", "install_bundle", "verify_bundle"]
 
 COMMIT_LETTERS = 12
+ADVICE = "Put them into two bundles."
 
 
 def create_bundle(names: Iterable[str], output: Path, *, allow_noncommercial: bool = False) -> list[Member]:
@@ -45,6 +46,10 @@ def create_bundle(names: Iterable[str], output: Path, *, allow_noncommercial: bo
     entries = [row_of(path, pin.filename, pin) for pin, path in zip(carried, paths, strict=True)]
     members = [Member(str(entry.path), entry.size, entry.sha256) for entry in entries]
     refuse_twins(members, "these checkpoints")
+    known = [
+        replace(pin, digests={"sha256": entry.sha256}) for pin, entry in zip(carried, entries, strict=True)
+    ]
+    refuse_other_weights(known, known, "among these checkpoints", ADVICE)
     texts = {
         f"{entry.path}{SUFFIX}": _pin_text(pin, entry) for pin, entry in zip(carried, entries, strict=True)
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import IO
 
 from beats_trainer.errors import BundleError, DigestMismatchError
 from beats_trainer.foreign.measure import shown
-from beats_trainer.foreign.names import is_plain
+from beats_trainer.foreign.names import alike, is_plain
 from beats_trainer.foreign.texts import Field, Text, parse_json
 from beats_trainer.pins.digest import SHA256, new_hash
 
@@ -149,8 +150,8 @@ def refuse_twins(members: list[Member], where: str) -> None:
     Raises:
         BundleError: With their names.
     """
-    folded = [member.path.casefold() for member in members]
-    twins = sorted({member.path for member in members if folded.count(member.path.casefold()) > 1})
+    times = Counter(alike(member.path) for member in members)
+    twins = sorted({member.path for member in members if times[alike(member.path)] > 1})
     if twins:
         message = f"two files of {where} are called {', '.join(twins[:5])}. Put them into two bundles."
         raise BundleError(message)

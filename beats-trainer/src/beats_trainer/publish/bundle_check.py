@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from beats_trainer.errors import BundleError
+from beats_trainer.foreign.names import alike
 from beats_trainer.foreign.texts import LARGEST_YAML, Text, parse_yaml
 from beats_trainer.pins.digest import new_hash
 from beats_trainer.pins.pin import Pin, parse_pin
@@ -70,6 +71,31 @@ def _refuse_single(bundle: Path, found: Sequence[Carried]) -> None:
         raise BundleError(message)
     for name, one in files.items():
         _compare(bundle, one, pins[name])
+    refuse_other_weights(pins.values(), pins.values(), f"in {bundle}", ADVICE)
+
+
+def refuse_other_weights(pins: Iterable[Pin], there: Collection[Pin], where: str, advice: str) -> None:
+    """Refuses pins that give a name to weights, which means other ones already.
+
+    Raises:
+        BundleError: With the name.
+    """
+    for pin, other in ((pin, other) for pin in pins for other in there):
+        shared = _names(pin) & _names(other)
+        if shared and not _is_same(pin, other):
+            message = (
+                f"{sorted(shared)[0]} means other weights {where}: expected those of {pin.filename}, got "
+                f"those of {other.filename}, as {other.origin} says. {advice}"
+            )
+            raise BundleError(message)
+
+
+def _names(pin: Pin) -> set[str]:
+    return {alike(name) for name in (pin.name, pin.filename, *pin.aliases)}
+
+
+def _is_same(pin: Pin, other: Pin) -> bool:
+    return any(other.digests.get(kind) == digest for kind, digest in pin.digests.items())
 
 
 def _compare(bundle: Path, one: Carried, pin: Pin) -> None:

@@ -5,21 +5,27 @@ counts such changes, and to compare all weights would take longer than a second 
 parameter was given it by its module, which `Sealed` notices, or had it before, which `is_held` counts. So
 what nobody held when the copy was made, and nobody has been given since, has not changed.
 
-What is beyond this are bare addresses: `data_ptr()`, kept and written to when the parameter itself is let go.
+Memory that torch did not take itself, such as an array of numpy's or a mapped file, always has another
+holder, which nothing counts; but for that of our own files (`vouch_for`).
+
+What is beyond this are bare addresses, `data_ptr()`, kept and written to when the parameter itself is let go,
+and ways round Python's own reading of a dictionary: `gc`, `dict.values(...)`.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 from weakref import getweakrefcount
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+_OWN = "_beats_own"
 
 
 class _Reader(threading.local):
@@ -148,8 +154,29 @@ def is_held(parameters: Sealed) -> bool:
         return any(_is_shared(parameters, name) for name in parameters if parameters[name] is not None)
 
 
+def vouch_for(tensors: Iterable[Tensor]) -> None:
+    """Takes the memory of these for nobody else's: it is of a file that was read, and read-only."""
+    for tensor in tensors:
+        setattr(tensor.untyped_storage(), _OWN, True)
+
+
+def take_over(tensors: Iterable[Tensor]) -> None:
+    """Gives those that lie in memory of somebody else, as after unpickling, memory of their own."""
+    for tensor in tensors:
+        if tensor.is_shared():  # type: ignore[no-untyped-call]
+            continue  # with other processes, on purpose
+        if tensor.device.type == "cpu" and _is_foreign(tensor.untyped_storage()):
+            tensor.data = tensor.data.clone()
+
+
 def _is_shared(parameters: Sealed, name: str) -> bool:
-    return parameters[name].is_shared() or _references(parameters, name) != _alone()
+    shared = parameters[name].is_shared() or _is_foreign(parameters[name].untyped_storage())
+    return shared or _references(parameters, name) != _alone()
+
+
+def _is_foreign(memory: torch.UntypedStorage) -> bool:
+    """Whether somebody else gave it: what torch takes itself, it can resize."""
+    return not (memory.resizable() or hasattr(memory, _OWN))
 
 
 def _references(parameters: dict[str, Any], name: str) -> tuple[int, ...]:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import is_
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 from torch import nn
 from torch.nn.modules import module as hooks_of_all
 
-_PLAIN: dict[type[nn.Module], Any] = {
-    kind: kind.forward for kind in (nn.Linear, nn.LayerNorm, nn.Conv2d, nn.Sequential)
-}
-_KINDS = {*_PLAIN, nn.ModuleList}
-_OURS = "beats_trainer."
+Kind = TypeVar("Kind", bound=type[nn.Module])
+Methods = dict[str, object]
+
+
+def _methods(kind: type[nn.Module]) -> Methods:
+    return {name: own for name, own in vars(kind).items() if isinstance(own, FunctionType | property)}
+
+
+# As they are computed with, before anybody has put other methods there.
+_PARTS = (nn.Linear, nn.LayerNorm, nn.Conv2d, nn.Sequential, nn.ModuleList)
+_PLAIN: dict[type[nn.Module], Methods] = {kind: _methods(kind) for kind in _PARTS}
+
+
+def as_built(kind: Kind) -> Kind:
+    """A class of parts of which the fast form knows what they compute: by these methods and no others."""
+    _PLAIN[kind] = _methods(kind)
+    return kind
 
 
 class Structure:
@@ -27,7 +40,7 @@ class Structure:
     def __init__(self, model: nn.Module, heads: str = "heads") -> None:
         parts = [part for name, child in model.named_children() if name != heads for part in child.modules()]
         self._parts, self._kinds = parts, [type(part) for part in parts]
-        self._forwards = [(kind, kind.forward) for kind in {type(model), *self._kinds}]
+        self._methods = [(kind, _methods(kind)) for kind in {type(model), *self._kinds}]
         # Not the model itself: what is kept with it must not keep it.
         self._settings = [(vars(part), [*vars(part).values()]) for part in (model, *parts)]
         self._children = [(part._modules, [*part._modules.values()]) for part in (model, *parts)]  # noqa: SLF001
@@ -42,7 +55,7 @@ class Structure:
     def is_unchanged(self) -> bool:
         """Whether it is still this: no part was exchanged, and no setting or method of a part."""
         return (
-            all(kind.forward is forward for kind, forward in self._forwards)
+            all(_methods(kind) == methods for kind, methods in self._methods)
             and [type(part) for part in self._parts] == self._kinds
             and all(_same(now.values(), then) for now, then in self._children)
             and all(_same(now.values(), then) for now, then in self._settings)
@@ -61,9 +74,8 @@ def _hooks(part: nn.Module) -> tuple[dict[int, Any], dict[int, Any]]:
 
 def _are_plain(parts: Iterable[nn.Module]) -> bool:
     return all(
-        (type(part) in _KINDS or type(part).__module__.startswith(_OURS))
-        and not part.training
-        and type(part).forward is _PLAIN.get(type(part), type(part).forward)
+        not part.training
+        and _methods(type(part)) == _PLAIN.get(type(part))
         and not any(callable(getattr(type(part), name, None)) for name in vars(part))
         for part in parts
     )
