@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from beats_trainer.checkpoint import write
 from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.errors import CheckpointError
-from beats_trainer.publish import package
 from beats_trainer.publish.card import Statement
 from beats_trainer.publish.package import write_publication
 from golden_data import TINY
@@ -122,7 +122,7 @@ def test_a_checkpoint_is_published_into_its_own_folder(tmp_path):
 def test_a_publication_that_fails_leaves_the_file_that_was_there(tmp_path, monkeypatch):
     path = tmp_path / "model.safetensors"
     path.write_bytes((TINY / FILES[-1]).read_bytes())
-    monkeypatch.setattr(package, "_tensors", lambda c: {n: torch.ones(1) for n in c.weights})
+    monkeypatch.setattr(write, "tensors_of", lambda c: {n: torch.ones(1) for n in c.weights})
 
     with pytest.raises(CheckpointError):
         write_publication(path, tmp_path, Statement("mit"))
