@@ -89,7 +89,7 @@ def test_every_head_gives_the_originals_logits_and_scores(file):
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="this build of torch has no MKL")
 def test_with_the_fft_of_the_golden_machine_everything_is_equal_from_the_waveform_on():
-    program = Path(__file__).with_name("golden_whole.py")
+    program = Path(__file__).parents[1] / "golden_whole.py"
     environment = os.environ | {"MKL_CBWR": "COMPATIBLE"}
 
     run = subprocess.run(

@@ -59,9 +59,8 @@ def microsoft_config(config: BEATsConfig) -> dict[str, Any]:
 def _draw(seed: int, name: str, shape: tuple[int, ...]) -> torch.Tensor:
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     mean, std = _mean_std(name, shape)
-    return torch.from_numpy(
-        generator.standard_normal(shape, dtype=np.float32) * np.float32(std) + np.float32(mean)
-    )
+    drawn = generator.standard_normal(shape, dtype=np.float32) * np.float32(std) + np.float32(mean)
+    return torch.tensor(drawn)  # a copy: weights in numpy's memory could be changed unseen
 
 
 def _mean_std(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
