@@ -14,8 +14,8 @@ from beats_trainer.checkpoint.layouts import TABLE
 from beats_trainer.checkpoint.read import Checkpoint, read_checkpoint
 from beats_trainer.checkpoint.untrained import BASE, untrained_weights
 from beats_trainer.encoder.config import BEATsConfig
-from beats_trainer.encoder.fbank import FBANK_MEAN, FBANK_STD
 from beats_trainer.encoder.model import BEATs
+from beats_trainer.sampling import FBANK_MEAN, FBANK_STD
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = GOLDEN / "tiny"

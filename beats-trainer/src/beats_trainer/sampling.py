@@ -1,4 +1,4 @@
-"""Samples, frames and patches: how many of each, everywhere inside."""
+"""Samples, frames, mels and patches: how many of each, everywhere inside."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ FRAME_LENGTH = SAMPLE_RATE * 25 // 1000  # 400 samples in a frame of 25 ms
 FRAME_SHIFT = SAMPLE_RATE * 10 // 1000  # 160 samples from one frame to the next
 INT16_SCALE = 2.0**15  # Kaldi counts in 16-bit units
 
+N_MELS = 128  # bands of the filter bank
+FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # of AudioSet, by the authors of BEATs
 PATCH = 16  # frames and mels on a side, in every published encoder
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from beats_trainer.encoder.fbank import FBANK_MEAN, FBANK_STD, log_mel
+from beats_trainer.encoder.fbank import log_mel
+from beats_trainer.sampling import FBANK_MEAN, FBANK_STD
 from golden_data import CLIPS, TINY_FILES, base_model, energies, reference, tiny_model
 
 SAME_ENERGY = 1e-5 * 2 * FBANK_STD  # relative: 1e-5 of the normalised logarithm

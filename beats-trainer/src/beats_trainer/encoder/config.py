@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from beats_trainer.encoder.fbank import FBANK_MEAN, FBANK_STD, N_MELS
+from beats_trainer.sampling import FBANK_MEAN, FBANK_STD, N_MELS
 
 SIZES = (  # that the shapes of the weights tell
     *("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "embed_dim"),

@@ -9,13 +9,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from beats_trainer.sampling import FRAME_LENGTH, FRAME_SHIFT, INT16_SCALE, SAMPLE_RATE
+from beats_trainer.sampling import (
+    FBANK_MEAN,
+    FBANK_STD,
+    FRAME_LENGTH,
+    FRAME_SHIFT,
+    INT16_SCALE,
+    N_MELS,
+    SAMPLE_RATE,
+)
 
 N_FFT = 512  # samples, the next power of two
-N_MELS = 128
 LOW_HZ, HIGH_HZ = 20.0, SAMPLE_RATE / 2
 PREEMPHASIS = 0.97
-FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # of AudioSet, by the authors of BEATs
 
 
 def fbank(waveform: Tensor, mean: float = FBANK_MEAN, std: float = FBANK_STD) -> Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +26,8 @@ from beats_trainer.encoder.fast.convolution import BlockConvolution
 from beats_trainer.encoder.fast.copies import LaidOut, are_current, refresh_copies
 from beats_trainer.encoder.fast.kernels import chosen_kernels, fastest_linear
 from beats_trainer.encoder.fast.structure import Structure
+from beats_trainer.encoder.layers import Encoder, Layer
 from beats_trainer.memory import release_weights
-
-if TYPE_CHECKING:
-    from beats_trainer.encoder.layers import Layer
-    from beats_trainer.encoder.model import BEATs
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _log = logging.getLogger(__name__)
@@ -38,6 +35,20 @@ _HELD = (
     "The encoder runs in its plain, slower form: something else, such as an optimizer, holds its weights "
     "and could change them unseen."
 )
+
+
+class Whole(Protocol):
+    """What of a model the fast form is made of; the model itself stands above it."""
+
+    patch_embedding: nn.Conv2d
+    layer_norm: nn.LayerNorm
+    post_extract_proj: nn.Linear
+    encoder: Encoder
+
+    @property
+    def precision(self) -> str:
+        """Of the computation."""
+        ...
 
 
 class FastNorm:
@@ -105,7 +116,7 @@ class FastEncoder:
         parts: What is laid out, in the order of `_copies`.
     """
 
-    def __init__(self, model: BEATs, parts: Sequence[Any]) -> None:
+    def __init__(self, model: Whole, parts: Sequence[Any]) -> None:
         encoder, self.config = model.encoder, model.encoder.config
         self.embed, self.project, self.convolution, *self.layers = parts
         self.embed_norm, self.norm = FastNorm(model.layer_norm), FastNorm(encoder.layer_norm)
@@ -150,7 +161,7 @@ def _fused(attention: Attention, config: BEATsConfig) -> tuple[Tensor, Tensor]:
     return weight, torch.cat([query.bias * scale, key.bias, value.bias, gates_bias])
 
 
-def _copies(model: BEATs, dtype: torch.dtype) -> list[LaidOut]:
+def _copies(model: Whole, dtype: torch.dtype) -> list[LaidOut]:
     """All that is laid out: patches, projection and convolution, then the layers."""
     patches, projection, position = model.patch_embedding, model.post_extract_proj, model.encoder.position
     return [
@@ -187,7 +198,7 @@ class Fast:
         """A copy of a model has weights of its own."""
         return Fast, ()
 
-    def encoder(self, model: BEATs) -> FastEncoder | None:
+    def encoder(self, model: Whole) -> FastEncoder | None:
         """The fast form of the model as it is now; nothing where only the plain form is known to be right."""
         with self._lock, torch.inference_mode(mode=False), torch.no_grad():
             structure = self._prepare(model)
@@ -199,14 +210,17 @@ class Fast:
                 self._tell()
             return self._encoder
 
-    def _prepare(self, model: BEATs) -> Structure:
+    def _prepare(self, model: Whole) -> Structure:
         """What the model is made of; if that or its precision is another, so are all copies."""
         dtype = DTYPES[model.precision]
         setting = dtype, chosen_kernels(dtype)
         if self._structure is None or setting != self._setting or not self._structure.is_unchanged():
             self._encoder = self._structure = None
-            self._copies = _copies(model, dtype) if Structure(model).is_plain() else []
-            self._structure, self._setting = Structure(model), setting  # as it is with its weights watched
+            self._copies = _copies(model, dtype) if Structure(cast(nn.Module, model)).is_plain() else []
+            self._structure, self._setting = (
+                Structure(cast(nn.Module, model)),
+                setting,
+            )  # as it is with its weights watched
         return self._structure
 
     def _tell(self) -> None:
