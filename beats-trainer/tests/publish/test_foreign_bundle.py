@@ -384,10 +384,10 @@ def test_letters_that_are_composed_otherwise_make_no_other_name(tmp_path: Path):
     twins = files_of(COMPOSED) | files_of(TAKEN_APART, b"other" * 9)
     refused(write(tmp_path / "b.tar", twins), tmp_path / "shelf", "two files")
 
-    bundle.install(write(tmp_path / "b.tar", files_of(COMPOSED)), tmp_path / "shelf")
+    bundle.install_bundle(write(tmp_path / "b.tar", files_of(COMPOSED)), tmp_path / "shelf")
     before = contents(tmp_path / "shelf")
     with pytest.raises(BundleError, match="means other weights"):
-        bundle.install(write(tmp_path / "b.tar", files_of(TAKEN_APART, b"other" * 9)), tmp_path / "shelf")
+        bundle.install_bundle(write(tmp_path / "b.tar", files_of(TAKEN_APART, b"other" * 9)), tmp_path / "shelf")
     assert contents(tmp_path / "shelf") == before
 
 
@@ -401,6 +401,6 @@ def test_what_is_no_file_on_the_shelf_is_not_replaced_either(tmp_path: Path, mak
     (tmp_path / "shelf").mkdir()
     make(tmp_path / "shelf" / "a.pt")
     with pytest.raises(BundleError, match="has other bytes"):
-        bundle.install(write(tmp_path / "b.tar", files_of()), tmp_path / "shelf")
+        bundle.install_bundle(write(tmp_path / "b.tar", files_of()), tmp_path / "shelf")
     assert [path.name for path in (tmp_path / "shelf").iterdir()] == ["a.pt"]
     assert not (tmp_path / "shelf" / "a.pt").is_file()
