@@ -387,7 +387,9 @@ def test_letters_that_are_composed_otherwise_make_no_other_name(tmp_path: Path):
     bundle.install_bundle(write(tmp_path / "b.tar", files_of(COMPOSED)), tmp_path / "shelf")
     before = contents(tmp_path / "shelf")
     with pytest.raises(BundleError, match="means other weights"):
-        bundle.install_bundle(write(tmp_path / "b.tar", files_of(TAKEN_APART, b"other" * 9)), tmp_path / "shelf")
+        bundle.install_bundle(
+            write(tmp_path / "b.tar", files_of(TAKEN_APART, b"other" * 9)), tmp_path / "shelf"
+        )
     assert contents(tmp_path / "shelf") == before
 
 
