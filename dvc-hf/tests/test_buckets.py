@@ -56,7 +56,7 @@ def test_what_is_pushed_comes_back(stored, hub: Hub, api: HfApi, tmp_path: Path)
     clone = stored.clone(tmp_path / "clone")
     hub.requests.clear()
     clone.dvc("pull")
-    assert cost(hub) == {"paths-info": 8, "tree": 1, "resolve": 107}
+    assert cost(hub) == {"paths-info": 7, "tree": 1, "resolve": 107}
     assert clone.read("d1/99.bin") == b"\x0099"
     assert len(files(api)) == 105
 
@@ -68,7 +68,7 @@ def test_nothing_new_is_no_change_of_the_bucket(stored, hub: Hub) -> None:
     assert cost(hub) == {"paths-info": 1}
     hub.requests.clear()
     stored.dvc("status", "--cloud")
-    assert cost(hub) == {"paths-info": 2}
+    assert cost(hub) == {"paths-info": 1}
 
 
 def test_a_push_that_the_bucket_refuses_shows_no_listing_and_the_next_completes_it(
