@@ -218,7 +218,7 @@ def test_a_push_removes_nothing_that_it_never_shows_whatever_the_list_of_names_s
         (b'{"names": []}', "it has no object 'names'"),
         (b'{"names": {"a": 1}}', "the 'md5' of 'a' is 'NoneType'"),
         (b'{"names": {"a": {"md5": "../x"}}}', "the 'md5' of 'a' is '../x'"),
-        (b'{"names": {"a\\u00e9": {"md5": "%032d", "etag": 5}}}' % 0, "the 'etag' of 'a\u00e9' is 'int'"),
+        (b'{"names": {"a\\u00e9": {"md5": "%032d", "etag": 5}}}' % 0, "the 'etag' of 'a\\xe9' is 'int'"),
         (b" " * (manifest.LARGEST + 1), "more than 67108864"),
     ],
 )
