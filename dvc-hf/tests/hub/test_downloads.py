@@ -64,8 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def send(self, data: bytes) -> None:
+        self.server.sent += len(data)  # before: who reads the last byte may look at once
         self.wfile.write(data)
-        self.server.sent += len(data)
 
 
 def plain(content: bytes, **headers: object) -> Answer:
