@@ -162,7 +162,7 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(small, hub: Hub, commit
 def test_a_commit_that_is_made_after_the_client_gave_up_is_not_made_twice(
     hub: Hub, api, repo, commits, monkeypatch, files: int
 ) -> None:
-    monkeypatch.setattr(dvc_hf.hub.repo, "ANSWER_WITHIN_S", 1.0)
+    monkeypatch.setattr(dvc_hf.hub.repo, "WRITTEN_WITHIN_S", 1.0)
     fs = HubStorage(Account(hub.endpoint, Credential(api.token)))
     hub.fail("POST", "*/commit/*", answer_delay=3)
     with transaction.held():
