@@ -145,7 +145,7 @@ def _spoiling(fault: str, path: str) -> dict[str, Any]:
     """The fault for a request; a commit is waited for longer, and the long form outwaits that too."""
     if "/commit/" in path and LONG:
         return {
-            name: dvc_hf.hub.repo.ANSWER_WITHIN_S + 5 if name.endswith("delay") else value
+            name: dvc_hf.hub.repo.WRITTEN_WITHIN_S + 5 if name.endswith("delay") else value
             for name, value in FAULTS[fault].items()
         }
     return FAULTS[fault]
