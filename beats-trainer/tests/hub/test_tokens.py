@@ -23,7 +23,7 @@ from huggingface_hub import HfApi, constants
 from published import Published, beats, dvc_folder
 from spoiler import Spoiler, serve_spoiler, status
 
-TOKEN = "hf_tokenOfSomebodyWhoTrustsNoPin00000"
+TOKEN = "hf_tokenOfSomebodyWhoTrusts"
 
 
 @pytest.fixture

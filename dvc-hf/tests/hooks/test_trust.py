@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from minihub.testing import Hub
 
-LOGIN = "hf_loginloginloginloginloginlogin00"
+LOGIN = "hf_loginloginloginlogin00"
 OWN = "Remotes-Own.Of_Another/Form+00=="  # nothing that looks like a token
 PLACE = "hf://datasets/alice/checkpoints"
 OBJECT = "a" * 32
