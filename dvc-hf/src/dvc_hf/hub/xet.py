@@ -25,16 +25,11 @@ def send_files(route: str, headers: dict[str, str], group: Sequence[Upload]) -> 
     """
     from hf_xet import SKIP_SHA256
 
-    access = refresh_xet_connection_info(file_data=XetFileData("", route), headers=headers)
+    file = XetFileData("", route)
     bars = Bars()
     try:
         with get_xet_session().new_upload_commit(  # type: ignore[no-untyped-call]
-            endpoint=access.endpoint,
-            token=access.access_token,
-            token_expiry_unix_secs=access.expiration_unix_epoch,
-            token_refresh_url=route,
-            token_refresh_headers=headers,
-            custom_headers=xet_headers_without_auth(headers),
+            **_connection(file, route, headers),
             progress_callback=bars.update,
         ) as commit:
             handles = []
@@ -50,6 +45,19 @@ def send_files(route: str, headers: dict[str, str], group: Sequence[Upload]) -> 
         raise
 
 
+def _connection(file: XetFileData, route: str, headers: dict[str, str]) -> dict[str, Any]:
+    """Where the store is, with a token that is renewed while a transfer runs."""
+    access = refresh_xet_connection_info(file_data=file, headers=headers)
+    return {
+        "endpoint": access.endpoint,
+        "token": access.access_token,
+        "token_expiry_unix_secs": access.expiration_unix_epoch,
+        "token_refresh_url": route,
+        "token_refresh_headers": headers,
+        "custom_headers": xet_headers_without_auth(headers),
+    }
+
+
 def receive_file(route: str, headers: dict[str, str], digest: str, size: int) -> Iterator[bytes]:
     """Read a file from its start to its end.
 
@@ -61,15 +69,10 @@ def receive_file(route: str, headers: dict[str, str], digest: str, size: int) ->
     """
     from hf_xet import XetFileInfo
 
-    access = refresh_xet_connection_info(file_data=XetFileData(digest, route), headers=headers)
+    file = XetFileData(digest, route)
     try:
         with get_xet_session().new_download_stream_group(  # type: ignore[no-untyped-call]
-            endpoint=access.endpoint,
-            token=access.access_token,
-            token_expiry_unix_secs=access.expiration_unix_epoch,
-            token_refresh_url=route,
-            token_refresh_headers=headers,
-            custom_headers=xet_headers_without_auth(headers),
+            **_connection(file, route, headers),
         ) as group:
             yield from group.download_stream(XetFileInfo(digest, size))
     except KeyboardInterrupt:
