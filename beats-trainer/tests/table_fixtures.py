@@ -68,4 +68,5 @@ def _write_part(path, vectors, start, columns, settings):
         "embedding": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
     metadata = {b"beats": json.dumps(settings or {}).encode()}
-    pq.write_table(pa.table(data).replace_schema_metadata(metadata), path)
+    table = pa.table(data).replace_schema_metadata(metadata)
+    pq.write_table(table, path, compression="none", use_dictionary=["recording"])  # as `beats embed` does

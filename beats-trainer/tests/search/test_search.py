@@ -110,11 +110,20 @@ def test_an_index_of_a_table_that_has_changed_is_built_anew(tmp_path, write_tabl
     assert len(list((tmp_path / "i" / "embedding").glob("*.usearch"))) == 1
 
 
-def test_above_the_limit_an_index_is_asked(tmp_path, write_table, monkeypatch):
+def test_an_index_is_built_only_when_asked_for_and_asked_above_the_limit(tmp_path, write_table, monkeypatch):
     write_table(tmp_path / "t", 50)
+    query = np.ones(16, np.float32)
     monkeypatch.setattr(searching, "EXACT_ROWS", 49)
-    assert search(tmp_path / "t", np.ones(16, np.float32), 3)
-    assert list((tmp_path / "t" / "_beats" / "search" / "embedding").glob("*.usearch"))
+    exact = search(tmp_path / "t", query, 3)
+    assert not (tmp_path / "t" / "_beats" / "search").exists()
+    search(tmp_path / "t", query, 3, method="index")
+    graph = next((tmp_path / "t" / "_beats" / "search" / "embedding").glob("*.usearch"))
+    graph.write_bytes(b"no graph")
+    with pytest.raises((RuntimeError, ValueError)):  # it is the index that is asked now
+        search(tmp_path / "t", query, 3)
+    assert search(tmp_path / "t", query, 3, method="exact") == exact
+    monkeypatch.setattr(searching, "EXACT_ROWS", 50)
+    assert search(tmp_path / "t", query, 3) == exact
 
 
 def test_a_table_that_was_moved_keeps_its_index(tmp_path, write_table):

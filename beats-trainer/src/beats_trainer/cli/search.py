@@ -23,7 +23,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1))
 @click.option(
     "--method", default="auto", show_default=True, type=click.Choice(["auto", "exact", "index"]),
-    help="Compare every row, or ask an approximate index; auto is exact up to a million rows.",
+    help="Compare every row, or ask an approximate index, built if need be; "
+    "auto asks one that is there for over ten million rows.",
 )  # fmt: skip
 @click.option("--index", type=PATH, help="Where the index is kept  [default: with the table]")
 @click.option("--json", "as_json", is_flag=True)
@@ -49,11 +50,13 @@ def search(
 
 def _announce(table: Path, method: Method, column: str, index: Path | None) -> None:
     """An index may take long to build, and its answer is not quite the exact one: both are said."""
-    from beats_trainer.search.nearest import index_folder, uses_index
+    from beats_trainer.search.nearest import EXACT_ROWS, index_folder, uses_index
     from beats_trainer.table.scan import count_rows, groups_of
 
     rows = count_rows(groups_of(table))
-    if uses_index(method, rows):
-        where = (index or index_folder(table)) / column
+    where = (index or index_folder(table)) / column
+    if uses_index(method, rows, where):
         state = "asked" if where.is_dir() else "built, once, and asked"
         say(f"{rows:,} rows: an approximate index is {state}: {where}")
+    elif method == "auto" and rows > EXACT_ROWS:
+        say(f"{rows:,} rows are compared; for many queries --method index builds an approximate index, once.")

@@ -117,7 +117,7 @@ def need_usearch() -> ModuleType:
     Raises:
         MissingExtraError: It is not installed.
     """
-    why = "a table of more than a million rows is searched by an index, for which usearch is not installed"
+    why = "an index was asked for, and usearch is not installed"
     return needs("usearch.index", "search", why, "; or compare every row with --method exact")
 
 

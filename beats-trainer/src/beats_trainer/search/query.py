@@ -40,7 +40,7 @@ def search_table(
         layer: Of a table with several; the last without it.
         top: How many.
         method: "exact" compares every row, "index" asks an approximate index (extra `search`), "auto" is
-            exact up to a million rows.
+            exact up to ten million rows, and above unless an index is there.
         index: Where the index is kept; with the table without it.
 
     Raises:

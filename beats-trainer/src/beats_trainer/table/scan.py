@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from beats_trainer.table.pages import find_plain_column
 from beats_trainer.table.table import table_files
 
 ROWS_AT_ONCE = 2_048  # 6 MB of 768 float32
@@ -58,9 +59,28 @@ def stream(groups: Sequence[Group], columns: Sequence[str]) -> Iterator[tuple[in
 
 
 def stream_vectors(groups: Sequence[Group], column: str) -> Iterator[tuple[int, Vectors]]:
-    """The number of the first row of each batch, and its embeddings `(rows, dim)` as float32."""
-    for position, batch in stream(groups, [column]):
-        yield position, as_vectors(batch.column(0))
+    """The number of the first row of each batch, and its embeddings `(rows, dim)` as float32.
+
+    A batch is gone when the next is asked for: copy what is to stay.
+    """
+    position = 0
+    for group in groups:
+        for vectors in _vectors_of(group, column):
+            yield position, vectors
+            position += len(vectors)
+
+
+def _vectors_of(group: Group, column: str) -> Iterator[Vectors]:
+    """Where they lie if they lie there plainly, and through pyarrow if not."""
+    if not group.rows:
+        return
+    with pq.ParquetFile(group.file) as file, group.file.open("rb", buffering=0) as opened:
+        plain = find_plain_column(file, opened, group.index, column)
+        if plain is not None:
+            yield from plain.read(opened)
+            return
+    for _, batch in stream([group], [column]):
+        yield as_vectors(batch.column(0))
 
 
 def as_vectors(column: pa.Array) -> Vectors:
