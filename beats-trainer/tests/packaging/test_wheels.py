@@ -89,7 +89,7 @@ def test_the_wheel_carries_what_the_repository_has_published(
     assert not any(name.endswith(".pt") for name in names(wheel))
     code = (
         "from beats_trainer.pins import registry; from beats_trainer.pins.pin import read_pin; "
-        "print(read_pin(registry.pin_paths()[-1]).root)"
+        "print(read_pin(registry.pin_paths()[0]).root)"
     )
     root = subprocess.run(
         [sys.executable, "-c", code],

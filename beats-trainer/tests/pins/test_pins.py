@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from beats_trainer.errors import PinError, UnknownCheckpointError
+from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
 from beats_trainer.pins import registry
 from beats_trainer.pins.address import Place, parse_place
 from beats_trainer.pins.pin import FolderPin, Pin, read_pin
-from beats_trainer.pins.registry import Registry
+from beats_trainer.pins.registry import KNOWN, Registry
 
 COMMIT = "0" * 39 + "1"
 
@@ -171,6 +171,83 @@ def test_an_alias_is_asked_after_all_names(tmp_path: Path):
     second = single(tmp_path, "b.pt")
     assert Registry([first, second]).find("B").filename == "b.pt"
     assert Registry([first]).find("B").filename == "a.pt"
+
+
+def published(tmp_path: Path, *filenames: str) -> tuple[Path, bytes]:
+    """The pin of a folder in a repository whose remote is the project's own, and its listing."""
+    rows = [{"md5": hashlib.md5(n.encode()).hexdigest(), "relpath": n} for n in filenames]
+    listing = json.dumps(rows).encode()
+    text = f"outs:\n- md5: {hashlib.md5(listing).hexdigest()}.dir\n  hash: md5\n  path: checkpoints\n"
+    return repository(tmp_path, CONFIG, text, "checkpoints.dvc"), listing
+
+
+def test_what_the_project_has_published_is_asked_before_mirrors(tmp_path: Path):
+    mirrored = KNOWN / "BEATs_iter3_plus_AS2M.dvc"
+    own, listing = published(tmp_path, "BEATs_iter3_plus_AS2M.pt")
+    pin = Registry([own, mirrored], lambda _: listing).find("BEATs_iter3_plus_AS2M")
+    assert pin.digests == {"md5": hashlib.md5(b"BEATs_iter3_plus_AS2M.pt").hexdigest()}
+    assert str(pin.sources[0]).startswith("hf://datasets/")
+    assert pin.sources[0].path.startswith("files/md5/")
+    assert pin.sources[1:] == read_pin(mirrored).sources  # where the own repository fails, mirrors are tried
+
+
+def test_the_own_repository_is_asked_also_where_the_pin_of_a_mirror_comes_first(tmp_path: Path):
+    own, listing = published(tmp_path, "BEATs_iter3_plus_AS2M.pt")
+    mirrored = KNOWN / "BEATs_iter3_plus_AS2M.dvc"
+    pin = Registry([mirrored, own], lambda _: listing).find("BEATs_iter3_plus_AS2M")
+    assert pin.sources[-1].path.startswith("files/md5/")
+    assert pin.digests == read_pin(mirrored).digests  # and these judge whatever comes from anywhere
+
+
+def test_without_its_listing_a_mirror_serves(tmp_path: Path):
+    own, _ = published(tmp_path, "BEATs_iter3_plus_AS2M.pt")
+
+    def silent(_):
+        raise FetchError("no answer")
+
+    mirrored = KNOWN / "BEATs_iter3_plus_AS2M.dvc"
+    assert Registry([mirrored, own], silent).find("BEATs_iter3_plus_AS2M") == read_pin(mirrored)
+
+
+def placed(folder: Path, place: str, **meta: object) -> Path:
+    return single(folder, "a.pt", sources=[f"hf://{place}/a.pt"], **meta)
+
+
+def test_pins_of_equal_digest_join_their_places_and_what_they_know(tmp_path: Path):
+    first = placed(tmp_path / "1", "own/a", sha256="a" * 64)
+    second = placed(tmp_path / "2", "mirror/a", sha256="a" * 64, size=5, licence="MIT", md5="b" * 32)
+    pin = Registry([first, second]).find("a")
+    assert [place.repo_id for place in pin.sources] == ["own/a", "mirror/a"]
+    assert (pin.size, pin.licence) == (5, "MIT")
+    assert pin.digests == {"sha256": "a" * 64, "md5": "b" * 32}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"sha256": "a" * 64}, {"sha256": "b" * 64}),
+        ({"sha256": "a" * 64, "size": 4}, {"md5": "b" * 32, "size": 5}),
+        ({}, {"sha256": "a" * 64}),  # nothing would judge what the mirror gives
+    ],
+    ids=["digests differ", "sizes differ", "no digest"],
+)
+def test_pins_that_cannot_mean_the_same_are_not_joined(tmp_path: Path, one: dict, other: dict):
+    first, second = placed(tmp_path / "1", "own/a", **one), placed(tmp_path / "2", "mirror/a", **other)
+    assert Registry([first, second]).find("a") == read_pin(first)
+
+
+def test_of_pins_that_may_mean_the_same_only_places_are_taken(tmp_path: Path):
+    first = placed(tmp_path / "1", "own/a", md5="a" * 32)
+    second = placed(tmp_path / "2", "mirror/a", sha256="b" * 64, licence="MIT", golden=[1.0])
+    pin = Registry([first, second]).find("a")
+    assert [place.repo_id for place in pin.sources] == ["own/a", "mirror/a"]
+    assert (pin.digests, pin.licence, pin.golden) == ({"md5": "a" * 32}, "", ())
+
+
+def test_an_alias_leads_to_the_first_pin_of_that_file(tmp_path: Path):
+    first = placed(tmp_path / "1", "own/a", sha256="a" * 64)
+    second = placed(tmp_path / "2", "mirror/a", sha256="b" * 64, aliases=["other"])
+    assert Registry([first, second]).find("other").sources[0].repo_id == "own/a"
 
 
 def test_a_name_that_fits_two_files_must_be_said_in_full():

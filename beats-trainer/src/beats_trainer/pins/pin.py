@@ -72,6 +72,23 @@ class Pin:
         """Whether its licence forbids commercial use."""
         return "-nc" in self.licence.lower()
 
+    def joined(self, other: Pin) -> Pin:
+        """This pin, and the places of another that may mean the same bytes: this one's digests judge them.
+
+        Where a digest of both proves that they are the same, what only the other one knows is known too.
+        """
+        shared = self.digests.keys() & other.digests.keys()
+        sizes = {size for size in (self.size, other.size) if size is not None}
+        differ = len(sizes) > 1 or any(self.digests[kind] != other.digests[kind] for kind in shared)
+        if differ or not self.digests:
+            return self
+        places = tuple(dict.fromkeys((*self.sources, *other.sources)))
+        if not shared:
+            return replace(self, sources=places)
+        digests, meta = {**other.digests, **self.digests}, {**other.meta, **self.meta}
+        said, size = self.description or other.description, next(iter(sizes), None)
+        return replace(self, size=size, digests=digests, sources=places, description=said, meta=meta)
+
     @property
     def unknown(self) -> tuple[str, ...]:
         """The fields that nobody has confirmed yet."""

@@ -1,4 +1,7 @@
-"""Which checkpoints exist: the pins of `BEATS_PINS`, then those that the package carries."""
+"""Which checkpoints exist: the pins of `BEATS_PINS`, what the project has published, what the package knows.
+
+The first pin of a name says which bytes it means; later ones that may mean the same add the places to ask.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ logger = logging.getLogger(__name__)
 VARIABLE = "BEATS_PINS"
 DEFAULT_CHECKPOINT = "BEATs_iter3_plus_AS2M"  # where no name is given
 PACKAGE = Path(__file__).parent
+KNOWN = PACKAGE / "known"
 ReadListing = Callable[[FolderPin], bytes]
 
 
@@ -81,16 +85,34 @@ class Registry:
             if name.casefold() in claimed_names(path):  # no other pin may take its name
                 raise error
             logger.warning("a pin is left out: %s", error)
-        for document in documents:
+        for number, document in enumerate(documents, 1):
             entries = self._entries(document)
             matches = _matches(entries, name)
             if matches:
-                return _only(matches, name)
+                return self._with_places(_only(matches, name), documents[number:])
             passed += entries
         aliased = [pin for pin in passed if _is_alias(pin, name)]
         if aliased:
-            return aliased[0]
+            return self.find(aliased[0].filename)
         raise UnknownCheckpointError(self._unknown(name, passed))
+
+    def _with_places(self, pin: Pin, later: list[Pin | FolderPin]) -> Pin:
+        """A pin with the places of later ones of its file name that may mean the same bytes."""
+        for document in later:
+            for other in self._known_entries(document, pin):
+                if other.filename.casefold() == pin.filename.casefold():
+                    pin = pin.joined(other)
+        return pin
+
+    def _known_entries(self, document: Pin | FolderPin, pin: Pin) -> list[Pin]:
+        """The pins of a document; a listing is worth a request only for what has no better pin than ours."""
+        if isinstance(document, FolderPin) and Path(pin.origin).parent != KNOWN:
+            return []
+        try:
+            return self._entries(document)
+        except (FetchError, PinError) as error:
+            logger.info("%s: no place is taken from %s: %s", pin.name, document.origin, error)
+            return []
 
     def _unknown(self, name: str, pins: list[Pin]) -> str:
         names = sorted(pin.name for pin in pins)
@@ -105,7 +127,7 @@ def pin_paths() -> list[Path]:
     """The `.dvc` files that make up the registry, by order of precedence."""
     named = [entry for entry in os.environ.get(VARIABLE, "").split(os.pathsep) if entry]
     paths = [path for entry in named for path in _expand(Path(entry).expanduser())]
-    return paths + _expand(PACKAGE / "known") + _published() + shelf_pins()
+    return paths + _published() + _expand(KNOWN) + shelf_pins()
 
 
 def _expand(path: Path) -> list[Path]:
