@@ -11,7 +11,8 @@ usage() {
     cat <<EOF
 Usage: $0 [REPO] [ENDPOINT]
 
-  REPO      where to publish: datasets/OWNER/NAME, models/OWNER/NAME or hf://...  (default: $DEFAULT_REPO)
+  REPO      where to publish: datasets/OWNER/NAME, models/OWNER/NAME, hf://... or the repository's web address
+            (default: $DEFAULT_REPO)
   ENDPOINT  address of another Hub, such as http://127.0.0.1:8000                (default: the Hugging Face Hub)
 EOF
 }
@@ -19,6 +20,33 @@ EOF
 fail() {
     printf 'setup_dvc: %s\n' "$@" >&2
     exit 1
+}
+
+# The hf:// url of what was given, or nothing where it names no repository.
+url_of() { # REPO ENDPOINT
+    local given=${1%/} host
+    for host in https://huggingface.co https://hf.co "${2%/}"; do
+        [ -n "$host" ] || continue
+        if [[ $given == "$host"/* ]]; then
+            given=$(sed -E 's#/(tree|blob|resolve|settings|discussions|commits?)(/.*)?$##' <<<"${given#"$host"/}")
+            [[ $given =~ ^(datasets|models|spaces|buckets)/ ]] || given=models/$given
+        fi
+    done
+    given=${given#hf://}
+    # A single name after `hf://`, as in hf://OWNER/NAME, is a model, as for the Hub's own tools.
+    [[ $1 == hf://* && ! $given =~ ^(datasets|models|spaces|buckets)(/|$) ]] && given=models/$given
+    local name='[A-Za-z0-9][A-Za-z0-9._-]*'
+    if [[ $given =~ ^(datasets|models|spaces|buckets)/$name/$name(@[^/[:space:]]+)?(/[^[:space:]]+)?$ ]]; then
+        echo "hf://$given"
+    fi
+}
+
+check_repo() {
+    [ -z "$url" ] || return 0
+    local advice="Write it as datasets/OWNER/NAME or models/OWNER/NAME."
+    [[ $repo =~ ^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$ && ! $repo =~ ^(datasets|models|spaces|buckets)/ ]] &&
+        advice="Say of which kind it is: $0 datasets/$repo, or $0 models/$repo"
+    fail "'$repo' names no repository on the Hub; nothing was changed." "$advice"
 }
 
 check_tools() {
@@ -74,6 +102,12 @@ holds_files() {
     [ -d "$FOLDER" ] && [ -n "$(find "$FOLDER" -type f ! -name .gitignore -print | head -n 1)" ]
 }
 
+# The next commit must carry the remote: a clone that does not know it has nowhere to pull from.
+stage_remote() {
+    git rev-parse --git-dir >/dev/null 2>&1 || return 0
+    git add .dvc/config
+}
+
 track() {
     mkdir -p "$FOLDER"
     holds_files || return 0
@@ -113,11 +147,13 @@ esac
 [ $# -le 2 ] || { usage >&2 && exit 2; }
 
 repo=${1:-$DEFAULT_REPO}
-url=hf://${repo#hf://}
 endpoint=${2:-}
+url=$(url_of "$repo" "$endpoint")
 
+check_repo
 check_tools
 enter_project
 set_remote
+stage_remote
 track
 next_steps

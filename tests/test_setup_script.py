@@ -105,3 +105,48 @@ def test_without_the_plugin_it_says_what_to_install(newcomer):
 
 def test_an_unknown_option_is_refused(newcomer):
     assert "Usage:" in newcomer().types("bash", SCRIPT, "--force", fails=True).stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://huggingface.co/datasets/alice/weights", "hf://datasets/alice/weights"),
+        ("https://huggingface.co/datasets/alice/weights/tree/main", "hf://datasets/alice/weights"),
+        ("https://hf.co/alice/weights/", "hf://models/alice/weights"),
+        ("hf://datasets/alice/weights@v1/sub", "hf://datasets/alice/weights@v1/sub"),
+    ],
+)
+def test_a_web_address_becomes_the_url_of_its_repository(newcomer, given, url):
+    somebody = newcomer()
+    somebody.types("bash", SCRIPT, given)
+    assert f"url = {url}\n" in (somebody.folder / ".dvc" / "config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("datasets/alice", "Write it as datasets/OWNER/NAME"),
+        ("weights", "Write it as datasets/OWNER/NAME"),
+        ("https://example.org/datasets/alice/weights", "Write it as datasets/OWNER/NAME"),
+        ("hf://datasets/alice", "Write it as datasets/OWNER/NAME"),
+        ("alice/weights", "setup_dvc.sh datasets/alice/weights, or "),
+    ],
+)
+def test_what_names_no_repository_is_refused_and_nothing_is_changed(newcomer, given, advice):
+    somebody = newcomer()
+    said = somebody.types("bash", SCRIPT, given, fails=True)
+    assert f"'{given}' names no repository on the Hub" in said.stderr
+    assert advice in said.stderr
+    assert not (somebody.folder / ".dvc").exists()
+
+
+def test_a_clone_knows_the_remote_whatever_its_maintainer_adds_by_hand(newcomer):
+    somebody = newcomer()
+    somebody.types("git", "init", "--quiet")
+    somebody.types("bash", SCRIPT, "datasets/alice/weights")
+    (somebody.folder / "checkpoints" / "a.pt").write_bytes(b"weights")
+    somebody.types("dvc", "add", "checkpoints/")
+    somebody.types("git", "add", "checkpoints.dvc", ".gitignore")
+    somebody.types("git", "commit", "--quiet", "-m", "Add BEATs checkpoints to DVC tracking")
+    committed = somebody.types("git", "show", "HEAD:.dvc/config").stdout
+    assert "url = hf://datasets/alice/weights" in committed
