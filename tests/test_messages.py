@@ -50,6 +50,8 @@ MODULES = (
     ),
     *(
         "pins/pin",
+        "pins/dvcfile",
+        "pins/dvcconfig",
         "pins/origin",
         "pins/registry",
         "pins/address",

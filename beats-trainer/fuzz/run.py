@@ -34,7 +34,8 @@ from beats_trainer.checkpoint.read import read_checkpoint
 from beats_trainer.errors import BeatsError, MissingExtraError
 from beats_trainer.hub.signature import PublicKey, check_signature, need_signing
 from beats_trainer.load import load_model
-from beats_trainer.pins.pin import FolderPin, read_pin
+from beats_trainer.pins.dvcfile import read_pin
+from beats_trainer.pins.pin import FolderPin
 from beats_trainer.publish import bundle
 from malice import CANARY, every, write_legacy
 from mutations import MUTATIONS, seeds

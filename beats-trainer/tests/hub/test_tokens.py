@@ -16,7 +16,7 @@ from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.hub.credential import own_token, token_for
 from beats_trainer.hub.errors import translate_error
 from beats_trainer.pins.address import Place
-from beats_trainer.pins.localconfig import is_users
+from beats_trainer.pins.localconfig import came_along
 from beats_trainer.publish.upload import send_files
 from beats_trainer.redaction import conceal, veil_causes, veiled
 from huggingface_hub import HfApi, constants
@@ -108,13 +108,13 @@ def test_a_disk_that_knows_no_case_does_not_make_it_the_users_own(tmp_path: Path
     local, section = tmp_path / ".dvc" / "config.local", "'remote \"hub\"'"
     local.parent.mkdir()
     local.write_text(f"[{section}]\nendpointurl = https://hub.example\n", encoding="utf-8-sig")
-    assert is_users(local, section)
+    assert not came_along(local)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    assert is_users(local, section)
+    assert not came_along(local)
     blob = subprocess.run(["git", "hash-object", "-w", local], cwd=tmp_path, check=True, capture_output=True)
     entry = f"100644,{blob.stdout.decode().strip()},{name}"
     subprocess.run(["git", "update-index", "--add", "--cacheinfo", entry], cwd=tmp_path, check=True)
-    assert not is_users(local, section)
+    assert came_along(local)
 
 
 @pytest.mark.parametrize("answer", [(401, ""), (403, ""), (404, "RepoNotFound"), (403, "GatedRepo")])

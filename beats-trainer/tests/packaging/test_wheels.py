@@ -88,7 +88,7 @@ def test_the_wheel_carries_what_the_repository_has_published(
         archive.extractall(tmp_path / "installed")
     assert not any(name.endswith(".pt") for name in names(wheel))
     code = (
-        "from beats_trainer.pins import registry; from beats_trainer.pins.pin import read_pin; "
+        "from beats_trainer.pins import registry; from beats_trainer.pins.dvcfile import read_pin; "
         "print(read_pin(registry.pin_paths()[0]).root)"
     )
     root = subprocess.run(

@@ -11,7 +11,8 @@ import pytest
 from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
 from beats_trainer.pins import registry
 from beats_trainer.pins.address import Place, parse_place
-from beats_trainer.pins.pin import FolderPin, Pin, read_pin
+from beats_trainer.pins.dvcfile import read_pin
+from beats_trainer.pins.pin import FolderPin, Pin
 from beats_trainer.pins.registry import KNOWN, Registry
 
 COMMIT = "0" * 39 + "1"

@@ -291,8 +291,8 @@ def _checked(path: Path, pin: Pin, folder: Path) -> Path:
 def _no_source(pin: Pin, failures: list[FetchError]) -> FetchError:
     if not failures:
         message = (
-            f"nobody has said where {pin.name} lies: its pin names no Hub repository. Put the file into "
-            "a folder of BEATS_CHECKPOINTS; it is recognised by its digest."
+            f"nobody has said where {pin.name} lies: its pin names no Hub repository. Bring it with "
+            "`dvc pull`, or put it into a folder of BEATS_CHECKPOINTS; it is recognised by its digest."
         )
         return FetchError(message)
     reasons = "".join(f"\n- {failure}" for failure in failures)

@@ -9,12 +9,14 @@ from urllib.parse import unquote
 
 from beats_trainer.errors import PinError
 from beats_trainer.foreign.measure import shown
+from beats_trainer.foreign.texts import Field
 from beats_trainer.pins.digest import GIT_SHA1
 from beats_trainer.pins.origin import parse_endpoint
 
 REPO_TYPES = {"datasets": "dataset", "models": "model", "spaces": "space"}
 PREFIXES = {"dataset": "datasets/", "model": "", "space": "spaces/"}
 SCHEME = "hf://"
+ADDRESS = "an address hf://[datasets/]OWNER/NAME[@REVISION][/PATH]"
 # As on the Hub; the cache divides owner and name by two dashes, so that no name may hold them.
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,94}[A-Za-z0-9_])?")
 NO_NAME = re.compile(r".*(?:--|\.\.|\.git$)")
@@ -88,6 +90,18 @@ def parse_place(text: str, *, endpoint: str = "", by_user: bool = False) -> Plac
     if not _is_repository(repo_id):
         raise _no_repository(text)
     return Place(repo_id, path.strip("/"), repo_type, revision, endpoint.rstrip("/"), by_user)
+
+
+def place_of(url: Field, endpoint: str = "", *, by_user: bool = False) -> Place:
+    """The place that a field of a foreign text names.
+
+    Raises:
+        PinError: It names none; the message names file and field.
+    """
+    try:
+        return parse_place(url.text(), endpoint=endpoint, by_user=by_user)
+    except PinError as error:
+        url.refuse(f"{ADDRESS} ({str(error)[:200]})", error)
 
 
 def _is_repository(repo_id: str) -> bool:

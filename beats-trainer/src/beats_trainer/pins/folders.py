@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from beats_trainer.pins.digest import is_file_of
-from beats_trainer.pins.pin import WEIGHTS, Pin
+from beats_trainer.pins.dvcconfig import find_config
+from beats_trainer.pins.pin import FOLDER, WEIGHTS, Pin, object_path
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def _candidates(pin: Pin) -> Iterator[Path]:
     yield from _dvc_copies(pin)
     for shelf in checkpoint_folders():
         files = [
-            path for path in sorted(shelf.rglob("*")) if path.suffix in (*WEIGHTS, ".dir") and path.is_file()
+            path for path in sorted(shelf.rglob("*")) if path.suffix in (*WEIGHTS, FOLDER) and path.is_file()
         ]
         yield from sorted(files, key=lambda path: path.name != pin.filename)
 
@@ -64,12 +65,12 @@ def _candidates(pin: Pin) -> Iterator[Path]:
 def _dvc_copies(pin: Pin) -> Iterator[Path]:
     """What `dvc pull` has already brought into the repository of the pin."""
     md5 = pin.digests.get("md5")
-    if not (md5 and pin.origin):
+    config = find_config(Path(pin.origin)) if md5 and pin.origin else None
+    if not (md5 and config):
         return
-    suffix = ".dir" if pin.filename.endswith(".dir") else ""
-    for folder in Path(pin.origin).resolve().parents:
-        if (folder / ".dvc").is_dir():
-            path = folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / (md5[2:] + suffix)
+    suffix = FOLDER if pin.filename.endswith(FOLDER) else ""
+    for folder in config.cache_folders():
+        for is_legacy in (False, True):  # DVC 3 keeps using what DVC 2 has left
+            path = folder / (object_path(md5, is_legacy=is_legacy) + suffix)
             if path.is_file():
                 yield path
-            return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import subprocess
 from pathlib import Path
@@ -10,19 +9,7 @@ from pathlib import Path
 LONGEST_S = 10
 
 
-def is_users(local: Path, section: str) -> bool:
-    """Whether the user's own config, and no other, names the address of a remote's Hub.
-
-    Args:
-        local: The `config.local` of the repository, which need not be there.
-        section: That of the remote.
-    """
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.read(local, encoding="utf-8-sig")
-    return bool(parser.get(section, "endpointurl", fallback="")) and not _came_along(local)
-
-
-def _came_along(path: Path) -> bool:
+def came_along(path: Path) -> bool:
     """Whether git has the file: then it came with the repository, from whoever wrote that.
 
     Where git cannot say, a file in a repository of git's is taken for one that did.

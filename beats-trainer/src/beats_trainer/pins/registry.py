@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from beats_trainer.errors import FetchError, PinError, UnknownCheckpointError
+from beats_trainer.pins.dvcfile import claimed_names, read_pin
 from beats_trainer.pins.folders import shelf_pins
-from beats_trainer.pins.pin import WEIGHTS, FolderPin, Pin, claimed_names, read_pin
+from beats_trainer.pins.pin import WEIGHTS, FolderPin, Pin
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ class Registry:
     def _entries(self, document: Pin | FolderPin) -> list[Pin]:
         if isinstance(document, Pin):
             return [document]
+        if document.held or not document.md5:
+            return list(document.held)
         if self._read_listing is None:
             self.unread[document.origin] = "its listing was not asked for"
             return []

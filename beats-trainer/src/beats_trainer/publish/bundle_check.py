@@ -11,7 +11,8 @@ from beats_trainer.errors import BundleError
 from beats_trainer.foreign.names import alike
 from beats_trainer.foreign.texts import LARGEST_YAML, Text, parse_yaml
 from beats_trainer.pins.digest import new_hash
-from beats_trainer.pins.pin import Pin, parse_pin
+from beats_trainer.pins.dvcfile import parse_pin
+from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.bundle_archive import Archive, Member
 from beats_trainer.publish.card import NAME as CARD
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from beats_trainer.errors import BundleError, PinError
 from beats_trainer.foreign.names import alike
 from beats_trainer.pins.digest import file_digest
-from beats_trainer.pins.pin import Pin, read_pin
+from beats_trainer.pins.dvcfile import read_pin
+from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.bundle_check import SUFFIX, Carried, refuse_other_weights
 
 ADVICE = "Nothing was installed. Remove the one on the shelf, or install into another folder with --to."
