@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from beats_trainer.hub import lock
+from beats_trainer.hub.partial_file import Partial
 from minihub.testing import Hub
 from published import Published, publish
 
@@ -33,8 +36,22 @@ except BeatsError as error:
 LOCKLESS = """
 import errno, fcntl, sys
 def flock(*_):
-    raise OSError(getattr(errno, sys.argv[1]), "no locks here")
+    if sys.argv[1] != "nothing":
+        raise OSError(getattr(errno, sys.argv[1]), "no locks here")
 fcntl.flock = flock
+"""
+IN_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+from beats_trainer import fetch_checkpoint
+with ThreadPoolExecutor(16) as pool:
+    print(*{str(path) for path in pool.map(fetch_checkpoint, ["small"] * 16)})
+"""
+HOLD = """
+import sys, time
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(600)
 """
 no_root = pytest.mark.skipif(
     os.name != "posix" or (os.geteuid() == 0 and sys.platform != "linux"),
@@ -120,7 +137,7 @@ def test_a_shelf_that_cannot_be_written_is_read_and_nothing_else_is_touched(publ
 
 
 @no_flock
-@pytest.mark.parametrize("answer", ["ENOLCK", "ENOSYS", "ENOTSUP"])
+@pytest.mark.parametrize("answer", ["ENOLCK", "ENOSYS", "ENOTSUP", "nothing"])
 def test_without_locks_processes_that_ask_at_once_all_end_with_the_right_file(
     hub: Hub, tmp_path: Path, answer: str
 ):
@@ -131,3 +148,60 @@ def test_without_locks_processes_that_ask_at_once_all_end_with_the_right_file(
         assert Path(out).read_bytes() == published.data
     assert published.leftovers() == []
     assert not list(published.cache.rglob("*.link"))
+
+
+@no_flock
+@pytest.mark.parametrize("answer", ["ENOLCK", "ENOSYS", "nothing"])
+def test_without_locks_no_thread_takes_what_another_one_writes(hub: Hub, tmp_path: Path, answer: str):
+    published = publish(hub, tmp_path, size=2_000_000)
+    hub.fail("GET", "*/resolve/*", delay=0.5, times=None)
+    status, out, err = ended(start(published, LOCKLESS + IN_THREADS, answer))
+    assert status == 0, err
+    assert Path(out).read_bytes() == published.data
+    assert published.leftovers() == []
+
+
+@no_flock
+def test_where_locks_are_files_one_that_somebody_left_is_none(published: Published):
+    blob = Path(ended(start(published, FETCH))[1]).resolve()
+    left = published.cache / ".locks" / blob.parent.parent.name / f"{blob.name}.lock"
+    left.write_text("4194304\nanother-node\n")
+    blob.unlink()
+    status, out, err = ended(start(published, LOCKLESS + FETCH, "ENOSYS"))
+    assert status == 0, err
+    assert Path(out).read_bytes() == published.data
+
+
+@no_flock
+def test_a_holder_that_gets_nowhere_is_named_and_then_not_waited_for(
+    published: Published, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(lock, "TOLD_S", 0.5)
+    monkeypatch.setattr(lock, "IDLE_S", 2)
+    blob, file = published.folder / "blob", published.folder / "blob.lock"
+    (published.folder / "blob.node_1-77-x.incomplete").write_bytes(b"some")
+    command = [sys.executable, "-c", HOLD, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with lock.cache_lock(file, blob):
+            holder.kill()
+    assert f"{file} is held by whoever writes node_1-77-x.incomplete: waiting" in caplog.text
+    assert f"{file}: going on without it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "kept", "resumed"), [(10, True, False), (3_600, True, True), (100_000, False, True)]
+)
+def test_what_a_machine_that_cannot_be_asked_began_is_copied_before_it_is_taken(
+    tmp_path: Path, silent_s: float, kept: bool, resumed: bool
+):
+    begun = tmp_path / "blob.node_0-7-x.incomplete"
+    begun.write_bytes(b"begun")
+    os.utime(begun, (time.time() - silent_s,) * 2)
+    partial = Partial(tmp_path / "blob", "sha256")
+    assert begun.exists() == kept
+    assert partial.size == (5 if resumed else 0)
+    partial.write(b" and ended")
+    partial.finish()
+    assert (tmp_path / "blob").read_bytes() == (b"begun" if resumed else b"") + b" and ended"

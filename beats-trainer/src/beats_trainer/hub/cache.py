@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import logging
 import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import WeakFileLock
 
 from beats_trainer.atomic import written_whole
 from beats_trainer.hub.credential import is_known
@@ -24,11 +21,6 @@ from beats_trainer.pins.digest import GIT_SHA1, SHA256, is_file_of, strongest_di
 OBJECT = re.compile(r"(?:.*/)?files/md5/([0-9a-f]{2})/([0-9a-f]{30})(?:\.dir)?")
 NO_LINKS = "HF_HUB_DISABLE_SYMLINKS"
 RECORDS = ".digests"
-
-logger = logging.getLogger(__name__)
-
-# What file systems without locks answer: some NFS, FUSE and cluster mounts.
-NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class Verdict(Enum):
@@ -98,14 +90,22 @@ def link_blob(blob: Path, snapshot: Path) -> None:
     """Files a blob under its name, as huggingface_hub does: a relative link, or the file itself."""
     link = snapshot.with_name(f"{snapshot.name}.{uuid.uuid4().hex[:8]}.link")
     if getattr(constants, NO_LINKS, False):  # old clients do not know it
-        blob.replace(snapshot)
+        _move_blob(blob, snapshot)
         return
     try:
         link.symlink_to(os.path.relpath(blob, snapshot.parent))
     except OSError:
-        blob.replace(snapshot)
+        _move_blob(blob, snapshot)
     else:
         link.replace(snapshot)  # all at once: another process may be doing the same
+
+
+def _move_blob(blob: Path, snapshot: Path) -> None:
+    try:
+        blob.replace(snapshot)
+    except FileNotFoundError:
+        if not snapshot.is_file():  # else somebody who asked at the same time has done it
+            raise
 
 
 def judge_copy(path: Path, folder: Path, size: int | None, digests: Mapping[str, str]) -> Verdict:
@@ -179,20 +179,3 @@ def discard_copy(path: Path, folder: Path) -> None:
     record.unlink(missing_ok=True)
     if target is not None and target.parent.resolve() == blobs.resolve():
         (blobs / target.name).unlink(missing_ok=True)
-
-
-# The lock under which a file enters the cache: huggingface_hub's own, or none where there are no locks.
-@contextmanager
-def cache_lock(path: Path) -> Iterator[None]:
-    """Holds the lock, so that processes that ask at once fetch once.
-
-    Without locks each fetches for itself: under a name of its own, judged by digest, renamed at the end.
-    """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(WeakFileLock(str(path)))
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            logger.warning("%s cannot be locked (%s): processes that ask at once fetch twice", path, error)
-        yield

@@ -13,7 +13,6 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 from beats_trainer.errors import DigestMismatchError, FetchError
 from beats_trainer.hub.announcement import Announcement, ask_for, size_in
 from beats_trainer.hub.cache import (
-    cache_lock,
     cache_root,
     filed_digests,
     link_blob,
@@ -23,6 +22,7 @@ from beats_trainer.hub.cache import (
 )
 from beats_trainer.hub.credential import headers_for, is_known
 from beats_trainer.hub.errors import HUB_ERRORS, CutShortError, translate_error
+from beats_trainer.hub.lock import cache_lock
 from beats_trainer.hub.partial_file import Partial
 from beats_trainer.hub.response import Answer, for_origin, open_answer
 from beats_trainer.hub.retry import with_patience
@@ -90,7 +90,7 @@ class Transfer:
         lock = cache_root(self.cache_dir) / ".locks" / folder.name / f"{etag}.lock"
         for path in (snapshot, blob, lock):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with cache_lock(lock):
+        with cache_lock(lock, blob):
             if not self._stands(snapshot, folder, announced):
                 self._ensure(blob, announced)
                 link_blob(blob, snapshot)

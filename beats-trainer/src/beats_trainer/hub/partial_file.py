@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 import uuid
 from contextlib import suppress
+from enum import Enum, auto
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from beats_trainer.pins.digest import new_hash
 
-STALE_S = 600
+STALE_S = 600  # without a byte: its writer, on a machine that cannot be asked, may have gone
+GONE_S = 86_400  # and now it has
 BLOCK = 1 << 20
+_own: set[Path] = set()  # what threads of this process write
+
+
+class Fate(Enum):
+    """What is known of whoever began a file."""
+
+    LEFT = auto()
+    DOUBTFUL = auto()  # silent for long, on a machine that cannot be asked
+    WRITTEN = auto()
 
 
 class Partial:
     """Bytes under a temporary name beside their destination, and their running digest.
 
     The name holds machine and process, so that a leftover can be told from a file that is being written even
-    where file locks do nothing.
+    where file locks do nothing. What somebody may still write is never taken from them: it is copied at most.
     """
 
     def __init__(self, destination: Path, algorithm: str) -> None:
         self.destination = destination
         self.algorithm = algorithm
         self._hash = new_hash(algorithm)
-        owner = f"{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        owner = f"{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.path = destination.with_name(f"{destination.name}.{owner}.incomplete")
+        _own.add(self.path)
         _adopt(destination, self.path)
         self.answers = 0  # of which the bytes are made
         self._file = self.path.open("ab")
@@ -62,37 +77,48 @@ class Partial:
 
         It is not forced to the disk, which takes long: every load computes the digest anyway.
         """
-        self._file.close()
+        self._close()
         self.path.replace(self.destination)
 
     def keep(self) -> None:
         """Stops here; what has arrived stays for the next attempt."""
-        self._file.close()
+        self._close()
         if self.path.exists() and not self.path.stat().st_size:
             self.path.unlink()
 
     def discard(self) -> None:
         """Removes the bytes."""
-        self._file.close()
+        self._close()
         self.path.unlink(missing_ok=True)
 
+    def _close(self) -> None:
+        self._file.close()
+        _own.discard(self.path)
 
-def _host() -> str:
-    return "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:40]
+
+@cache
+def _machine() -> str:
+    """This machine; of containers with one name and equal processes, which one."""
+    host = "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:40]
+    told = []
+    for path in (Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")):
+        with suppress(OSError):
+            told.append(str(path.readlink()) if path.is_symlink() else path.read_text(encoding="ascii"))
+    return f"{host}_{sha256(''.join(told).encode()).hexdigest()[:8]}"
 
 
 def _adopt(destination: Path, name: Path) -> None:
-    """Renames the largest leftover of this file; the others go."""
+    """Goes on with the largest leftover of this file; what is left over for certain goes."""
     leftovers = [
-        path for path in destination.parent.glob(f"{destination.name}.*-*-*.incomplete") if _is_left(path)
+        (_fate(path), path) for path in destination.parent.glob(f"{destination.name}.*-*-*.incomplete")
     ]
-    leftovers.sort(key=_size, reverse=True)
-    for path in leftovers:
-        if name.exists():
-            path.unlink(missing_ok=True)
-        else:
-            with suppress(FileNotFoundError):  # another process took it, where locks do nothing
-                path.replace(name)
+    leftovers.sort(key=lambda leftover: _size(leftover[1]), reverse=True)
+    for fate, path in leftovers:
+        with suppress(FileNotFoundError):  # another process took it
+            if fate is Fate.LEFT:
+                path.unlink() if name.exists() else path.replace(name)
+            elif fate is Fate.DOUBTFUL and not name.exists():
+                shutil.copyfile(path, name)
 
 
 def _size(path: Path) -> int:
@@ -102,20 +128,21 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _is_left(path: Path) -> bool:
-    host, _, rest = path.name.removesuffix(".incomplete").rpartition(".")[2].partition("-")
+def _fate(path: Path) -> Fate:
+    machine, _, rest = path.name.removesuffix(".incomplete").rpartition(".")[2].partition("-")
     pid = rest.partition("-")[0]
-    if host == _host() and pid.isdigit() and os.name == "posix":
-        return not _is_alive(int(pid))
+    if machine == _machine() and pid.isdigit() and int(pid) == os.getpid():
+        return Fate.WRITTEN if path in _own else Fate.LEFT
+    if machine == _machine() and pid.isdigit() and os.name == "posix":
+        return Fate.WRITTEN if _is_alive(int(pid)) else Fate.LEFT
     try:
-        return time.time() - path.stat().st_mtime > STALE_S
+        silent_s = time.time() - path.stat().st_mtime
     except FileNotFoundError:
-        return False
+        return Fate.WRITTEN
+    return Fate.LEFT if silent_s > GONE_S else Fate.DOUBTFUL if silent_s > STALE_S else Fate.WRITTEN
 
 
 def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
