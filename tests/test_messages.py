@@ -21,6 +21,7 @@ MODULES = (
         "hub/cache",
         "hub/lookup",
         "hub/partial_file",
+        "hub/lock",
         "hub/retry",
         "hub/response",
         "hub/announcement",

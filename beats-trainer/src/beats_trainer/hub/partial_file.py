@@ -18,6 +18,7 @@ from beats_trainer.pins.digest import new_hash
 STALE_S = 600  # without a byte: its writer, on a machine that cannot be asked, may have gone
 GONE_S = 86_400  # and now it has
 BLOCK = 1 << 20
+KERNEL, PROCESS = Path("/proc/sys/kernel"), Path("/proc/self/ns")  # of Linux
 _own: set[Path] = set()  # what threads of this process write
 
 
@@ -101,7 +102,7 @@ def _machine() -> str:
     """This machine; of containers with one name and equal processes, which one."""
     host = "".join(c if c.isalnum() else "_" for c in socket.gethostname())[:40]
     told = []
-    for path in (Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")):
+    for path in (KERNEL / "random" / "boot_id", PROCESS / "pid"):
         with suppress(OSError):
             told.append(str(path.readlink()) if path.is_symlink() else path.read_text(encoding="ascii"))
     return f"{host}_{sha256(''.join(told).encode()).hexdigest()[:8]}"
