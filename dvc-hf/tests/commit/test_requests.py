@@ -97,13 +97,14 @@ def upload_of(files: int) -> dict[str, int]:
 
 # What each command asks for, and the bytes of content and commits that it sends, one command after another.
 PLAIN = (
-    (("push",), {"paths-info": 4, "preupload": 2, **upload_of(50)}, 31_566),
-    (("push",), {"paths-info": 3, "resolve": 1}, 0),
+    # `revision` asks for the commit at which all names are compared, and on which alone they are committed.
+    (("push",), {"paths-info": 4, "preupload": 2, "revision": 1, **upload_of(50)}, 31_626),
+    (("push",), {"paths-info": 3, "revision": 1, "resolve": 1}, 0),
     (("status", "--cloud"), {"paths-info": 1}, 0),
     (("data", "status", "--not-in-remote"), {"tree": 1, "paths-info": 1}, 0),
     (("fetch",), {"resolve": 52, "paths-info": 4}, 0),
     (("pull",), {"paths-info": 1}, 0),
-    (("push",), {"paths-info": 4, "resolve": 1, "preupload": 2, **upload_of(1)}, 14_728),
+    (("push",), {"paths-info": 4, "revision": 1, "resolve": 1, "preupload": 2, **upload_of(1)}, 14_788),
     (
         ("gc", "--workspace", "--cloud", "--force"),
         {"revision": 1, "tree": 2, "paths-info": 1, "commit": 1},  # first the commit that it reckons with

@@ -227,9 +227,118 @@ def test_a_list_of_names_of_another_form_is_refused_with_its_field(text: bytes, 
         manifest.read_manifest(text)
 
 
-def test_a_push_says_what_is_wrong_with_the_list_of_names(publishing, api: HfApi, commits: Commits) -> None:
-    commit_by_hand(api, "files/published.json", b'{"names": {"a": {"md5": "x"}}}')
-    made = commits()
-    result = publishing.dvc("push", ok=False)
-    assert "and is damaged: the 'md5' of 'a' is 'x'. Restore it" in result.err
-    assert commits() == made
+def shown(api: HfApi, name: str, folder: Path) -> bytes:
+    path = api.hf_hub_download(REPO, name, repo_type="dataset", local_dir=folder / "shown")
+    return Path(path).read_bytes()
+
+
+@pytest.mark.parametrize("text", [b'{"names": {"a": {"md5": "x"}}}', b"<html>", None])
+def test_a_list_of_names_that_is_damaged_or_gone_is_written_anew(
+    publishing, api: HfApi, names: Names, tmp_path: Path, text: bytes | None
+) -> None:
+    publishing.dvc("push")
+    commit_by_hand(api, "openbeats.pt", b"\0someone else's")
+    if text is None:
+        api.delete_file("files/published.json", REPO, repo_type="dataset")
+    else:
+        commit_by_hand(api, "files/published.json", text)
+    publishing.write("checkpoints/BEATs.pt", b"\0new")
+    publishing.dvc("add", "checkpoints")
+    result = publishing.dvc("push")
+    assert shown(api, "BEATs.pt", tmp_path) == b"\0new"
+    assert "'openbeats.pt' in hf://datasets/alice/checkpoints was not written by DVC" in result.err
+    assert shown(api, "openbeats.pt", tmp_path) == b"\0someone else's"
+    assert ("and is damaged" in result.err) == (text is not None)
+    assert names() == {"BEATs.pt", "openbeats.pt", CARD}
+    assert set(manifest.read_manifest(shown(api, "files/published.json", tmp_path))) == {"BEATs.pt", CARD}
+
+
+@pytest.mark.parametrize("name", ["BEATs.pt", CARD])
+def test_a_file_that_somebody_put_there_with_the_very_bytes_is_ours_from_then_on(
+    publishing, api: HfApi, commits: Commits, tmp_path: Path, name: str
+) -> None:
+    commit_by_hand(api, name, publishing.read(f"checkpoints/{name}"))
+    first = publishing.dvc("push")
+    assert "was not written by DVC" not in first.err
+    publishing.write(f"checkpoints/{name}", b"---\nlicense: mit\n---\nnew\n")
+    publishing.dvc("add", "checkpoints")
+    publishing.dvc("push")
+    assert shown(api, name, tmp_path) == b"---\nlicense: mit\n---\nnew\n"
+
+
+def test_the_very_bytes_are_known_also_where_one_of_the_two_is_no_large_file(
+    publishing, api: HfApi, names: Names, tmp_path: Path
+) -> None:
+    commit_by_hand(api, ".gitattributes", b"*.csv filter=lfs diff=lfs merge=lfs -text\n")
+    publishing.write("checkpoints/t.csv", b"a,b\n")
+    publishing.dvc("add", "checkpoints")
+    commit_by_hand(api, "t.csv", b"a,b\n")
+    assert "was not written by DVC" not in publishing.dvc("push").err
+    publishing.write("checkpoints/t.csv", b"c,d\n")
+    publishing.dvc("add", "checkpoints")
+    publishing.dvc("push")
+    assert shown(api, "t.csv", tmp_path) == b"c,d\n"
+
+
+# Another clone pushes between the reads of this push and its commit.
+BETWEEN = """
+import subprocess, sys
+from dvc_hf.publish.publish import View
+compare = View._decide
+def after_the_other(self, *arguments):
+    View._decide = compare
+    decided = compare(self, *arguments)
+    subprocess.run([sys.executable, "-m", "dvc", "push"], cwd={other!r}, check=True)
+    return decided
+View._decide = after_the_other
+"""
+
+
+def test_a_push_that_comes_between_is_taken_into_account(publishing, api: HfApi, tmp_path: Path) -> None:
+    publishing.dvc("push")
+    publishing.commit()
+    other = publishing.clone(tmp_path / "other")
+    other.dvc("pull")
+    for project, mark in ((publishing, b"\0ours"), (other, b"\0theirs")):
+        project.write("checkpoints/BEATs.pt", mark)
+        project.dvc("add", "checkpoints")
+    other.write("checkpoints/more.pt", b"\0more")
+    other.dvc("add", "checkpoints")
+    pushed = publishing.dvc("push", before=BETWEEN.format(other=str(other.folder)))
+    assert "was not written by DVC" not in pushed.text
+    assert shown(api, "BEATs.pt", tmp_path) == b"\0ours"
+    publishing.write("checkpoints/BEATs.pt", b"\0later")
+    publishing.dvc("add", "checkpoints")
+    publishing.dvc("push")
+    assert shown(api, "BEATs.pt", tmp_path) == b"\0later"
+    assert not api.file_exists(REPO, "more.pt", repo_type="dataset")  # as this folder has it
+
+
+# For some seconds the Hub shows the branch as it was before its last commit, and knows no newer one.
+LATE = """
+import time
+from dvc_hf.commit import batch
+from dvc_hf.hub.errors import LostVersionError
+from dvc_hf.hub.repo import RepoClient
+batch.UNSEEN_S = (0.2,) * 20
+head, entries, until = RepoClient.head, RepoClient.entries, time.monotonic() + 2
+def late_head(self):
+    return {before!r} if time.monotonic() < until else head(self)
+def late_entries(self, paths, revision=None, **more):
+    if revision not in (None, {before!r}, {now!r}) and time.monotonic() < until:
+        raise LostVersionError("no such commit")
+    return entries(self, paths, revision, **more)
+RepoClient.head, RepoClient.entries = late_head, late_entries
+"""
+
+
+def test_a_commit_that_the_hub_shows_late_is_waited_for(publishing, api: HfApi, tmp_path: Path) -> None:
+    publishing.dvc("push")
+    before = api.repo_info(REPO, repo_type="dataset").sha
+    for mark in (b"\0second", b"\0third"):
+        publishing.write("checkpoints/BEATs.pt", mark)
+        publishing.dvc("add", "checkpoints")
+        now = api.repo_info(REPO, repo_type="dataset").sha
+        result = publishing.dvc("push", before=LATE.format(before=before, now=now))
+        assert "was not written by DVC" not in result.text
+        assert shown(api, "BEATs.pt", tmp_path) == mark

@@ -2,11 +2,12 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterable
 from itertools import chain, islice, takewhile
 
 from dvc_hf.hub.changes import Entry, Uploaded
 from dvc_hf.hub.client import Client
-from dvc_hf.hub.errors import RejectedError, is_transient, raise_first, status_of
+from dvc_hf.hub.errors import LostVersionError, RejectedError, is_transient, raise_first, status_of
 from dvc_hf.hub.retry import announce_wait, wait_s
 from dvc_hf.log import logger
 
@@ -14,7 +15,27 @@ FIRST_CHANGES = 1000  # in the first commit; then what the Hub took in TARGET_S,
 FEWEST_CHANGES, STEP = 20, 4
 MOST_BYTES = 100 * 1024 * 1024  # of small files, which travel inside the commit
 REFUSED_SIZE = 413
+REFUSED_PARENT = 412
 TARGET_S = 40.0
+UNSEEN_S = (
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    8.0,
+    15.0,
+    15.0,
+    30.0,
+)  # the Hub shows a commit to all of its readers after a while
+MOST_TURNS = 20  # of others, that come between reading and writing
+
+
+class MovedError(Exception):
+    """The branch is no longer at the commit that the changes were reckoned on."""
+
+    def __init__(self, refusal: Exception) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 class Batch:
@@ -33,6 +54,7 @@ class Batch:
         self.parent: str | None = (
             None  # the commit that the changes were reckoned on, if only on that they hold
         )
+        self.reckon: list[Callable[[], None]] = []  # stage anew what was reckoned on the parent
         self._lock = threading.RLock()
 
     def __bool__(self) -> bool:
@@ -69,6 +91,7 @@ class Batch:
             self.removed.clear()
             self.relied.clear()
             self.unsent.clear()
+            self.reckon.clear()
             self.parent = None
 
     def commit(self) -> dict[str, Exception]:
@@ -85,14 +108,46 @@ class Batch:
         promised = self.relied.copy()
         try:
             if removed:
-                removed &= set(self.client.entries(removed))
+                removed &= set(self.client.entries(removed, self.parent))
+            turns = 0
             while pending or removed:
-                pending, removed = self._commit_some(pending, removed, failed, promised)
+                try:
+                    pending, removed = self._commit_some(pending, removed, failed, promised)
+                except MovedError as error:
+                    turns += 1
+                    pending, removed = self._reckoned_anew(pending, error, turns)
                 if not self.client.IS_ATOMIC:
                     raise_first(failed)  # what comes later, a listing say, promises what came before
         except Exception as error:  # noqa: BLE001 - DVC counts what failed
             failed.update(dict.fromkeys(chain((item.path for item in pending), removed), error))
         return failed
+
+    def _reckoned_anew(
+        self, pending: list[Uploaded], error: MovedError, turns: int
+    ) -> tuple[list[Uploaded], set[str]]:
+        """What is left to commit, once what depends on the branch is staged on what it is now."""
+        if turns > MOST_TURNS:
+            raise self.client.explained(error.refusal, "push to") from None
+        head = self._moved_head(error.refusal)
+        with self._lock:
+            self.parent, again = head, tuple(self.reckon)
+            self.added = {item.path: item for item in pending if not item.rank}
+            for stage in again:
+                stage()
+            fresh, removed = sorted(self.added.values(), key=_order), set(self.removed)
+            self.added.clear()
+            self.removed.clear()
+        return fresh, removed
+
+    def _moved_head(self, refusal: Exception) -> str:
+        """The commit that came between; the Hub's readers learn of one after a while."""
+        for pause in UNSEEN_S:
+            head = self.client.head()
+            if head != self.parent:
+                return head
+            announce_wait(refusal, f"commit to {self.client.place.url}", pause)
+            time.sleep(pause)
+        return self.client.head()
 
     def _commit_some(
         self,
@@ -123,9 +178,11 @@ class Batch:
             try:
                 message = self.message or _summary(chunk, removed)
                 head = self.client.write(chunk, removed, message, self.parent)
-            except Exception as error:  # noqa: BLE001 - explained below
+            except Exception as error:
                 if status_of(error) == REFUSED_SIZE and len(chunk) > 1:
                     return None
+                if status_of(error) == REFUSED_PARENT and self.reckon:
+                    raise MovedError(error) from error
                 pause = wait_s(error, attempt)
                 if pause is None:
                     raise self.client.explained(error, "push to") from None
@@ -164,6 +221,8 @@ class Batch:
         self.commits.update((item.path, (head, item.etag)) for item in chunk)
         for path in removed:
             self.commits.pop(path, None)
+        if self.reckon:
+            self.parent = head  # what comes in a further commit was reckoned on what is there now
         if seconds > TARGET_S or (seconds and len(chunk) >= self.most_changes):
             self.most_changes = min(_fitting(len(chunk), seconds), self.ceiling)
         done, at = ("Committed", f" ({head[:7]})") if head else ("Written", "")
@@ -171,7 +230,7 @@ class Batch:
 
     def _unconfirmed(self, chunk: list[Uploaded], head: str, promised: set[str]) -> dict[str, Exception]:
         sent = {item.path: item for item in chunk}
-        there = self.client.entries(chain(sent, promised), head)
+        there = self._entries_at(head, chain(sent, promised))
         place = self.client.place
         where = f"commit {head[:7]}" if head else f"the {place.kind}"
         failed: dict[str, Exception] = {
@@ -190,6 +249,17 @@ class Batch:
             )
             failed.update(dict.fromkeys(gone, error))
         return failed
+
+    def _entries_at(self, head: str, paths: Iterable[str]) -> dict[str, Entry]:
+        """What a commit of ours shows; the Hub may not know it everywhere at once."""
+        wanted = list(paths)
+        for pause in UNSEEN_S:
+            try:
+                return self.client.entries(wanted, head)
+            except LostVersionError:
+                logger.debug("%s does not show commit %s yet", self.client.place.url, head[:7])
+                time.sleep(pause)
+        return self.client.entries(wanted, head)
 
 
 def _shows(there: dict[str, Entry], item: Uploaded) -> bool:

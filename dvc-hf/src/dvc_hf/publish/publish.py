@@ -1,11 +1,13 @@
 """The ``publish`` option: a folder's files under their plain names, in the commit with the objects."""
 
+import time
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dvc_objects.fs.errors import ConfigError
-
+from dvc_hf.commit.batch import UNSEEN_S
 from dvc_hf.commit.repository import Repository
 from dvc_hf.commit.running import Push, running_push
 from dvc_hf.commit.transaction import transaction
@@ -41,31 +43,81 @@ class View:
         self.hub: Repository = remote.fs.open_repository(remote.path)
         self.prefix = parse_path(remote.path).path_in_repo
         self.options = remote.config
+        self.head: str | None = None  # the commit that all is read at; a bucket has none
 
     def stage(self) -> None:
-        """Compare, then let the next commit make the difference."""
-        folder = Folder(self.push.repo, self.options["publish"], self.name, self.hub.place.url)
-        tracked = folder.tracked(self.push.default_remote)
+        """Compare, then let the next commit make the difference: on the commit that was compared, or anew."""
+        self._fix_head()
+        tracked = self.tracked
         owned = self._manifest()
-        names = {self._path(name) for name in {*tracked.md5s, *owned}}
-        there = {self._name(path): entry.etag for path, entry in self.hub.entries(names).items()}
-        decided = plan_names(
-            tracked.md5s,
-            owned,
-            there,
-            unknown=tuple(tracked.unknown),
-            publish_readme=bool(self.options.get("publish_readme")),
-        )
+        there = self._there({*tracked.md5s, *(owned or {})})
+        etags = {name: entry.etag for name, entry in there.items()}
+        if owned is None:
+            owned = self._recovered(etags)
+        decided = self._decide(tracked, owned, there)
         self._warn(decided)
         shown = {**decided.keep, **self._show(decided.show, tracked)}
         late = decided.show.keys() & owned.keys() & there.keys() - shown.keys()
         if not self._is_one_step():
-            shown = _until_written(shown, decided, owned, there)
+            shown = _until_written(shown, decided, owned, etags)
         shown.update({name: owned[name] for name in late})  # its new object is not there yet
         for name in decided.hide:
             self.hub.batch.remove(self._path(name))
         if shown != {name: owned[name] for name in owned if name in there or name in tracked.md5s}:
             self._write_manifest(shown)
+
+    def _fix_head(self) -> None:
+        """Let all be read at one commit, and be committed on that alone."""
+        batch = self.hub.batch
+        if not self.hub.client.IS_ATOMIC:
+            return
+        batch.parent = self.head = batch.parent or self.hub.client.head()
+        if self.stage not in batch.reckon:
+            batch.reckon.append(self.stage)
+
+    @cached_property
+    def tracked(self) -> Tracked:
+        """What DVC tracks below the folder."""
+        folder = Folder(self.push.repo, self.options["publish"], self.name, self.hub.place.url)
+        return folder.tracked(self.push.default_remote)
+
+    def _there(self, names: set[str]) -> dict[str, Entry]:
+        entries = self.hub.client.entries({self._path(name) for name in names}, self.head)
+        return {self._name(path): entry for path, entry in entries.items()}
+
+    def _decide(self, tracked: Tracked, owned: dict[str, Shown], there: dict[str, Entry]) -> Plan:
+        """What to do, once what somebody else has put there with our very bytes counts as ours."""
+        etags = {name: entry.etag for name, entry in there.items()}
+        wanted, unknown = tracked.md5s, tuple(tracked.unknown)
+        is_ours = bool(self.options.get("publish_readme"))
+        decided = plan_names(wanted, owned, etags, unknown=unknown, publish_readme=is_ours)
+        equal = self._equal(decided.foreign, tracked, there)
+        if not equal:
+            return decided
+        known = owned | {name: Shown(wanted[name], etags[name]) for name in equal}
+        return plan_names(wanted, known, etags, unknown=unknown, publish_readme=is_ours)
+
+    def _equal(self, names: list[str], tracked: Tracked, there: dict[str, Entry]) -> list[str]:
+        """Those of the names whose bytes in the repository are those of the object to show."""
+        objects = {name: self._object(tracked.md5s[name], tracked.hash_names[name]) for name in names}
+        stored = self._objects(objects.values())
+        return [name for name in names if self._is_equal(there[name], stored.get(objects[name]), name)]
+
+    def _is_equal(self, shown: Entry, stored: Entry | None, name: str) -> bool:
+        if stored is None or shown.size != stored.size:
+            return False
+        if shown.is_large == stored.is_large:
+            return shown.etag == stored.etag
+        local = self._local(self.tracked.md5s[name])  # one is known by git's name, the other by its sha256
+        return local.is_file() and self.hub.client.digest(local, shown) == shown.etag
+
+    def _recovered(self, etags: dict[str, str]) -> dict[str, Shown]:
+        """Names of ours, found by what they show: an object that DVC has put there."""
+        if not etags:
+            return {}
+        objects = self.hub.client.tree(self._path("files/md5"), self.head, recursive=True)
+        md5s = {entry.etag: "".join(entry.path.split("/")[-2:]) for entry in objects if not entry.is_folder}
+        return {name: Shown(md5s[etag], etag) for name, etag in etags.items() if etag in md5s}
 
     def _is_one_step(self) -> bool:
         """Whether all that is staged, and the manifest, is there at once or not at all."""
@@ -78,23 +130,27 @@ class View:
     def _name(self, path: str) -> str:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
 
-    def _manifest(self) -> dict[str, Shown]:
+    def _manifest(self) -> dict[str, Shown] | None:
+        """Which names are ours; None where the repository does not say, or is damaged there."""
         path = self._path(MANIFEST)
-        entry = self.hub.entries([path]).get(path)
+        entry = self.hub.client.entries([path], self.head).get(path)
         if entry is None:
-            return {}
+            return None
         try:
             return manifest.read_manifest(self._manifest_text(entry))
         except manifest.ManifestError as error:
-            message = (
-                f"cannot read '{path}' in {self.hub.place.url}: it should list the names that DVC shows "
-                f"there, and is damaged: {error}. Restore it from the repository's history, then push again."
+            logger.warning(
+                "'%s' in %s should list the names that DVC shows there, and is damaged: %s. It is written "
+                "anew: names that show an object of DVC's are taken for ours, all others are left alone.",
+                path,
+                self.hub.place.url,
+                error,
             )
-            raise ConfigError(message) from None
+            return None
 
     def _manifest_text(self, entry: Entry) -> bytes:
         manifest.expect_size(entry.size)
-        path = self.remote.fs.join(str(self.hub.place), entry.path)
+        path = self.remote.fs.join(str(self.hub.place.at(self.head or self.hub.place.revision)), entry.path)
         return bytes(self.remote.fs.cat_file(path))
 
     def _write_manifest(self, shown: dict[str, Shown]) -> None:
@@ -124,7 +180,7 @@ class View:
     def _show(self, names: dict[str, str], tracked: Tracked) -> dict[str, Shown]:
         """Stage names whose object is on the remote, or is about to be."""
         objects = {name: self._object(md5, tracked.hash_names[name]) for name, md5 in names.items()}
-        entries = self.hub.entries(objects.values())
+        entries = self._objects(objects.values())
         small: list[Upload] = []
         shown: dict[str, Shown] = {}
         for name, path in objects.items():
@@ -139,9 +195,23 @@ class View:
         for item, outcome in upload_files(self.hub.client, small, jobs=4):
             if isinstance(outcome, Exception):
                 raise outcome
-            self.hub.batch.add(replace(outcome, rank=RANK_OF_NAMES))
+            # What the Hub shows under the name was compared above, at one commit.
+            self.hub.batch.add(replace(outcome, rank=RANK_OF_NAMES, is_unchanged=False))
             shown[self._name(item.path)] = Shown(names[self._name(item.path)], outcome.etag)
         return shown
+
+    def _objects(self, paths: Iterable[str]) -> dict[str, Entry]:
+        """The objects that are staged, or there: at the commit that is read, or seen there by this push."""
+        wanted, batch = set(paths), self.hub.batch
+        found = self.hub.entries(wanted & batch.added.keys())
+        found |= self.hub.client.entries(wanted - found.keys(), self.head)
+        seen = (wanted - found.keys()) & batch.relied
+        for pause in UNSEEN_S if seen else ():
+            found |= self.hub.client.entries(seen)
+            if seen <= found.keys():
+                break
+            time.sleep(pause)
+        return found
 
     def _note_absent(self, name: str, md5: str, path: str) -> None:
         """Fail for a name whose object is nowhere; one that is merely not pushed now is shown later."""
