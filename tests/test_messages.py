@@ -22,6 +22,7 @@ MODULES = (
         "hub/lookup",
         "hub/partial_file",
         "hub/lock",
+        "hub/session",
         "hub/retry",
         "hub/response",
         "hub/announcement",

@@ -22,7 +22,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr("beats_trainer.hub.retry.WAITS_S", (0.0, 0.0, 0.0, 0.0))
-    monkeypatch.setattr("beats_trainer.hub.retry.LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr("beats_trainer.hub.retry.asked_wait", lambda _: None)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
 

@@ -8,8 +8,14 @@ import os
 import random
 import re
 import signal
+import ssl
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +272,66 @@ def test_info_says_what_is_known_and_what_is_open(published: Published):
     assert "unknown: none" in known.stdout
     assert "unknown: place" in beats(published, "info", "BEATs_iter1").stdout
     assert "unknown: size, digest, commit" in beats(published, "info", "OpenBEATS").stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "names a SOCKS proxy"),
+        ("HTTPS_PROXY", "ftp://alice:secretword@127.0.0.1:9", "names no proxy that can be used"),
+        ("SSL_CERT_FILE", "/nowhere/certificates.pem", "names certificates that cannot be read"),
+    ],
+)
+def test_a_network_that_the_environment_names_wrongly_is_said_in_one_sentence(
+    published: Published, variable: str, value: str, said: str
+):
+    if "SOCKS" in said and find_spec("socksio"):
+        pytest.skip("what speaks with SOCKS proxies is installed")
+    for command in (("fetch", "small"), ("fetch", "alice/beats"), ("doctor",)):
+        result = beats(published, *command, **{variable: value})
+        assert result.returncode == 1
+        assert f"{variable} {said}" in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        assert "secretword" not in result.stdout + result.stderr
+    assert "gpu:" in result.stdout  # doctor went on to its last line
+
+
+def test_a_certificate_that_nobody_known_has_signed_is_said_with_the_variable(published: Published):
+    with serve_tls(published.folder) as address:
+        result = beats(published, "fetch", "alice/beats", HF_ENDPOINT=address)
+        doctor = beats(published, "doctor", HF_ENDPOINT=address)
+    for text in (result.stderr, doctor.stdout):
+        assert "signed by nobody whom this machine knows" in text
+        assert "SSL_CERT_FILE" in text
+
+
+@contextmanager
+def serve_tls(folder: Path) -> Iterator[str]:
+    """A host whose certificate is its own word."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

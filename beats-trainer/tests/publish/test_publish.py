@@ -19,6 +19,7 @@ from beats_trainer.pins.address import Place
 from beats_trainer.publish.card import Statement
 from beats_trainer.publish.package import LicenceError, check_equal, check_licence, write_publication
 from beats_trainer.publish.upload import send_files
+from huggingface_hub import HfApi
 from published import Published, beats, import_pin, upload
 
 TINY = Path(__file__).parents[1] / "golden" / "tiny"
@@ -198,7 +199,8 @@ def test_each_kind_of_missing_right_has_its_message(published: Published, token:
     }
     result = publish(published, "--licence", "mit", HF_TOKEN=tokens[token])
     assert result.returncode == 1
-    assert ("there is no token" if token == "none" else "may not write there") in result.stderr
+    said = {"none": "there is no token", "wrong": "does not accept the token"}
+    assert said.get(token, "the Hub does not allow it") in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -214,10 +216,34 @@ def test_a_hub_with_a_fault_is_named_and_nothing_is_half_published(
         send_files(files, place)
     published.hub.recover()
     published.hub.fail("POST", "*/commit/*", status=429, times=None)
-    with pytest.raises(FetchError, match=r"too many requests or commits \(429\)\. Nothing was committed"):
+    with pytest.raises(
+        FetchError, match=r"too many requests or commits .*status 429\)\)\. Nothing was committed"
+    ):
         send_files(files, place)
     published.hub.recover()
     assert len(send_files(files, place)) == 40
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(403, "Your plan has no room for private repositories."), (400, '"license" in README.md is not known')],
+)
+def test_the_hub_is_quoted_when_it_refuses_and_no_empty_repository_is_left(
+    published: Published, monkeypatch, tmp_path, status: int, said: str, was_there: bool
+):
+    monkeypatch.setenv("HF_TOKEN", published.token)
+    monkeypatch.setenv("HF_TOKEN_ORIGINS", published.hub.endpoint)
+    files = write_publication(FINETUNED, tmp_path, Statement("mit"))
+    api = HfApi(endpoint=published.hub.endpoint, token=published.token)
+    if was_there:
+        api.create_repo("alice/mine")
+    published.hub.fail("POST", "*/commit/*", status=status, headers={"X-Error-Message": said}, times=None)
+    with pytest.raises(FetchError) as told:
+        send_files(files, Place("alice/mine", endpoint=published.hub.endpoint))
+    assert said in str(told.value)
+    assert "Run the same command again" not in str(told.value)
+    assert api.repo_exists("alice/mine") is was_there
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ import click
 from huggingface_hub import HfApi, constants
 
 from beats_trainer.cli.output import plainly, put
-from beats_trainer.errors import AccessError, BeatsError
+from beats_trainer.errors import AccessError, BeatsError, FetchError
 from beats_trainer.hub.credential import own_token
 from beats_trainer.hub.errors import HUB_ERRORS, status_of
 from beats_trainer.hub.fetch import damaged_copies, known_checkpoints, local_copy
+from beats_trainer.hub.session import certificate_fault, open_session
 from beats_trainer.pins.folders import checkpoint_folders
 from beats_trainer.pins.registry import Registry
 from beats_trainer.redaction import veiled
@@ -48,7 +49,17 @@ def examine(*, online: bool = True) -> Iterator[Line]:
     ]
     checks += [_endpoint, _token] if online else []
     for check in [*checks, _cached, _gpu]:
-        yield check()
+        yield _looked_at(check)
+
+
+def _looked_at(check: Callable[[], Line]) -> Line:
+    """What a check finds; one that fails in a way of its own does not stop those after it."""
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        what = getattr(check, "__name__", "check").strip("_")
+        found = f"{type(error).__name__}: {veiled(str(error))}"
+        return Line(what, False, found, "Run it again; if it stays, report it with these lines.")
 
 
 def _python() -> Line:
@@ -104,9 +115,14 @@ def _endpoint() -> Line:
         return Line("endpoint", True, f"{endpoint} is not asked: HF_HUB_OFFLINE is set")
     api, wait = HfApi(token=False), constants.HF_HUB_ETAG_TIMEOUT
     try:
+        open_session()
         api.repo_info("huggingface/doctor-asks-for-nothing", timeout=wait)
+    except FetchError as error:
+        return Line("endpoint", False, str(error), "Do what it says: no command reaches a Hub before.")
     except HUB_ERRORS as error:
         status = status_of(error)
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Line("endpoint", False, f"{endpoint}: {type(error).__name__}", certificate_fault())
         if status is None or status >= 500:
             remedy = "Check the network, a proxy (HTTPS_PROXY) and HF_ENDPOINT."
             return Line("endpoint", False, f"{endpoint}: {type(error).__name__}", remedy)
@@ -127,8 +143,9 @@ def _token() -> Line:
 
 def _tried(token: str) -> Line:
     try:
+        open_session()
         who = HfApi(token=token).whoami()
-    except HUB_ERRORS as error:
+    except HUB_ERRORS as error:  # ours of a session that cannot be had among them
         status = status_of(error)
         if status is None or status == 429 or status >= 500:
             return Line("token", True, "present, not tried: the Hub gives no answer about it")

@@ -14,6 +14,7 @@ from beats_trainer.hub.credential import address_of, headers_for
 from beats_trainer.hub.response import COMMIT, Answer, open_answer
 from beats_trainer.pins.address import COMMIT_HASH, PREFIXES, Place
 from beats_trainer.pins.digest import GIT_SHA1, SHA256
+from beats_trainer.pins.origin import origin_of
 
 ETAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,127}")
 SIZE = re.compile(r"[0-9]{1,15}")
@@ -38,6 +39,11 @@ class Announcement:
             raise _foreign(self.url, "ETag", self.etag, "a digest")
         if not COMMIT_HASH.fullmatch(self.commit):
             raise _foreign(self.url, COMMIT, self.commit, "40 hex digits")
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the bytes are on another host than the Hub's: then their address is signed, for a while."""
+        return origin_of(self.location) != origin_of(self.url)
 
     @property
     def digests(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -21,18 +21,20 @@ from beats_trainer.hub.cache import (
     repo_folder,
 )
 from beats_trainer.hub.credential import headers_for, is_known
-from beats_trainer.hub.errors import HUB_ERRORS, CutShortError, translate_error
+from beats_trainer.hub.errors import HUB_ERRORS, CutShortError, ExpiredError, status_of, translate_error
 from beats_trainer.hub.lock import cache_lock
 from beats_trainer.hub.partial_file import Partial
 from beats_trainer.hub.response import Answer, for_origin, open_answer
 from beats_trainer.hub.retry import with_patience
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.digest import digest_mismatch, file_digest, is_file_of, strongest_digest
+from beats_trainer.pins.origin import origin_of
 from beats_trainer.pins.pin import Pin
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
+EXPIRED = {401, 403, 404, 410}  # what stores answer to a signature whose time is over
 LARGEST_UNANNOUNCED = 10_000_000  # bytes of a file whose size nobody says
 
 
@@ -165,10 +167,40 @@ class Transfer:
         return strongest_digest(self.pin.digests) or strongest_digest(large) or ("sha256", "")
 
     def _fill(self, announced: Announcement, partial: Partial, value: str) -> None:
-        with_patience(lambda: self._stream(announced, partial), self.pin.name, lambda: partial.size)
+        source = [announced]
+        with_patience(lambda: self._go_on(source, partial), self.pin.name, lambda: partial.size)
         if value and partial.digest != value:
             got = f"{partial.algorithm} {partial.digest} ({partial.size:,} bytes)"
             raise digest_mismatch(self.pin.name, f"{partial.algorithm} {value}", got, str(self.place))
+
+    def _go_on(self, source: list[Announcement], partial: Partial) -> None:
+        """Appends what is missing; a signed address that has expired gives way to a new one of the same file.
+
+        Args:
+            source: What was announced, and after it what has replaced it.
+            partial: What has arrived.
+        """
+        if not source[-1].location:
+            source.append(replace(source[-1], location=self._announced_again(source[-1]).location))
+        try:
+            self._stream(source[-1], partial)
+        except HUB_ERRORS as error:
+            if status_of(error) not in EXPIRED or not source[-1].leaves:
+                raise
+            source.append(replace(source[-1], location=""))
+            message = f"{origin_of(source[0].location)} answered with status {status_of(error)}"
+            raise ExpiredError(message) from error
+
+    def _announced_again(self, before: Announcement) -> Announcement:
+        """What the Hub says now, which must be the same file."""
+        again = self._announced()
+        if (again.etag, again.commit) != (before.etag, before.commit):
+            message = (
+                f"cannot fetch {self.pin.name}: {self.place} has changed while it was fetched (from "
+                f"{before.etag} to {again.etag}). Fetch it again."
+            )
+            raise FetchError(message)
+        return again
 
     def _stream(self, announced: Announcement, partial: Partial) -> None:
         """Appends what is missing; what an answer brings before it breaks stays."""

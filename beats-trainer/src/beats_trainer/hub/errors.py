@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from huggingface_hub import constants, errors
 
 from beats_trainer.errors import AccessError, FetchError, NotCachedError
 from beats_trainer.hub import credential
+from beats_trainer.hub.session import certificate_fault, session_fault
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.origin import origin_of
-from beats_trainer.redaction import veil_causes
+from beats_trainer.redaction import veil_causes, veiled
 
 # The client changed its HTTP library twice; its own error always derives from that library's.
 HUB_ERRORS: tuple[type[Exception], ...] = (errors.HfHubHTTPError.__mro__[1], OSError)
@@ -18,6 +20,10 @@ HUB_ERRORS: tuple[type[Exception], ...] = (errors.HfHubHTTPError.__mro__[1], OSE
 
 class CutShortError(OSError):
     """The body of an answer ended before its time."""
+
+
+class ExpiredError(OSError):
+    """The signed address of a file, on another host than the Hub's, is good no more."""
 
 
 # The HTTP libraries' own names for trouble on the way.
@@ -31,10 +37,17 @@ def status_of(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
+def words_of(error: BaseException) -> str:
+    """What the Hub itself says of an error, all of it, on one line; empty where it says nothing."""
+    found = [str(getattr(link, "server_message", None) or "") for link in (error, error.__cause__) if link]
+    lines = [line.strip() for text in found for line in text.splitlines()]
+    return veiled(" ".join(dict.fromkeys(line for line in lines if line)))
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed in a moment."""
     error = _cause_of(error)
-    if isinstance(error, CutShortError):
+    if isinstance(error, CutShortError | ExpiredError):
         return True
     if isinstance(error, FetchError | errors.OfflineModeIsEnabled | errors.LocalEntryNotFoundError):
         return False
@@ -171,7 +184,10 @@ def _by_status(error: BaseException, place: Place, label: str) -> FetchError:
 def _cause(error: BaseException, status: int | None, place: Place) -> str:
     where = _where(place)
     if status == 429:
-        return f"too many requests ({where}, 429). Wait some minutes; a token (HF_TOKEN) raises the limit."
+        return (
+            f"too many requests ({where}, 429), and the limit lasts longer than is waited for here. Try "
+            "again in some minutes; a token (HF_TOKEN) raises the limit."
+        )
     if status is not None and status >= 500:
         return f"the Hub has a fault ({where}, status {status}). Try again later; what arrived is kept."
     if status == 404:
@@ -184,6 +200,26 @@ def _cause(error: BaseException, status: int | None, place: Place) -> str:
             f"the Hub refused the request ({where}, status {status}). Run `beats doctor`, and compare "
             "HF_ENDPOINT with the address of a Hub."
         )
+    return _of_this_machine(error, where) or _on_the_way(error, where)
+
+
+def _of_this_machine(error: BaseException, where: str) -> str:
+    """What its own environment and disk did; empty where they did nothing."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return f"{where} is not whom it should be, or your site looks into what passes: {certificate_fault()}"
+    if "SOCKS" in str(error):
+        return session_fault(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return (
+            f"the disk of the cache {constants.HF_HUB_CACHE} is full ({where}). Free some room, or set "
+            "HF_HUB_CACHE to a folder on another disk, and try again: what arrived is kept."
+        )
+    return ""
+
+
+def _on_the_way(error: BaseException, where: str) -> str:
+    if isinstance(error, ExpiredError):
+        return f"the signed addresses that it gives for the file are refused ({where}: {error}). Try again."
     if "Timeout" in type(error).__name__:
         return (
             f"no answer in time from {where}. Try again: what arrived is kept. HF_HUB_DOWNLOAD_TIMEOUT "

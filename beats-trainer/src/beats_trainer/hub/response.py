@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 from huggingface_hub import constants
-from huggingface_hub.utils import get_session, hf_raise_for_status
+from huggingface_hub.utils import hf_raise_for_status
 
 from beats_trainer.errors import FetchError
 from beats_trainer.foreign.measure import shown
+from beats_trainer.hub.session import open_session
 from beats_trainer.pins.origin import origin_of
 
 BLOCK = 1 << 14
@@ -109,7 +110,7 @@ def open_answer(
 def _sent(method: str, url: str, headers: Mapping[str, str], timeout: float | None) -> Any:
     if not origin_of(url).startswith("http"):
         raise _nowhere(url)
-    session: Any = get_session()
+    session = open_session()
     wait = constants.HF_HUB_DOWNLOAD_TIMEOUT if timeout is None else timeout
     if callable(getattr(session, "stream", None)):
         # Blocks as they come: what is collected into larger ones is lost when the connection breaks.

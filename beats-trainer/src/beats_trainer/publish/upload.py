@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.hub.credential import VARIABLE, is_withheld, token_for
-from beats_trainer.hub.errors import HUB_ERRORS, status_of
+from beats_trainer.hub.errors import HUB_ERRORS, RETRIED, status_of, words_of
+from beats_trainer.hub.session import open_session
 from beats_trainer.pins.address import Place
 from beats_trainer.pins.origin import origin_of
 from beats_trainer.redaction import veil_causes
 
+LOGIN = "Use a token with write access of an account that owns it: `hf auth login`."
 FAILURES: tuple[type[Exception], ...] = (RuntimeError, *HUB_ERRORS)
 
 
@@ -29,9 +32,11 @@ def send_files(
     token = token_for(place)
     if not token:
         raise _no_token(place)
+    open_session()
     api = HfApi(endpoint=place.endpoint or None, token=token)
+    is_new = False
     try:
-        api.create_repo(place.repo_id, repo_type=place.repo_type, private=private, exist_ok=True)
+        is_new = _make_missing(api, place, private=private)
         commit = api.create_commit(
             place.repo_id,
             [CommitOperationAdd(path_in_repo=path.name, path_or_fileobj=path) for path in files],
@@ -39,10 +44,26 @@ def send_files(
             commit_message=message or f"Publish {files[0].name} and its card",
         )
     except FAILURES as error:
+        if is_new and _is_final(error):  # an empty repository of that name would be all that is left
+            with suppress(*FAILURES):
+                api.delete_repo(place.repo_id, repo_type=place.repo_type, missing_ok=True)
         raise _refused(error, place) from error
     if tag:
         _tag(api, place, tag, str(commit.oid))
     return str(commit.oid)
+
+
+def _make_missing(api: HfApi, place: Place, *, private: bool) -> bool:
+    """Makes the repository, unless there is one; whether it did."""
+    is_there = api.repo_exists(place.repo_id, repo_type=place.repo_type)
+    api.create_repo(place.repo_id, repo_type=place.repo_type, private=private, exist_ok=True)
+    return not is_there
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether the Hub has read the request and said no."""
+    status = _status(error)
+    return status is not None and 400 <= status < 500 and status not in RETRIED
 
 
 def _no_token(place: Place) -> AccessError:
@@ -73,17 +94,27 @@ def _tag(api: HfApi, place: Place, tag: str, commit: str) -> None:
 
 def _refused(error: BaseException, place: Place) -> FetchError:
     veil_causes(error)
-    status = _status(error)
-    if status in (401, 403):
+    status, said = _status(error), words_of(error)
+    told = f"{said} (status {status})" if said else f"status {status}"
+    if status == 401:
+        message = f"cannot publish to {place}: the Hub does not accept the token ({told}). {LOGIN}"
+        return AccessError(message)
+    if status == 403:
         message = (
-            f"cannot publish to {place}: the token that is set may not write there (status {status}). "
-            "Use a token with write access of an account that owns it: `hf auth login`."
+            f"cannot publish to {place}: the Hub does not allow it: {told}. If it speaks of rights: {LOGIN} "
+            "If of room or a plan, look at that on the Hub's page. Nothing was committed."
         )
         return AccessError(message)
     if status == 429:
         message = (
-            f"cannot publish to {place}: too many requests or commits (429). Nothing was committed. The Hub "
-            "counts them by the hour: wait, and run the same command again."
+            f"cannot publish to {place}: too many requests or commits ({told}). Nothing was committed. The "
+            "Hub counts them by the hour: wait, and run the same command again."
+        )
+        return FetchError(message)
+    if _is_final(error):
+        message = (
+            f"cannot publish to {place}: the Hub refuses it: {told}. Nothing was committed. Correct what it "
+            "names: the same would be refused again."
         )
         return FetchError(message)
     return FetchError(
