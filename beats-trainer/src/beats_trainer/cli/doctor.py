@@ -122,7 +122,8 @@ def _endpoint() -> Line:
     except HUB_ERRORS as error:
         status = status_of(error)
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return Line("endpoint", False, f"{endpoint}: {type(error).__name__}", certificate_fault())
+            remedy = f"Say whom you trust: {certificate_fault()}"
+            return Line("endpoint", False, f"{endpoint}: {type(error).__name__}", remedy)
         if status is None or status >= 500:
             remedy = "Check the network, a proxy (HTTPS_PROXY) and HF_ENDPOINT."
             return Line("endpoint", False, f"{endpoint}: {type(error).__name__}", remedy)
