@@ -29,7 +29,7 @@ STAYS: dict[str, list[str]] = {
     "404 revision": ["FetchError: .*has no revision"] * 6,
     "404 file": ["FetchError: .*has no file"] * 6,
     "416": ["FetchError: .*refused the request.*416"] * 6,
-    "429": ["FetchError: .*too many requests.*Wait some minutes"] * 6,
+    "429": ["FetchError: .*too many requests.*Try again"] * 6,
     "500": ["FetchError: .*the Hub has a fault.*500"] * 6,
     "timeout": ["FetchError: .*no answer in time.*HF_HUB_DOWNLOAD_TIMEOUT"] * 6,
     "cut": [BROKE, CLOSED, CUT, CLOSED, CUT, CUT],
