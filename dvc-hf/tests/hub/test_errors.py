@@ -1,7 +1,9 @@
 """What goes wrong on the Hub ends with its own message and a next step, and never with exit status 0."""
 
+import hashlib
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,7 @@ def test_an_unknown_token_is_called_that(ready, repo: str) -> None:
 def test_a_token_that_may_only_read_is_told_what_it_lacks(ready, repo: str, hub: Hub) -> None:
     token = hub.token("alice", role="read")
     result = ready().dvc("push", ok=False, HF_TOKEN=token)
-    assert "the token may not do this" in result.text
+    assert "the Hub does not allow it: " in result.text
     assert "write permission" in result.text
 
 
@@ -203,3 +205,74 @@ def test_a_disk_that_takes_no_more_is_named_and_the_next_pull_completes(ready, r
     assert not (project.folder / "big.bin").exists()
     project.dvc("pull")
     assert project.read("big.bin") == b"\0" * 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("said", "advised"),
+    [
+        ("Your storage for private repositories is used up.", "settings/billing"),
+        ("You may not write to this repository.", "a push needs a token with write permission"),
+    ],
+)
+def test_the_hub_speaks_first_and_a_token_is_advised_where_it_speaks_of_rights(
+    ready, repo: str, hub: Hub, said: str, advised: str
+) -> None:
+    project = ready()
+    hub.fail("POST", "*/commit/*", status=403, headers={"X-Error-Message": said}, times=None)
+    result = project.dvc("push", ok=False)
+    assert f"the Hub does not allow it: {said} " in result.text
+    assert advised in result.text
+    assert ("token" in result.text) is ("token" in advised)
+
+
+def test_all_that_the_hub_says_of_a_card_is_shown(ready, repo: str, hub: Hub) -> None:
+    said = 'README.md: "license" is not known'
+    hub.fail("POST", "*/commit/*", status=400, headers={"X-Error-Message": said}, times=None)
+    result = ready().dvc("push", ok=False)
+    assert f"the Hub refused it with 400: {said}" in result.text
+    assert "files: a.bin)" in result.text
+
+
+def test_a_refusal_names_the_file_as_its_user_knows_it(make_project, repo: str, hub: Hub) -> None:
+    project = make_project()
+    for name in ("one", "two", "three"):
+        project.write(f"d/{name}.bin", f"\0{name}")
+    project.dvc("add", "d")
+    md5 = hashlib.md5(b"\0two").hexdigest()
+    said = f"refused: files/md5/{md5[:2]}/{md5[2:]} holds a secret"
+    hub.fail("POST", "*/commit/*", status=400, headers={"X-Error-Message": said}, times=None)
+    assert "files: d/two.bin)" in project.dvc("push", ok=False).text
+
+
+def test_a_refusal_of_a_card_names_the_card(publishing, hub: Hub) -> None:
+    said = '"license": not on the list'
+    hub.fail("POST", "*/commit/*", status=400, headers={"X-Error-Message": said}, times=None)
+    result = publishing.dvc("push", ok=False)
+    assert said in result.text
+    assert "files: README.md, " in result.text
+
+
+def test_a_file_that_the_store_has_just_taken_is_waited_for(ready, repo: str, hub: Hub, commits) -> None:
+    late = {"X-Error-Message": "LFS pointer pointed to a file that does not exist: files/md5/x"}
+    hub.fail("POST", "*/commit/*", status=400, headers=late)
+    ready().dvc("push")
+    assert commits() == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "names a SOCKS proxy"),
+        ("HTTPS_PROXY", "ftp://alice:secretword@127.0.0.1:9", "names no proxy of use"),
+        ("SSL_CERT_FILE", "/nowhere/certificates.pem", "names certificates that cannot be read"),
+    ],
+)
+def test_a_network_that_the_environment_names_wrongly_is_said_in_one_sentence(
+    ready, repo: str, variable: str, value: str, said: str
+) -> None:
+    if "SOCKS" in said and find_spec("socksio"):
+        pytest.skip("what speaks with SOCKS proxies is installed")
+    result = ready().dvc("push", ok=False, **{variable: value})
+    assert f"{variable} {said}" in result.text
+    assert "unexpected error" not in result.text
+    assert "secretword" not in result.text

@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import chain, islice, takewhile
 
-from dvc_hf.hub.changes import Entry, Uploaded
+from dvc_hf.commit import attributes
+from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.client import Client
 from dvc_hf.hub.errors import LostVersionError, RejectedError, is_transient, raise_first, status_of
 from dvc_hf.hub.retry import announce_wait, wait_s
@@ -55,6 +57,7 @@ class Batch:
             None  # the commit that the changes were reckoned on, if only on that they hold
         )
         self.reckon: list[Callable[[], None]] = []  # stage anew what was reckoned on the parent
+        self._is_ruled = False  # whether objects add no lines to `.gitattributes`
         self._lock = threading.RLock()
 
     def __bool__(self) -> bool:
@@ -100,13 +103,13 @@ class Batch:
         Returns:
             The paths that the Hub does not show as staged afterwards, each with the reason.
         """
-        with self._lock:
-            pending, removed = sorted(self.added.values(), key=_order), set(self.removed)
-            self.added.clear()
-            self.removed.clear()
         failed: dict[str, Exception] = {}
+        pending: list[Uploaded] = []
+        removed: set[str] = set()
         promised = self.relied.copy()
         try:
+            self._stage_rule()
+            pending, removed = self._taken()
             if removed:
                 removed &= set(self.client.entries(removed, self.parent))
             turns = 0
@@ -122,6 +125,29 @@ class Batch:
             failed.update(dict.fromkeys(chain((item.path for item in pending), removed), error))
         return failed
 
+    def _taken(self) -> tuple[list[Uploaded], set[str]]:
+        """What is staged, which is staged no longer."""
+        with self._lock:
+            pending, removed = sorted(self.added.values(), key=_order), set(self.removed)
+            self.added.clear()
+            self.removed.clear()
+        return pending, removed
+
+    def _stage_rule(self) -> None:
+        """Let the commit that brings objects also bring the one rule that keeps `.gitattributes` short."""
+        objects = [path for path, item in self.added.items() if item.is_large and attributes.is_object(path)]
+        if not objects or not self.client.IS_ATOMIC or self._is_ruled:
+            return
+        seen = self.client.small_file(attributes.FILE, self.parent or self.client.place.branch)
+        self._is_ruled = attributes.with_rule(seen, objects) == seen
+        if self._is_ruled:
+            return
+        self.parent = self.parent or self.client.head()  # somebody else's change of the file must not be lost
+        ruled = attributes.with_rule(self.client.small_file(attributes.FILE, self.parent), objects)
+        if self._stage_rule not in self.reckon:
+            self.reckon.append(self._stage_rule)
+        self.add(replace(self.client.inline(Upload(attributes.FILE, ruled)), rank=-1))
+
     def _reckoned_anew(
         self, pending: list[Uploaded], error: MovedError, turns: int
     ) -> tuple[list[Uploaded], set[str]]:
@@ -134,10 +160,7 @@ class Batch:
             self.added = {item.path: item for item in pending if not item.rank}
             for stage in again:
                 stage()
-            fresh, removed = sorted(self.added.values(), key=_order), set(self.removed)
-            self.added.clear()
-            self.removed.clear()
-        return fresh, removed
+            return self._taken()
 
     def _moved_head(self, refusal: Exception) -> str:
         """The commit that came between; the Hub's readers learn of one after a while."""
@@ -284,7 +307,8 @@ def _chunk(pending: list[Uploaded], most_changes: int) -> list[Uploaded]:
     size = 0
     for item in pending:
         size += 0 if item.is_large else item.size
-        is_full = size > MOST_BYTES or (len(chunk) >= most_changes and not _is_listing(item))
+        count = sum(item.rank >= 0 for item in chunk)  # the rule for the objects comes with the first of them
+        is_full = size > MOST_BYTES or (count >= most_changes and not _is_listing(item))
         if chunk and is_full:
             break
         chunk.append(item)

@@ -1,6 +1,6 @@
 """The ``dvc push`` that is running: of which repository, and which Hub remotes it writes to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,19 @@ class Push:
         names = {self.default_remote} | {out.remote for out in self.repo.index.outs}
         on_hub = {name for name in names if name and url_of(self.repo.config, name).startswith(PROTOCOL)}
         return {name: self.repo.cloud.get_remote(name) for name in sorted(on_hub)}
+
+    def names_of(self, md5s: Iterable[str]) -> dict[str, str]:
+        """The names that objects have in the workspace, by their md5."""
+        wanted, names = set(md5s), {}
+        for out in self.repo.index.outs:
+            info = out.hash_info
+            if info and info.value in wanted:
+                names[info.value] = str(out)
+            tree = out.get_obj() if info and info.isdir else None
+            for key, _, inner in tree or ():
+                if inner.value in wanted:
+                    names[inner.value] = "/".join((str(out), *key))
+        return names
 
     def writes_to(self, out: Any) -> bool:
         """Whether an output goes to a Hub remote."""

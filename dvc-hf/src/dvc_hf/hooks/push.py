@@ -1,7 +1,7 @@
 """A push of DVC as one commit of the Hub, and a failed commit as a failed push."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dvc_hf.commit import running
@@ -11,8 +11,11 @@ from dvc_hf.hooks.transfer import is_hub
 from dvc_hf.hooks.wanted import Wanted
 from dvc_hf.log import logger
 from dvc_hf.publish import publish
+from dvc_hf.publish.plan import README
 
 Original = Callable[..., Any]
+SOME = 5  # names that a message lists
+_OBJECT = re.compile(r"(?:^|/)([0-9a-f]{2})/([0-9a-f]{30}(?:\.dir)?)$")
 _TEMPORARY = re.compile(r"(^|/)files/md5/\.[^/]+\.tmp$")
 
 
@@ -46,7 +49,7 @@ def push_indexes(original: Original, idxs: Iterable[Any], *args: Any, **kwargs: 
         publish.stage_names()
         lost = _commit()
         failed += len(transaction.absent)
-    _report(lost)
+    _report(lost, running.running_push())
     return max(0, pushed - len(lost)), failed + len(lost)
 
 
@@ -77,8 +80,23 @@ def _commit() -> dict[str, Exception]:
         return transaction.commit()
 
 
-def _report(lost: dict[str, Exception]) -> None:
+def _report(lost: dict[str, Exception], push: running.Push | None = None) -> None:
     """Say each reason once: a failed commit loses all its files for the same one."""
     for reason in {id(error): error for error in lost.values()}.values():
         paths = [path for path, error in lost.items() if error is reason]
-        logger.error("%s (%d file%s)", reason, len(paths), "s" * (len(paths) != 1))
+        named = ", ".join(_named(paths, str(reason), push))
+        about = f": {named}" if named else ""
+        logger.error("%s (%d file%s%s)", reason, len(paths), "s" * (len(paths) != 1), about)
+
+
+def _named(paths: list[str], reason: str, push: running.Push | None) -> Iterator[str]:
+    """The files that a reason is about, by the user's names: those that it names, a card, else some."""
+    objects = {found[1] + found[2]: path for path in paths if (found := _OBJECT.search(path))}
+    known = push.names_of(objects) if push else {}
+    spoken = [md5 for md5, path in objects.items() if path in reason]
+    cards = [path for path in paths if path.rpartition("/")[2] == README]
+    shown = dict.fromkeys(known[md5] for md5 in spoken or objects if md5 in known)
+    names = cards + [name for name in shown if name not in cards]
+    yield from names[:SOME]
+    if len(names) > SOME:
+        yield "…"

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -12,11 +13,12 @@ from huggingface_hub.errors import BucketNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import disable_progress_bars
 
 from dvc_hf import masks
-from dvc_hf.hub import credentials, limits, names
+from dvc_hf.hub import bodies, credentials, limits, names
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.credentials import LIBRARY, Credential
 from dvc_hf.hub.endpoint import parse_endpoint
 from dvc_hf.hub.errors import Failure, explain_failure
+from dvc_hf.hub.kinds import LARGEST_TEXT
 from dvc_hf.hub.location import Location
 from dvc_hf.hub.promises import Digest
 from dvc_hf.hub.retry import retry_request
@@ -102,6 +104,18 @@ class Client(ABC):
             with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
                 found = list(pool.map(one, pages))
         return {entry.path: entry for entry in chain.from_iterable(found)}
+
+    def small_file(self, path: str, revision: str) -> bytes:
+        """A small text of the repository; empty where there is none."""
+
+        def question() -> bytes:
+            with bodies.open_body(self.content_url(path, revision), self.headers, 0, None) as body:
+                return body.read(0, None, LARGEST_TEXT)
+
+        try:
+            return self.ask(question, "read", replace(self.place.at(revision), path_in_repo=path))
+        except FileNotFoundError:
+            return b""
 
     def exists(self) -> bool:
         """Whether the repository or bucket is there for this user."""

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +23,10 @@ from dvc_hf import masks
 from dvc_hf.hub.location import Location
 
 TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
+_LATE = re.compile(r"LFS pointer.{0,200}(does not exist|not found)", re.IGNORECASE | re.DOTALL)
+_OF_ROOM = re.compile(r"storage|quota|space|room|limit|plan|billing|payment|upgrade", re.IGNORECASE)
+_PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})
 
 
@@ -74,6 +80,14 @@ class Failure:
         return masks.mask_secrets(text)
 
     @property
+    def all_said(self) -> str:
+        """All that the Hub itself said, as one paragraph that ends in a stop."""
+        said = str(getattr(self.error, "server_message", None) or self.said)
+        lines = dict.fromkeys(line.strip() for line in said.splitlines() if line.strip())
+        text = masks.mask_secrets(" ".join(lines))
+        return text if text.endswith((".", "!", "?")) else f"{text}."
+
+    @property
     def page(self) -> str:
         """The repository's page for a browser."""
         path = str(self.place.root.at(None)).removeprefix("models/")
@@ -103,11 +117,17 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, OfflineModeIsEnabled | HubUnavailableError):
         return False  # the second has been waited for already
     if isinstance(error, HfHubHTTPError):
-        return status_of(error) in TRANSIENT
+        return status_of(error) in TRANSIENT or _is_late_upload(error)
     if isinstance(error, json.JSONDecodeError):
         return True  # an answer that was damaged on its way
     library = type(error).__module__.partition(".")[0]
     return isinstance(error, ConnectionError | TimeoutError) or library in _HTTP_LIBRARIES
+
+
+def _is_late_upload(error: HfHubHTTPError) -> bool:
+    """Whether a commit was refused for a file that the Hub's store has just taken, and does not see yet."""
+    said = str(error.server_message or error)
+    return status_of(error) == 400 and _LATE.search(said) is not None
 
 
 def raise_first(failed: dict[str, Exception]) -> None:
@@ -123,6 +143,9 @@ def explain_failure(failure: Failure) -> Exception:
             return words(failure)
     if failure.status is not None:
         return _by_status(failure, failure.status)
+    fault = _network_fault(failure)
+    if fault:
+        return ConfigError(f"{failure.start}: {fault}")
     if is_transient(failure.error):
         return HubUnavailableError(
             f"{failure.start}: no answer from {failure.endpoint} ({failure.said}). "
@@ -133,8 +156,42 @@ def explain_failure(failure: Failure) -> Exception:
     return failure.error
 
 
+def _network_fault(failure: Failure) -> str:
+    """What the environment or the network itself got in the way, and the remedy; empty where neither did."""
+    error = failure.error
+    if "SOCKS" in str(error):
+        return (
+            f"{_set(_PROXIES)} names a SOCKS proxy, and what speaks with one is not installed. Install it "
+            "('pip install socksio pysocks'), or unset the variable."
+        )
+    if isinstance(error, ValueError) and "proxy" in str(error).lower():
+        return f"{_set(_PROXIES)} names no proxy of use. Write it as http://HOST:PORT, or unset it."
+    if isinstance(error, FileNotFoundError) and not error.filename and _set(_CERTIFICATES):
+        return (
+            f"{_set(_CERTIFICATES)} names certificates that cannot be read. Name another file, or unset it."
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            f"the certificate of {failure.endpoint} is signed by nobody whom this machine knows. If your "
+            "site has certificates of its own, name their file in SSL_CERT_FILE and REQUESTS_CA_BUNDLE."
+        )
+    if isinstance(error, json.JSONDecodeError):
+        return (
+            f"{failure.endpoint} answered with something else than a Hub does: the page of a network that "
+            "wants a login, or of a proxy. Open it in a browser, then run it again."
+        )
+    return ""
+
+
+def _set(variables: tuple[str, ...]) -> str:
+    """Those of some variables that are set, in either form of letters."""
+    return ", ".join(sorted(name for name in os.environ if name.upper() in variables and os.environ[name]))
+
+
 def _repository(failure: Failure) -> Exception:
     place = failure.place
+    if failure.status == 401 and failure.token is not None:
+        return AuthError(_unauthorised(failure))  # the Hub says 404 to a good token of somebody else
     if place.repo_type == "bucket":
         make = f"hf buckets create {place.repo_id}"
     else:
@@ -161,9 +218,10 @@ def _revision(failure: Failure) -> Exception:
     place = failure.place
     if place.version:
         return LostVersionError(
-            f"{failure.start}: the repository has no commit {place.version}. Its history was rewritten, or "
-            "it was made anew, and the versions that .dvc files name went with it. Push from a clone that "
-            "has the files in its cache, then commit the .dvc files: that records versions that are there."
+            f"{failure.start}: the repository has no commit {place.version}. If it was pushed just now, run "
+            "this again in a minute. Else its history was rewritten, or it was made anew, and the versions "
+            "that .dvc files name went with it: push from a clone that has the files in its cache, then "
+            "commit the .dvc files; that records versions that are there."
         )
     return ConfigError(
         f"{failure.start}: the repository has no branch, tag or commit '{place.branch}'. Make it with "
@@ -186,11 +244,7 @@ def _by_status(failure: Failure, status: int) -> Exception:
     if status == 401 or (status == 403 and failure.refusal):
         return AuthError(_unauthorised(failure))
     if status == 403:
-        return AuthError(
-            f"{failure.start}: the token may not do this ({failure.said}). A push needs a token with write "
-            f"permission to the {failure.place.kind}: make one at {failure.endpoint}/settings/tokens, "
-            "then run 'hf auth login' or set HF_TOKEN."
-        )
+        return AuthError(_forbidden(failure))
     if status == 429:
         return HubUnavailableError(
             f"{failure.start}: the Hub's rate limit is reached ({failure.said}). "
@@ -201,7 +255,7 @@ def _by_status(failure: Failure, status: int) -> Exception:
             f"{failure.start}: the Hub answered {status} ({failure.said}). "
             "Run it again in a while: what was uploaded is kept."
         )
-    return RejectedError(f"{failure.start}: the Hub refused it with {status}: {failure.said}")
+    return RejectedError(f"{failure.start}: the Hub refused it with {status}: {failure.all_said}")
 
 
 def _unauthorised(failure: Failure) -> str:
@@ -215,6 +269,21 @@ def _unauthorised(failure: Failure) -> str:
     return (
         f"{failure.start}: the Hub does not accept the token (revoked, expired or misspelt). "
         f"Make a new one at {failure.endpoint}/settings/tokens, then run 'hf auth login' or set HF_TOKEN."
+    )
+
+
+def _forbidden(failure: Failure) -> str:
+    """The Hub's own words first; a token is advised where these speak of rights, or say nothing."""
+    said = failure.all_said
+    if _OF_ROOM.search(said):
+        return (
+            f"{failure.start}: the Hub does not allow it: {said} Nothing was committed. Look at the limits "
+            f"of the account at {failure.endpoint}/settings/billing, or free room, then push again."
+        )
+    return (
+        f"{failure.start}: the Hub does not allow it: {said} If it speaks of rights: a push needs a token "
+        f"with write permission to the {failure.place.kind}; make one at {failure.endpoint}/settings/tokens, "
+        "then run 'hf auth login' or set HF_TOKEN."
     )
 
 

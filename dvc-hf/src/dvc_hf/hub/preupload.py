@@ -9,6 +9,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 
 from dvc_hf.hub.changes import Progress, Upload, Uploaded, git_oid
 from dvc_hf.hub.errors import RejectedError
+from dvc_hf.hub.kinds import BINARY, LARGEST_TEXT, binary_part, is_object, is_text
 from dvc_hf.hub.location import Location
 
 
@@ -71,7 +72,21 @@ def _addition(item: Upload) -> _CountedAddition:
     content = item.content if isinstance(item.content, bytes) else os.fspath(item.content)
     addition = _CountedAddition(path_in_repo=item.path, path_or_fileobj=content)
     addition.progress = item.progress
+    addition.upload_info.sample = _telling_sample(item, addition.upload_info)
     return addition
+
+
+def _telling_sample(item: Upload, info: Any) -> bytes:
+    """What the Hub is shown of a file to choose its store by: it looks at these bytes alone.
+
+    It then refuses a commit whose text turns out to be binary further on, so that place is shown. An object
+    is shown as binary: one rule of `.gitattributes` sends all of them to the store.
+    """
+    if is_object(item.path):
+        return BINARY
+    if is_text(info.sample) and info.size < LARGEST_TEXT:
+        return binary_part(item.bytes()) or bytes(info.sample)
+    return bytes(info.sample)
 
 
 def _outcome(place: Location, item: Upload, addition: Any) -> Uploaded | Exception:

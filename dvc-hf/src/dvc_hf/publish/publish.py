@@ -1,5 +1,6 @@
 """The ``publish`` option: a folder's files under their plain names, in the commit with the objects."""
 
+import hashlib
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from dvc_hf.commit.repository import Repository
 from dvc_hf.commit.running import Push, running_push
 from dvc_hf.commit.transaction import transaction
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
+from dvc_hf.hub.kinds import LARGEST_TEXT, is_text
 from dvc_hf.hub.location import parse_path
 from dvc_hf.hub.uploads import upload_files
 from dvc_hf.log import logger
@@ -53,7 +55,7 @@ class View:
         there = self._there({*tracked.md5s, *(owned or {})})
         etags = {name: entry.etag for name, entry in there.items()}
         if owned is None:
-            owned = self._recovered(etags)
+            owned = self._recovered(there)
         decided = self._decide(tracked, owned, there)
         self._warn(decided)
         shown = {**decided.keep, **self._show(decided.show, tracked)}
@@ -111,13 +113,21 @@ class View:
         local = self._local(self.tracked.md5s[name])  # one is known by git's name, the other by its sha256
         return local.is_file() and self.hub.client.digest(local, shown) == shown.etag
 
-    def _recovered(self, etags: dict[str, str]) -> dict[str, Shown]:
+    def _recovered(self, there: dict[str, Entry]) -> dict[str, Shown]:
         """Names of ours, found by what they show: an object that DVC has put there."""
-        if not etags:
+        if not there:
             return {}
-        objects = self.hub.client.tree(self._path("files/md5"), self.head, recursive=True)
-        md5s = {entry.etag: "".join(entry.path.split("/")[-2:]) for entry in objects if not entry.is_folder}
-        return {name: Shown(md5s[etag], etag) for name, etag in etags.items() if etag in md5s}
+        listed = self.hub.client.tree(self._path("files/md5"), self.head, recursive=True)
+        md5s = {entry.etag: "".join(entry.path.split("/")[-2:]) for entry in listed if not entry.is_folder}
+        found = {name: md5s.get(there[name].etag) or self._md5_of(there[name]) for name in there}
+        known = set(md5s.values())
+        return {name: Shown(md5, there[name].etag) for name, md5 in found.items() if md5 in known}
+
+    def _md5_of(self, entry: Entry) -> str:
+        """The md5 of a text: under its own name it is no large file, and has another etag than its object."""
+        if entry.is_large or entry.size > LARGEST_TEXT:
+            return ""
+        return hashlib.md5(self._read(entry), usedforsecurity=False).hexdigest()
 
     def _is_one_step(self) -> bool:
         """Whether all that is staged, and the manifest, is there at once or not at all."""
@@ -150,6 +160,9 @@ class View:
 
     def _manifest_text(self, entry: Entry) -> bytes:
         manifest.expect_size(entry.size)
+        return self._read(entry)
+
+    def _read(self, entry: Entry) -> bytes:
         path = self.remote.fs.join(str(self.hub.place.at(self.head or self.hub.place.revision)), entry.path)
         return bytes(self.remote.fs.cat_file(path))
 
@@ -187,7 +200,7 @@ class View:
             entry = entries.get(path)
             if entry is None:
                 self._note_absent(name, names[name], path)
-            elif entry.is_large:
+            elif entry.is_large and not self._is_text(names[name], entry):
                 self._stage(name, entry)
                 shown[name] = Shown(names[name], entry.etag)
             else:
@@ -235,6 +248,14 @@ class View:
     def _stage(self, name: str, entry: Entry) -> None:
         copy = Uploaded(self._path(name), entry.size, entry.etag, is_large=True, is_copy=True)
         self.hub.batch.add(replace(copy, rank=RANK_OF_NAMES))
+
+    def _is_text(self, md5: str, entry: Entry) -> bool:
+        """Whether the name shows a text, such as a card, which no link to the store may stand for."""
+        return entry.size < LARGEST_TEXT and is_text(self._bytes(md5, entry.path))
+
+    def _bytes(self, md5: str, path: str) -> bytes:
+        content = self._content(md5, path)
+        return content if isinstance(content, bytes) else content.read_bytes()
 
     def _content(self, md5: str, path: str) -> Path | bytes:
         """A small file's content, from DVC's cache or else from the remote."""
