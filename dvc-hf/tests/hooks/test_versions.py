@@ -172,7 +172,7 @@ def test_a_pull_of_versions_that_the_hub_has_lost_says_so(versioned, mode: str, 
     api.create_repo(REPO, repo_type="dataset")
     pulled = project.clone(tmp_path / "clone").dvc("pull", ok=False)
     assert "the repository has no commit" in pulled.text
-    assert "Push from a clone that has" in pulled.text
+    assert "push from a clone that has" in pulled.text
 
 
 @pytest.mark.parametrize("was_file", [True, False])
