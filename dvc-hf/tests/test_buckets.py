@@ -186,7 +186,7 @@ def test_a_missing_bucket_is_named_with_the_command_that_makes_it(
 
 def test_a_token_that_may_only_read_is_told_what_it_lacks(stored, hub: Hub) -> None:
     result = stored.dvc("push", ok=False, HF_TOKEN=hub.token("alice", role="read"))
-    assert "the token may not do this" in result.text
+    assert "the Hub does not allow it: " in result.text
     assert "write permission to the bucket" in result.text
 
 
