@@ -212,6 +212,10 @@ def test_a_disk_that_takes_no_more_is_named_and_the_next_pull_completes(ready, r
     [
         ("Your storage for private repositories is used up.", "settings/billing"),
         ("You may not write to this repository.", "a push needs a token with write permission"),
+        (
+            "You don't have the rights to create a space in the namespace x.",
+            "a push needs a token with write",
+        ),
     ],
 )
 def test_the_hub_speaks_first_and_a_token_is_advised_where_it_speaks_of_rights(

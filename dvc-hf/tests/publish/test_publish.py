@@ -315,6 +315,33 @@ def test_a_push_that_comes_between_is_taken_into_account(publishing, api: HfApi,
     assert not api.file_exists(REPO, "more.pt", repo_type="dataset")  # as this folder has it
 
 
+# The Hub stumbles over this push's commit while another clone pushes.
+STUMBLE = """
+import subprocess, sys
+from dvc_hf.hub.repo import RepoClient
+write = RepoClient.write
+def after_the_other(self, *arguments):
+    RepoClient.write = write
+    subprocess.run([sys.executable, "-m", "dvc", "push"], cwd={other!r}, check=True)
+    raise ConnectionError("the line broke")
+RepoClient.write = after_the_other
+"""
+
+
+def test_a_push_that_comes_while_the_hub_stumbles_is_taken_into_account(
+    publishing, api: HfApi, tmp_path: Path
+) -> None:
+    publishing.dvc("push")
+    publishing.commit()
+    other = publishing.clone(tmp_path / "other")
+    other.dvc("pull")
+    for project, mark in ((publishing, b"\0ours"), (other, b"\0theirs")):
+        project.write("checkpoints/BEATs.pt", mark)
+        project.dvc("add", "checkpoints")
+    publishing.dvc("push", before=STUMBLE.format(other=str(other.folder)))
+    assert shown(api, "BEATs.pt", tmp_path) == b"\0ours"
+
+
 # For some seconds the Hub shows the branch as it was before its last commit, and knows no newer one.
 LATE = """
 import time

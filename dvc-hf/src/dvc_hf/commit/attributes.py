@@ -3,10 +3,6 @@
 import re
 from collections.abc import Iterable
 
-from dvc_hf.hub.kinds import is_object
-
-__all__ = ["FILE", "is_object", "with_rule"]
-
 FILE = ".gitattributes"
 STORED = "filter=lfs diff=lfs merge=lfs -text"
 _FOLDER = re.compile(r"(.*?files/md5)/[0-9a-f]{2}/[^/]+$")

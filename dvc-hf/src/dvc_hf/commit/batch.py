@@ -10,6 +10,7 @@ from dvc_hf.commit import attributes
 from dvc_hf.hub.changes import Entry, Upload, Uploaded
 from dvc_hf.hub.client import Client
 from dvc_hf.hub.errors import LostVersionError, RejectedError, is_transient, raise_first, status_of
+from dvc_hf.hub.kinds import is_object
 from dvc_hf.hub.retry import announce_wait, wait_s
 from dvc_hf.log import logger
 
@@ -19,16 +20,7 @@ MOST_BYTES = 100 * 1024 * 1024  # of small files, which travel inside the commit
 REFUSED_SIZE = 413
 REFUSED_PARENT = 412
 TARGET_S = 40.0
-UNSEEN_S = (
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-    8.0,
-    15.0,
-    15.0,
-    30.0,
-)  # the Hub shows a commit to all of its readers after a while
+UNSEEN_S = (1.0, 2.0, 4.0, 8.0, 8.0, 15.0, 15.0, 30.0)  # until all readers of the Hub see a commit
 MOST_TURNS = 20  # of others, that come between reading and writing
 
 
@@ -135,7 +127,7 @@ class Batch:
 
     def _stage_rule(self) -> None:
         """Let the commit that brings objects also bring the one rule that keeps `.gitattributes` short."""
-        objects = [path for path, item in self.added.items() if item.is_large and attributes.is_object(path)]
+        objects = [path for path, item in self.added.items() if item.is_large and is_object(path)]
         if not objects or not self.client.IS_ATOMIC or self._is_ruled:
             return
         seen = self.client.small_file(attributes.FILE, self.parent or self.client.place.branch)
@@ -214,16 +206,18 @@ class Batch:
                 landed = self._landed(chunk, removed)
                 if landed is not None or (_took_too_long(error) and len(chunk) > 1):
                     return landed
-                self._refuse_moved()
+                self._expect_unmoved(error)
                 attempt += 1
             else:
                 self._note(chunk, removed, head, time.monotonic() - started)
                 return head
 
-    def _refuse_moved(self) -> None:
-        """Stop where what is to be deleted was reckoned on a state that is no more."""
+    def _expect_unmoved(self, error: Exception) -> None:
+        """Stop where what is sent was reckoned on a state that is no more: what can be reckoned anew is."""
         head = self.parent and self.client.head()
         if head and head != self.parent:
+            if self.reckon:
+                raise MovedError(error) from error
             message = (
                 f"cannot remove anything from {self.client.place.url}: someone committed to it meanwhile "
                 f"(it is at {head[:7]}, and what is unused was reckoned at {str(self.parent)[:7]}). "

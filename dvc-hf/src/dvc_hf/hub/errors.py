@@ -24,7 +24,8 @@ from dvc_hf.hub.location import Location
 
 TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 _LATE = re.compile(r"LFS pointer.{0,200}(does not exist|not found)", re.IGNORECASE | re.DOTALL)
-_OF_ROOM = re.compile(r"storage|quota|space|room|limit|plan|billing|payment|upgrade", re.IGNORECASE)
+_OF_ROOM = re.compile(r"\b(storage|quota|space|room|limits?|plan|billing|payment|upgrade)\b", re.IGNORECASE)
+_OF_RIGHTS = re.compile(r"\b(rights?|permissions?|authori[sz]ed|role|scope)\b", re.IGNORECASE)
 _PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})
@@ -275,7 +276,7 @@ def _unauthorised(failure: Failure) -> str:
 def _forbidden(failure: Failure) -> str:
     """The Hub's own words first; a token is advised where these speak of rights, or say nothing."""
     said = failure.all_said
-    if _OF_ROOM.search(said):
+    if _OF_ROOM.search(said) and not _OF_RIGHTS.search(said):
         return (
             f"{failure.start}: the Hub does not allow it: {said} Nothing was committed. Look at the limits "
             f"of the account at {failure.endpoint}/settings/billing, or free room, then push again."
