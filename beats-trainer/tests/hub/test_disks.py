@@ -169,6 +169,7 @@ def test_where_locks_are_files_one_that_somebody_left_is_none(published: Publish
     blob.unlink()
     status, out, err = ended(start(published, LOCKLESS + FETCH, "ENOSYS"))
     assert status == 0, err
+    assert "going on without it" not in err  # it was not waited for
     assert Path(out).read_bytes() == published.data
 
 

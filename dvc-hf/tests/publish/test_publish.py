@@ -350,7 +350,7 @@ from dvc_hf.hub import retry
 from dvc_hf.hub.errors import LostVersionError
 from dvc_hf.hub.repo import RepoClient
 batch.UNSEEN_S = (0.2,) * 20
-retry.WAITS_S = ()  # it is no passing fault
+retry.WAITS_S = (0.01,)  # it is no passing fault
 head, entries, until = RepoClient.head, RepoClient.entries, time.monotonic() + 2
 def late_head(self):
     return {before!r} if time.monotonic() < until else head(self)
