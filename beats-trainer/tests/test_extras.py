@@ -11,7 +11,8 @@ from beats_trainer.extras import needs
 
 SOURCE = Path(beats_trainer.__file__).parent
 # `fsspec` imports for itself what reads a URL; the command `doctor` looks for torch, which is no extra; the
-# other commands show the sentence that was made; a session through a SOCKS proxy is huggingface_hub's to import.
+# other commands show the sentence that was made;
+# what a SOCKS proxy needs, huggingface_hub imports.
 MAY_CATCH = {
     *("extras.py", "recordings/remote.py", "hub/session.py"),
     *("cli/doctor.py", "cli/report.py", "cli/export.py"),

@@ -234,7 +234,7 @@ def test_all_that_the_hub_says_of_a_card_is_shown(ready, repo: str, hub: Hub) ->
     hub.fail("POST", "*/commit/*", status=400, headers={"X-Error-Message": said}, times=None)
     result = ready().dvc("push", ok=False)
     assert f"the Hub refused it with 400: {said}" in result.text
-    assert "files: a.bin)" in result.text
+    assert "(1 file: a.bin)" in result.text
 
 
 def test_a_refusal_names_the_file_as_its_user_knows_it(make_project, repo: str, hub: Hub) -> None:

@@ -115,6 +115,8 @@ class Batch:
                     raise_first(failed)  # what comes later, a listing say, promises what came before
         except Exception as error:  # noqa: BLE001 - DVC counts what failed
             failed.update(dict.fromkeys(chain((item.path for item in pending), removed), error))
+        if self._stage_rule in self.reckon:
+            failed.pop(attributes.FILE, None)  # nobody's file: the next push brings the rule
         return failed
 
     def _taken(self) -> tuple[list[Uploaded], set[str]]:
@@ -325,8 +327,9 @@ def _took_too_long(error: Exception) -> bool:
 
 def _summary(chunk: list[Uploaded], removed: set[str]) -> str:
     parts = []
-    if chunk:
-        parts.append(f"{len(chunk)} file{'s' * (len(chunk) != 1)} added")
+    count = sum(item.rank >= 0 for item in chunk)  # the rule for the objects is nobody's file
+    if count:
+        parts.append(f"{count} file{'s' * (count != 1)} added")
     if removed:
         parts.append(f"{len(removed)} removed")
     return "DVC: " + ", ".join(parts)
