@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -10,6 +11,7 @@ import torch
 
 from beats_trainer.checkpoint.build import build, pick_device
 from beats_trainer.checkpoint.read import read_checkpoint
+from beats_trainer.encoder.fast.kernels import bfloat16_pays
 from beats_trainer.encoder.model import BEATs, Precision
 from beats_trainer.encoder.self_check import check_encoder
 from beats_trainer.pins.pin import WEIGHTS
@@ -18,6 +20,8 @@ from beats_trainer.startup import paused
 
 if TYPE_CHECKING:
     from os import PathLike
+
+logger = logging.getLogger(__name__)
 
 
 def load_model(
@@ -57,6 +61,11 @@ def load_found(
         model = build(read_checkpoint(found.path), device)
         model.precision = precision
         check_encoder(model, found.golden)
+    if precision == "bf16" and model.device.type == "cpu" and not bfloat16_pays():
+        logger.warning(
+            "bf16 is slower than fp32 on this processor, which has no instructions for it, and less exact: "
+            "leave the precision out, or take a GPU"
+        )
     return model
 
 

@@ -74,6 +74,7 @@ def test_an_unknown_kernel_is_refused(monkeypatch):
 def test_a_torch_without_the_operators_falls_back_to_the_public_ones(monkeypatch):
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
     monkeypatch.setattr(kernels.OneDnnLinear, "__init__", _absent)
+    monkeypatch.setattr(kernels, "_has_avx512", lambda: True)
     kernels._probed.cache_clear()
 
     assert kernels.chosen_kernels() == "public"
@@ -89,17 +90,32 @@ def test_an_operator_that_computes_something_else_is_not_used(monkeypatch):
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
     honest = kernels.OneDnnLinear.__call__
     monkeypatch.setattr(kernels.OneDnnLinear, "__call__", lambda *a, **k: honest(*a, **k) + 0.01)
+    monkeypatch.setattr(kernels, "_has_avx512", lambda: True)
     kernels._probed.cache_clear()
 
     assert kernels.chosen_kernels() == "public"
     kernels._probed.cache_clear()
 
 
+@pytest.mark.parametrize(("capability", "chosen"), [("AVX512", "onednn"), ("AVX2", "public")])
+def test_the_processor_and_nothing_else_decides_between_the_kernels(monkeypatch, capability, chosen):
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(kernels, "_seconds", lambda run: pytest.fail("the choice was timed"))
+    kernels._probed.cache_clear()
+
+    found = kernels.chosen_kernels()
+
+    kernels._probed.cache_clear()
+    assert found == (chosen if torch.backends.mkldnn.is_available() else "public")
+
+
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
 def test_the_kernels_are_probed_once(monkeypatch):
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
     races = []
-    monkeypatch.setattr(kernels, "_race", lambda dtype: (races.append(dtype) is None, 0.0))
+    monkeypatch.setattr(kernels, "_has_avx512", lambda: True)
+    monkeypatch.setattr(kernels, "_difference", lambda dtype: float(races.append(dtype) is not None))
     kernels._probed.cache_clear()
 
     chosen = {kernels.chosen_kernels() for _ in range(3)}
@@ -108,21 +124,34 @@ def test_the_kernels_are_probed_once(monkeypatch):
     assert (chosen, races) == ({"onednn"}, [torch.float32])
 
 
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_probe_tells_rounding_from_an_operator_that_is_wrong(monkeypatch, dtype):
-    right = kernels._race(dtype)[1]
+    if not kernels.can_onednn(dtype):
+        pytest.skip("this processor or this build of torch has no oneDNN in this precision")
+    right = kernels._difference(dtype)
     honest = kernels.OneDnnLinear.__call__
     monkeypatch.setattr(kernels.OneDnnLinear, "__call__", lambda *a, **k: honest(*a, **k) * 1.1)
 
-    wrong = kernels._race(dtype)[1]
+    wrong = kernels._difference(dtype)
 
     assert right < kernels._PROBE_TOLERANCE[dtype] < wrong
 
 
+def test_kernels_that_this_machine_has_not_are_refused_by_name(monkeypatch):
+    monkeypatch.setenv(kernels.VARIABLE, "onednn")
+    monkeypatch.setattr(kernels, "can_onednn", lambda dtype: dtype == torch.float32)
+    kernels._refuse_missing.cache_clear()
+
+    assert kernels.chosen_kernels() == "onednn"
+    with pytest.raises(ValueError, match=r"no such kernels in torch.bfloat16. Take auto, or public"):
+        kernels.chosen_kernels(torch.bfloat16)
+    kernels._refuse_missing.cache_clear()
+
+
 def test_each_precision_has_kernels_of_its_own(monkeypatch):
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
-    monkeypatch.setattr(kernels, "_race", lambda dtype: (dtype == torch.bfloat16, 0.0))
+    monkeypatch.setattr(kernels, "_has_avx512", lambda: True)
+    monkeypatch.setattr(kernels, "_difference", lambda dtype: float(dtype == torch.float32))
     kernels._probed.cache_clear()
 
     chosen = [kernels.chosen_kernels(dtype) for dtype in (torch.float32, torch.bfloat16)]
@@ -132,7 +161,7 @@ def test_each_precision_has_kernels_of_its_own(monkeypatch):
         assert chosen == ["public", "onednn"]
 
 
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
+@pytest.mark.skipif(not kernels.can_onednn(torch.bfloat16), reason="no oneDNN in bfloat16 here")
 @pytest.mark.parametrize("rows", [1, 256, 385, 513, 1_280, 1_281])
 def test_a_product_in_parts_is_the_product(monkeypatch, rows):
     generator = torch.Generator().manual_seed(rows)
