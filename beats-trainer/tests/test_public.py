@@ -123,7 +123,7 @@ def test_the_words_of_the_options_are_those_of_the_types():
     from typing import get_args
 
     from beats_trainer.audio.clips import Last
-    from beats_trainer.embed.choices import Channels, Dtype, Engine, Pooling
+    from beats_trainer.embed.choices import Channels, Damaged, Dtype, Engine, Pooling
     from beats_trainer.encoder.model import Precision
     from beats_trainer.table.settings import POOLINGS
 
@@ -134,6 +134,7 @@ def test_the_words_of_the_options_are_those_of_the_types():
         "dtype": Dtype,
         "precision": Precision,
         "engine": Engine,
+        "damaged": Damaged,
     }
     assert {name: get_args(kind) for name, kind in types.items()} == WORDS
     assert WORDS["pooling"] == POOLINGS

@@ -108,14 +108,6 @@ def test_a_second_run_embeds_nothing_and_a_new_recording_alone(record, run, tmp_
     assert len(rows(tmp_path / "t")) == 6
 
 
-def test_a_recording_that_changed_since_is_named_and_not_mixed(record, run, tmp_path):
-    path = record("sounds/a.wav")
-    run(tmp_path / "t", path)
-    record("sounds/a.wav", 5)
-    assert [line.status for line in run(tmp_path / "t", path).failed] == ["changed"]
-    assert len(rows(tmp_path / "t")) == 3
-
-
 @pytest.mark.parametrize("name", ["table", "table.parquet"])
 def test_other_settings_are_refused_with_the_difference(record, run, tmp_path, name):
     path = record("a.wav")

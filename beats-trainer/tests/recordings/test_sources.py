@@ -94,12 +94,21 @@ def test_a_recording_larger_than_the_cache_is_refused(tmp_path):
         ),
         ("track01.mp3", None, None),
         ("DEADBEEF.wav", None, None),
+        ("55000001.WAV", None, None),  # as likely a number as a moment
+        ("5500000A.WAV", datetime(2015, 3, 11, 8, 42, 50, tzinfo=UTC), None),
+        ("20240501_053000-0012.wav", datetime(2024, 5, 1, 5, 30), None),  # no zone, but the twelfth part
+        (
+            "20240501_053000-0330.wav",
+            datetime(2024, 5, 1, 5, 30, tzinfo=timezone(-timedelta(minutes=210))),
+            None,
+        ),
+        ("20240501_053000Z.wav", datetime(2024, 5, 1, 5, 30, tzinfo=UTC), None),
         ("20190231_034500.wav", None, None),
     ],
 )
 def test_names_of_recorders_are_read(name, moment, device):
-    named = time_in_name(name)
-    assert (named.datetime, named.device) == (moment, device)
+    facts = time_in_name(name).facts
+    assert (facts.get("datetime"), facts.get("device")) == (moment, device)
 
 
 def with_chunk(path, name, content):
@@ -126,8 +135,8 @@ def test_wamd_is_read(record):
 
 
 def test_an_audiomoth_comment_is_read(record):
-    text = b"Recorded at 19:17:30 10/12/2018 (UTC-5) by AudioMoth 0FE081F80FE081F0 at gain setting 2\0"
+    text = b"Recorded at 19:17:30 10/12/2018 (UTC-5) by AudioMoth 0FE081F80FE081F1 at gain setting 2\0"
     content = b"INFOICMT" + struct.pack("<I", len(text)) + text
     found = read_deployment(with_chunk(record("a.wav"), b"LIST", content))
     assert found.datetime == datetime(2018, 12, 10, 19, 17, 30, tzinfo=timezone(timedelta(hours=-5)))
-    assert found.device == "0FE081F80FE081F0"
+    assert found.device == "0FE081F80FE081F1"

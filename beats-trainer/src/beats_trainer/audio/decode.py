@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import soundfile
 
+from beats_trainer.audio.libsndfile import open_libsndfile
+from beats_trainer.audio.recording import BLOCK_S, Block, OpenRecording, undecodable_error
 from beats_trainer.errors import RecordingError
 from beats_trainer.extras import needs
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-BLOCK_S = 2
 SOUNDFILE_SUFFIXES = frozenset(
     [
         ".wav",
@@ -60,24 +58,6 @@ FFMPEG_SUFFIXES = frozenset(
     ]
 )
 
-Block = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class OpenRecording:
-    """A recording that is being read.
-
-    `frames` is what its header says, `first` the frame with which its `blocks` begin; they are
-    `(frames, channels)`, about 2 s each.
-    """
-
-    format: str
-    sample_rate: int
-    channels: int
-    frames: int
-    first: int
-    blocks: Iterator[Block]
-
 
 @contextmanager
 def open_recording(path: str | PathLike[str], start_s: int = 0) -> Iterator[OpenRecording]:
@@ -92,7 +72,7 @@ def open_recording(path: str | PathLike[str], start_s: int = 0) -> Iterator[Open
     """
     path = Path(path)
     _refuse_absent(path)
-    opener = _ffmpeg if path.suffix.lower() in FFMPEG_SUFFIXES else _libsndfile
+    opener = _ffmpeg if path.suffix.lower() in FFMPEG_SUFFIXES else open_libsndfile
     with opener(path, start_s) as recording:
         yield recording
 
@@ -104,38 +84,6 @@ def _refuse_absent(path: Path) -> None:
     if not path.stat().st_size:
         message = f"{path} is empty: the file has 0 bytes. Nothing can be read from it."
         raise RecordingError(message)
-
-
-def undecodable_error(path: Path, error: Exception) -> RecordingError:
-    """The error for a file, or the rest of one, that no decoder takes."""
-    message = (
-        f"{path} cannot be decoded ({str(error).rstrip('. ')}). Expected wav, flac, ogg, opus, mp3, aiff or "
-        "another format of libsndfile; convert others first, for example with `ffmpeg -i INPUT OUTPUT.flac`."
-    )
-    return RecordingError(message)
-
-
-@contextmanager
-def _libsndfile(path: Path, start_s: int) -> Iterator[OpenRecording]:
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        raise undecodable_error(path, error) from error
-    with file:
-        first = file.seek(min(start_s * file.samplerate, file.frames)) if start_s else 0
-        blocks = _read(file, path)
-        yield OpenRecording(file.format, file.samplerate, file.channels, file.frames, first, blocks)
-
-
-def _read(file: soundfile.SoundFile, path: Path) -> Iterator[Block]:
-    while True:
-        try:
-            block: Block = file.read(BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise undecodable_error(path, error) from error
-        if not len(block):
-            return
-        yield block
 
 
 @contextmanager

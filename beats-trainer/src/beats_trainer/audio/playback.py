@@ -15,12 +15,14 @@ import soxr
 
 from beats_trainer.audio.completeness import count_finding
 from beats_trainer.audio.damage import Finding, Kind
-from beats_trainer.audio.decode import OpenRecording
 from beats_trainer.audio.health import Health
+from beats_trainer.audio.recording import OpenRecording
 from beats_trainer.errors import RecordingError
 from beats_trainer.sampling import SAMPLE_RATE
 
 QUALITY = "HQ"
+MARGIN_S = 0.05  # more than the resampler reaches to either side
+RECOVERY_S = 0.15  # after a hole in which a lossy decoder finds its state again: RFC 7845 has 80 ms for Opus
 Block = npt.NDArray[np.float32]
 Channels = Literal["mix", "first"] | int
 Tracks = Literal["mix", "first", "each"]
@@ -41,6 +43,7 @@ class Playback:
         self.health = Health()
         self.samples = 0  # of each track, at 16 kHz
         self.failure: RecordingError | None = None
+        self.holes: list[tuple[float, float]] = []  # seconds from and to which nothing could be decoded
 
     def blocks(self, recording: OpenRecording) -> Iterator[Block]:
         """Blocks `(samples, tracks)`; joined, they are exactly the recording resampled at once.
@@ -60,8 +63,22 @@ class Playback:
             self.failure = error
             self.note("undecodable", f"from {self.duration_s:.1f} s on: {error}")
         decoded = recording.first + self.health.frames
+        self._note_holes()
         if finding := count_finding(self.path, recording.frames, decoded):
             self.note(finding.kind, finding.detail)
+
+    def damaged_within(self, start_s: float, end_s: float) -> bool:
+        """Whether a stretch that could not be decoded reaches into this one."""
+        return any(start < end_s + MARGIN_S and stop + RECOVERY_S > start_s for start, stop in self.holes)
+
+    def _note_holes(self) -> None:
+        if self.holes:
+            lost = sum(stop - start for start, stop in self.holes)
+            self.note(
+                "damaged",
+                f"cannot be decoded at {self.holes[0][0]:.1f} s{_more(self.holes)}: {lost:.1f} s in all, "
+                "for which silence stands",
+            )
 
     @property
     def duration_s(self) -> float:
@@ -76,6 +93,8 @@ class Playback:
     def _tracks(self, recording: OpenRecording) -> Iterator[Block]:
         """What is chosen of each block; channels that nobody asked for are not judged."""
         for block in recording.blocks:
+            known = recording.holes[len(self.holes) :]
+            self.holes += [(a / recording.sample_rate, b / recording.sample_rate) for a, b in known]
             finite = self.health.watch(self._chosen(block))
             mixed = self.channels == "mix" and finite.shape[1] > 1
             yield finite.mean(axis=1, keepdims=True) if mixed else np.ascontiguousarray(finite)
@@ -88,6 +107,10 @@ class Playback:
             message = f"{self.path} has no channel {index}: it has {block.shape[1]}, counted from 0."
             raise RecordingError(message)
         return block[:, index : index + 1]
+
+
+def _more(holes: list[tuple[float, float]]) -> str:
+    return f" and in {len(holes) - 1:,} other stretches" if len(holes) > 1 else ""
 
 
 def _resampled(blocks: Iterator[Block], rate: int) -> Iterator[Block]:

@@ -45,7 +45,8 @@ def read_waveform(
         end_s: Seconds; the end of the recording unless given.
         channels: The mean of all channels, the first, or one by its number from 0.
         truncated: Whether a recording of which sound is missing is an error, as `beats embed` finds it: less
-            than its header says, a page or packet that is cut, or no sound from some point on.
+            than its header says, a page or packet that is cut, a stretch that cannot be decoded, or no sound
+            from some point on. Where it is kept, silence stands for the stretch.
 
     Raises:
         RecordingError: It cannot be decoded, is empty, truncated or not finite.
@@ -126,10 +127,10 @@ def _refuse_truncated(playback: Playback, truncated: Truncated) -> None:
         return
     if playback.failure is not None:
         raise playback.failure
-    missing = next((finding for finding in playback.findings if finding.kind == "truncated"), None)
+    missing = next((f for f in playback.findings if f.kind in {"truncated", "damaged"}), None)
     if missing is not None:
         message = (
-            f"{playback.path} is truncated: {missing.detail}. Copy it again from its recorder; to use what "
-            "is there, pass truncated='keep', or --truncated keep."
+            f"{playback.path} is {missing.kind}: {missing.detail}. Copy it again from its recorder; to use "
+            "what is there, pass truncated='keep', or --truncated keep."
         )
         raise RecordingError(message)

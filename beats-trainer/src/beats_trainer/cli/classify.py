@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,17 @@ import click
 from beats_trainer.cli.output import plainly, put, put_table, say
 from beats_trainer.encoder.audioset import display_names
 from beats_trainer.errors import BeatsError
+from beats_trainer.foreign.names import escaped
 
 if TYPE_CHECKING:
     from beats_trainer.encoder.model import BEATs
+    from beats_trainer.recordings.sources import Source
 
 DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
 @click.option(
     "--model", default=DEFAULT, show_default=True, help="A fine-tuned checkpoint: a name or a path."
 )
@@ -45,38 +48,58 @@ DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
-def classify(paths: tuple[Path, ...], model: str, names: Path | None, as_json: bool, **options: Any) -> None:
+def classify(paths: tuple[str, ...], model: str, names: Path | None, as_json: bool, **options: Any) -> None:
     """Name what is heard in recordings, clip by clip, best label first.
+
+    PATHS are what `beats embed` takes: files, folders, globs, .txt or .csv lists, URLs.
 
     Recordings that cannot be read are reported, the others are classified, and the exit status is 1.
     """
     from beats_trainer.load import load_model
+    from beats_trainer.report.sounds import open_recordings
 
     encoder = load_model(model, device=options["device"])
     known = {**display_names(), **(_names(names) if names else {})}
-    failed, rows = [], []
-    for path in paths:
-        try:
-            rows += _classified(encoder, path, known, options)
-        except (BeatsError, OSError) as error:
-            failed.append(path)
-            say(f"{path}: {error}")
+    found, failed = _found(paths)
+    rows = []
+    with open_recordings(fetch=True) as recordings:
+        for source in found:
+            try:
+                with recordings.local(source.name) as path:
+                    rows += _classified(encoder, source.name, path, known, options)
+            except (BeatsError, OSError) as error:
+                failed.append(source.name)
+                say(f"{source.name}: {error}")
     _print(rows, as_json)
     if failed:
         raise click.exceptions.Exit(1)
 
 
+def _found(places: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """The recordings that are meant, each named as it was given or found, and places where there is none."""
+    from beats_trainer.recordings.sources import find_sources
+
+    found, failed = [], []
+    for place in places:
+        try:
+            found += [replace(s, name=escaped(s.location)) for s in find_sources([place])]
+        except (ValueError, OSError) as error:
+            failed.append(place)
+            say(f"{place}: {error}")
+    return found, failed
+
+
 def _classified(
-    encoder: BEATs, path: Path, names: dict[str, str], options: dict[str, Any]
+    encoder: BEATs, name: str, path: Path, names: dict[str, str], options: dict[str, Any]
 ) -> list[dict[str, Any]]:
     try:
-        return list(_rows(encoder, path, names, options))
+        return list(_rows(encoder, name, path, names, options))
     except LookupError as error:  # no head, or none of this name: nothing can be classified
         raise click.ClickException(str(error.args[0])) from error
 
 
 def _rows(
-    encoder: BEATs, path: Path, names: dict[str, str], options: dict[str, Any]
+    encoder: BEATs, name: str, path: Path, names: dict[str, str], options: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     from beats_trainer.audio.clips import ClipPlan, cut_clips
     from beats_trainer.audio.read import stream_waveform
@@ -86,7 +109,7 @@ def _rows(
     for clip in cut_clips(blocks, ClipPlan(clip_s=options["clip_s"])):
         for label, score in encoder.classify(clip.waveform, short="pad", **chosen)[0]:
             yield {
-                "recording": str(path),
+                "recording": name,
                 "start_s": clip.start_s,
                 "end_s": clip.end_s,
                 "label": label,

@@ -53,6 +53,7 @@ def plain(name: str, **more: Any) -> Callable[[Command], Command]:
     "--normalize/--no-normalize", default=DEFAULTS.normalize, show_default=True, help="Vectors of length 1."
 )
 @word("channels", help="Their mean, the first, or a row of every one.")
+@word("damaged", help="Clips of which a part could not be decoded: left out, or marked.")
 @word("dtype", help="In the table.")
 @word("precision", help="Of the computation.")
 @plain("batch-size", help="Clips that go through the model at once.")
@@ -68,7 +69,14 @@ def plain(name: str, **more: Any) -> Callable[[Command], Command]:
     show_default=True,
     help="Go on with a table; or replace it.",
 )
+@click.option("--redo", multiple=True, metavar="RECORDING", help="Embed it again; its rows are replaced.")
 @click.option("--relative-to", type=click.Path(path_type=Path), help="Name recordings by their path from it.")
+@click.option("--utc-offset", metavar="+HH:MM", help="Of clocks that do not say theirs.")
+@click.option("--time-format", help="Of the time in names, as for strptime: %y%m%d%H%M%S.")
+@click.option(
+    "--site-from", metavar="folder|device|REGEX",
+    help="What a site is  [default: the device, or the folder where none is known]",
+)  # fmt: skip
 @plain("shard", help="Only part K of N of the recordings: K/N.")
 @word("engine", help="This process; or a Ray cluster, with --workers actors.")
 @click.option("--strict", is_flag=True, help="Stop at the first recording of which something is missing.")
@@ -110,6 +118,10 @@ def conclude(outcome: Outcome, *, as_json: bool) -> None:
     if len(failed) > NAMED_FAILURES:
         say(f"... and {len(failed) - NAMED_FAILURES} more")
     say(_counted(outcome))
+    if outcome.left_out:
+        say(f"left out: {outcome.left_out}")
+    if outcome.replaced:
+        say(f"{len(outcome.replaced):,} recordings were embedded again; their rows were replaced")
     share = progress.waited_share
     waited = "" if share is None else f"; the model waited for recordings {100 * share:.1f} % of the time"
     speed = f"{progress.clips:,} clips in {progress.elapsed_s:.1f} s, {progress.x_real_time:.0f} x real time"

@@ -22,6 +22,7 @@ from beats_trainer.cli import (
     report,
     search,
 )
+from beats_trainer.foreign.names import printable
 from beats_trainer.redaction import veiled
 
 
@@ -30,7 +31,7 @@ class VeiledFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        return veiled(super().format(record))
+        return printable(veiled(super().format(record)))
 
 
 def print_veiled(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

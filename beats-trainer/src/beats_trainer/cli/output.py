@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from beats_trainer.errors import BeatsError
+from beats_trainer.foreign.names import printable
 from beats_trainer.redaction import veiled
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def say(text: str) -> None:
     """One line for the reader, on stderr."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def put(value: object) -> None:
@@ -36,7 +37,8 @@ def put_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Data, on stdout, in columns."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     for row in [head, *rows]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(printable("  ".join(cells).rstrip()))
 
 
 def plainly(command: Command) -> Command:
@@ -49,9 +51,9 @@ def plainly(command: Command) -> Command:
         except OSError as error:
             if closed_pipe(error):  # `| head -1` has its line: click ends the command without a word
                 raise BrokenPipeError(errno.EPIPE, "nobody reads on") from error
-            raise click.ClickException(veiled(str(error))) from error
+            raise click.ClickException(printable(veiled(str(error)))) from error
         except (BeatsError, ValueError) as error:
-            raise click.ClickException(veiled(str(error))) from error
+            raise click.ClickException(printable(veiled(str(error)))) from error
 
     return wrapper  # type: ignore[return-value]
 

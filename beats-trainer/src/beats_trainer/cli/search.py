@@ -10,7 +10,7 @@ import click
 from beats_trainer.cli.output import plainly, put, put_table, say
 
 if TYPE_CHECKING:
-    from beats_trainer.search.nearest import Method
+    from beats_trainer.search.nearest import Match, Method
 
 PATH = click.Path(path_type=Path)
 
@@ -44,8 +44,14 @@ def search(
     if as_json:
         put([vars(match) for match in matches])
     else:
-        cells = [(f"{m.cosine:.4f}", f"{m.start_s:.2f}", f"{m.end_s:.2f}", m.recording) for m in matches]
-        put_table(("cosine", "start_s", "end_s", "recording"), cells)
+        channels = any(m.channel is not None for m in matches)
+        head = ("cosine", "start_s", "end_s", *(["channel"] if channels else []), "recording")
+        put_table(head, [_cells(match, channels=channels) for match in matches])
+
+
+def _cells(match: Match, *, channels: bool) -> tuple[str, ...]:
+    channel = [str(match.channel)] if channels else []
+    return f"{match.cosine:.4f}", f"{match.start_s:.2f}", f"{match.end_s:.2f}", *channel, match.recording
 
 
 def _announce(table: Path, method: Method, column: str, index: Path | None) -> None:

@@ -16,11 +16,13 @@ from beats_trainer.pins.registry import DEFAULT_CHECKPOINT
 if TYPE_CHECKING:
     from beats_trainer.audio.clips import Last
     from beats_trainer.encoder.model import Precision
+    from beats_trainer.recordings.filenames import NameRules
 
 Pooling = Literal["mean", "max", "first", "last"]
 Channels = Literal["mix", "first", "each"]
 Dtype = Literal["float32", "float16"]
 Engine = Literal["local", "ray"]
+Damaged = Literal["leave", "keep"]
 
 WORDS: Mapping[str, tuple[str, ...]] = {
     "last": ("full", "pad", "drop", "extend"),
@@ -29,6 +31,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "dtype": ("float32", "float16"),
     "precision": ("fp32", "bf16"),
     "engine": ("local", "ray"),
+    "damaged": ("leave", "keep"),
 }
 
 
@@ -48,13 +51,18 @@ class Choices:
     pooling: Pooling = "mean"
     normalize: bool = True
     channels: Channels = "mix"
+    damaged: Damaged = "leave"
     dtype: Dtype = "float32"
     precision: Precision = "fp32"
     batch_size: int | Literal["auto"] = "auto"
     device: str = "auto"
     workers: int | None = None
     resume: bool = True
+    redo: tuple[str, ...] = ()
     relative_to: str | PathLike[str] | None = None
+    utc_offset: str | None = None
+    time_format: str | None = None
+    site_from: str | None = None
     shard: str = "1/1"
     engine: Engine = "local"
     strict: bool = False
@@ -78,6 +86,15 @@ class Choices:
     def clips_at_once(self) -> int | None:
         """Clips of full length that go through the encoder at once; none where what runs fastest is taken."""
         return None if self.batch_size == "auto" else self.batch_size
+
+    @property
+    def rules(self) -> NameRules:
+        """How the names of recordings are read."""
+        from beats_trainer.recordings.filenames import NameRules
+        from beats_trainer.recordings.said import read_zone
+
+        zone = None if self.utc_offset is None else read_zone(self.utc_offset)
+        return NameRules(zone, self.time_format, self.site_from)
 
     @property
     def root(self) -> Path | None:

@@ -104,6 +104,7 @@ def begin_encoding(found: Found, choices: Choices, checkpoint: str) -> Encoding:
         pooling=choices.pooling,
         normalize=choices.normalize,
         channels=choices.channels,
+        damaged=choices.damaged,
         dtype=choices.dtype,
         precision=choices.precision,
     )

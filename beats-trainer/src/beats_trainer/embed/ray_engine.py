@@ -95,9 +95,7 @@ class Decoding:
         limit = self.cluster.cache_bytes // (os.cpu_count() or 1)
         cache = RemoteCache(folder / f"task-{os.getpid()}", limit)  # processes keep no common books
         for source, done in unpacked(batch):
-            for item in read_source(
-                source, self.cluster.settings.plan, self.cluster.settings.channels, done, cache
-            ):
+            for item in read_source(source, self.cluster.settings.cutting, done, cache):
                 yield packed([item])
 
 

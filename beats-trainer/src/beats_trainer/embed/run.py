@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from beats_trainer.audio.clips import Spans
 from beats_trainer.audio.damage import LOSSES, Finding
+from beats_trainer.embed.again import Again, find_changed
 from beats_trainer.embed.choices import DEFAULTS
 from beats_trainer.embed.progress import Callback, Progress
 from beats_trainer.embed.read_ahead import Ahead, Item
@@ -26,6 +30,7 @@ from beats_trainer.table.writer import (
     ROWS_PER_PART,
     SECONDS_PER_PART,
     Parts,
+    forget_rows,
     read_journal,
     refuse_other_settings,
 )
@@ -47,6 +52,7 @@ class Options:
     workers: int = 2
     resume: bool = True
     strict: bool = False
+    redo: tuple[str, ...] = ()
     rows_per_part: int = ROWS_PER_PART
     seconds_per_part: float = SECONDS_PER_PART
     cache_dir: Path | None = None
@@ -61,6 +67,8 @@ class Outcome:
     progress: Progress
     lines: Sequence[ReportLine]
     stopped_at: str | None = None
+    replaced: Sequence[str] = ()
+    left_out: str = ""
 
     @property
     def failed(self) -> list[ReportLine]:
@@ -107,6 +115,8 @@ class Run:
         self.settings: Settings = encoding.settings
         self.journal = Journal()
         self.passing: dict[str, RecordingFacts] = {}
+        self.unfinite: Counter[str] = Counter()
+        self.replaced: Sequence[str] = ()
         self.sizes = {source.name: _size(source) for source in sources}
         self.progress = Progress(len(sources), sum(self.sizes.values()))
         self.stopped_at: str | None = None
@@ -126,17 +136,31 @@ class Run:
             files = self.output.files()
             refuse_other_settings(files, self.settings, self.output.path)
             self.journal = read_journal(files)
-            self._work()
+            again = self._forget_changed(files)
+            self._work(again.copied)
             lines = report_lines(read_journal(self.output.files()), self.passing)
             write_report(lines, self.output.report)
             if self.stopped_at is None:
                 self.output.finish(schema_of(self.settings))
         self.output.tidy()
-        return Outcome(self.output, self.progress, lines, self.stopped_at)
+        return Outcome(self.output, self.progress, lines, self.stopped_at, self.replaced)
 
-    def _work(self) -> None:
+    def _forget_changed(self, files: Sequence[Path]) -> Again:
+        """The rows of recordings whose files are others now go before the new ones come."""
+        options = self.options
+        again = find_changed(self.sources, self.journal, self.settings.cutting, options.redo, options.workers)
+        if again.changed:
+            with self._parts():  # what a killed run has left of them goes
+                forget_rows(files, again.changed, self._workspace)
+            self.journal = self.journal.without(again.changed)
+            self.replaced = again.changed
+        return again
+
+    def _work(self, copied: Sequence[Ended]) -> None:
         work = [(source, self._done(source)) for source in self._left()]
         with self._parts() as parts:
+            for ended in copied:
+                parts.end(ended)
             try:
                 self._embed(work, parts)
             except KeyboardInterrupt:
@@ -145,14 +169,18 @@ class Run:
             parts.flush()
 
     def _parts(self) -> Parts:
-        folder = self.output.shard(self.options.shard)
         return Parts(
-            folder,
-            self.output.book / "open" / folder.name,
+            self.output.shard(self.options.shard),
+            self._workspace,
             self.settings,
             rows_per_part=self.options.rows_per_part,
             seconds_per_part=self.options.seconds_per_part,
         )
+
+    @property
+    def _workspace(self) -> Path:
+        """Of this shard, for what is not whole yet."""
+        return self.output.book / "open" / self.output.shard(self.options.shard).name
 
     def _embed(self, work: Work, parts: Parts) -> None:
         for results in self.engine(work):
@@ -170,9 +198,7 @@ class Run:
         self.progress.waited_s = 0.0
 
         def read(source: Source) -> Iterator[Item]:
-            return read_source(
-                source, self.settings.plan, self.settings.channels, done[source.name], self.cache
-            )
+            return read_source(source, self.settings.cutting, done[source.name], self.cache)
 
         sources = [source for source, _ in work]
         with Ahead(sources, read, self.encoding.gathering.share, self.options.workers) as ahead:
@@ -192,17 +218,11 @@ class Run:
             yield source
 
     def _known(self, source: Source) -> bool:
-        """Whether the table has all of a recording; one that has changed since stays as it was."""
-        entry, size = self.journal[source.name], self.sizes[source.name]
-        if entry.facts is not None and not source.remote and entry.facts.size != size:
-            detail = (
-                f"{entry.facts.size:,} bytes when it was embedded, {size:,} now; its rows are the old ones"
-            )
-            self.passing[source.name] = RecordingFacts(size=size, findings=(Finding("changed", detail),))
-        elif not entry.finished:
+        """Whether the table has all of a recording."""
+        if not self.journal[source.name].finished:
             return False
         self.progress.recordings_done += 1
-        self.progress.bytes -= size
+        self.progress.bytes -= self.sizes[source.name]
         return True
 
     def _batches(self, ahead: Ahead) -> Iterator[list[Item]]:
@@ -223,12 +243,17 @@ class Run:
             self._end(result, parts)
             return
         clip, rows = result
+        if not all(np.isfinite(row.vectors).all() for row in rows):
+            self.unfinite[clip.recording] += 1
+            rows = []
         parts.add(clip, rows)
         self.progress.clips += bool(rows)
         self.progress.audio_s += clip.end_s - clip.start_s if rows else 0.0
         self.progress.bytes_begun = self.sizes.get(clip.recording, 0) * clip.share
 
     def _end(self, ended: Ended, parts: Parts) -> None:
+        if count := self.unfinite.pop(ended.recording, 0):
+            ended = replace(ended, facts=_without(ended.facts, count))
         if ended.facts.passing:
             self.passing[ended.recording] = ended.facts
         else:
@@ -249,6 +274,12 @@ class Run:
     def _tell(self) -> None:
         if self.callback is not None:
             self.callback(self.progress)
+
+
+def _without(facts: RecordingFacts, count: int) -> RecordingFacts:
+    """Of a recording for some clips of which the encoder gives no numbers."""
+    found = Finding("nan", f"{count:,} clips give vectors that are no numbers, and are left out")
+    return replace(facts, left_out=facts.left_out + count, findings=(*facts.findings, found))
 
 
 def _size(source: Source) -> int:

@@ -22,6 +22,7 @@ from beats_trainer.sampling import (
 N_FFT = 512  # samples, the next power of two
 LOW_HZ, HIGH_HZ = 20.0, SAMPLE_RATE / 2
 PREEMPHASIS = 0.97
+LOUDEST = 1e37  # of an energy: what is beyond would be infinite, and its logarithm no number
 
 
 def fbank(waveform: Tensor, mean: float = FBANK_MEAN, std: float = FBANK_STD) -> Tensor:
@@ -45,7 +46,9 @@ def log_mel(waveform: Tensor) -> Tensor:
     frames = frames - frames.mean(dim=-1, keepdim=True)
     before = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
     frames = (frames - PREEMPHASIS * before) * window
-    power = torch.fft.rfft(functional.pad(frames, (0, N_FFT - FRAME_LENGTH))).abs().pow(2.0)
+    power = (
+        torch.fft.rfft(functional.pad(frames, (0, N_FFT - FRAME_LENGTH))).abs().pow(2.0).clamp(max=LOUDEST)
+    )
     return torch.matmul(power, mel_bank).clamp(min=torch.finfo(torch.float32).eps).log()
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from beats_trainer.extras import needs
-from beats_trainer.table.scan import as_vectors, groups_of, present, stream
+from beats_trainer.table.scan import groups_of, present, stream_finite
 from beats_trainer.table.table import read_metadata, table_files
 
 PROJECT = "beats"
 LIBRARY = "perch_hoplite.db.db_loader"
 WHY = "perch-hoplite is not there, and only it can write its database"
-COLUMNS = ("recording", "start_s", "end_s", "channel", "datetime", "device", "latitude", "longitude")
+COLUMNS = ("recording", "start_s", "end_s", "channel", "datetime", "device", "latitude", "longitude", "site")
 
 
 def to_hoplite(table: Path, target: Path, column: str) -> None:
@@ -30,8 +30,8 @@ def to_hoplite(table: Path, target: Path, column: str) -> None:
     """
     database = _Writer(needs(LIBRARY, "hoplite", WHY, ", or pip install perch-hoplite"), target)
     facts = present(table, COLUMNS)
-    for _, batch in stream(groups_of(table), [*facts, column]):
-        database.add(batch.select(facts).to_pylist(), as_vectors(batch.column(column)))
+    for batch, vectors in stream_finite(groups_of(table), facts, column):
+        database.add(batch.to_pylist(), vectors)
     database.close(read_metadata(table_files(table)[0]))
 
 
@@ -46,6 +46,8 @@ class _Writer:
         """Rows with their embeddings `(rows, dim)`."""
         if self.database is None:
             self.database = self.library.create_new_usearch_db(str(self.target), vectors.shape[1])
+            if any(row.get("channel") is not None for row in rows):
+                self.database.add_extra_table_column("windows", "channel", int)
         self.database.insert_windows_batch([*map(self._window, rows)], vectors, handle_duplicates="allow")
 
     def close(self, metadata: dict[str, Any]) -> None:
@@ -74,8 +76,9 @@ class _Writer:
 
     def _deployment(self, row: dict[str, Any]) -> int | None:
         """A recorder at a place: perch-hoplite tells deployments apart by their name alone."""
-        device = row.get("device")
-        if device is None:
+        known = row.get("device") or row.get("latitude") is not None
+        device = row.get("device") or row.get("site") or PROJECT
+        if not known:
             return None
         key = (device, row.get("latitude"), row.get("longitude"))
         if key not in self.deployments:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from beats_trainer.foreign.names import safe_cell
 from beats_trainer.sampling import SAMPLE_RATE
 from beats_trainer.table.scan import groups_of, present, stream
 
@@ -38,7 +39,8 @@ def to_audacity(table: Path, target: Path, _: str) -> None:
     for rows in _batches(table):
         lines: dict[str, list[str]] = {}
         for row in rows:
-            line = f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{LABEL}\n"
+            channel = "" if row.get("channel") is None else f", channel {row['channel']}"
+            line = f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{LABEL}{channel}\n"
             lines.setdefault(row["recording"], []).append(line)
         for recording, labels in lines.items():
             name = tracks.setdefault(recording, f"{len(tracks):05d}-{_stem(recording)}.txt")
@@ -68,7 +70,7 @@ def _write_names(path: Path, tracks: dict[str, str]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("track", "recording"))
-        writer.writerows((name, recording) for recording, name in tracks.items())
+        writer.writerows((name, safe_cell(recording)) for recording, name in tracks.items())
 
 
 def _batches(table: Path) -> Iterator[list[dict[str, Any]]]:

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from beats_trainer.audio.damage import FAILURES, PASSING, Finding
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """By which a file that was read is known again: bytes, and when it was last written to."""
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> Self:
+        """Of the file as it is now."""
+        status = os.stat(path)  # noqa: PTH116 - a path may be bytes of no encoding
+        return cls(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,7 @@ class RecordingFacts:
         channels: Of the file.
         format: Of the file.
         digest: Of the 16 kHz waveform: recordings that sound the same have the same.
+        described: Of what its metadata say; tells whether they changed.
         findings: What is wrong with it.
     """
 
@@ -32,6 +48,7 @@ class RecordingFacts:
     channels: int = 0
     format: str = ""
     digest: str = ""
+    described: str = ""
     findings: tuple[Finding, ...] = ()
 
     @property

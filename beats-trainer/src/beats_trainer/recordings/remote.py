@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from beats_trainer.errors import MissingExtraError, RecordingError
+from beats_trainer.recordings.walk import is_hidden
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://")
 _SECRET = re.compile(
@@ -60,7 +61,14 @@ def _listed(url: str, suffixes: Collection[str]) -> list[str]:
         return [url]
     else:
         found = files.find(path)
-    return sorted(_full(files, url, path, p) for p in found if _suffix(p) in suffixes)
+    return sorted(
+        _full(files, url, path, p) for p in found if _suffix(p) in suffixes and not _is_hidden(p, path)
+    )
+
+
+def _is_hidden(path: str, root: str) -> bool:
+    """Whether it, or a folder on the way to it, is hidden."""
+    return any(map(is_hidden, PurePosixPath(path.removeprefix(root)).parts))
 
 
 def public_name(url: str) -> str:

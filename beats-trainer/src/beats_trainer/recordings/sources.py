@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from beats_trainer.audio.decode import FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES
+from beats_trainer.foreign.names import escaped
+from beats_trainer.recordings.filenames import PLAIN_NAMES, NameRules
+from beats_trainer.recordings.lists import read_list
 from beats_trainer.recordings.metadata import Deployment
 from beats_trainer.recordings.remote import is_url, list_remote, public_name
+from beats_trainer.recordings.walk import LeftOut, walk_folder
 
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 LISTS = {".txt", ".csv", ".tsv"}
-_PATH_COLUMNS = ("recording", "file", "path", "filename", "url")
-_FACT_COLUMNS = ("datetime", "device", "latitude", "longitude")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Source:
     location: str
     name: str
     deployment: Deployment = field(default=Deployment())
+    rules: NameRules = field(default=PLAIN_NAMES)
 
     @property
     def remote(self) -> bool:
@@ -40,8 +41,20 @@ class Source:
         return int.from_bytes(hashlib.blake2b(self.name.encode(), digest_size=8).digest(), "big")
 
 
+@dataclass(frozen=True)
+class Survey:
+    """The recordings that are meant, and what was passed by."""
+
+    sources: list[Source]
+    left_out: LeftOut
+
+
 def find_sources(
-    places: Iterable[str | Path], *, relative_to: str | Path | None = None, shard: Shard | None = None
+    places: Iterable[str | Path],
+    *,
+    relative_to: str | Path | None = None,
+    shard: Shard | None = None,
+    rules: NameRules = PLAIN_NAMES,
 ) -> list[Source]:
     """All recordings that are meant, sorted by name.
 
@@ -49,105 +62,98 @@ def find_sources(
         places: Files, folders (recursive), globs, `.txt` or `.csv` lists, URLs of fsspec.
         relative_to: Recordings are named by their path from here; by their full path without it.
         shard: Only the part of the recordings that belongs to it.
+        rules: How names are read.
 
     Raises:
         FileNotFoundError: A place does not exist, or there is no recording in any.
+        ValueError: A line of a list cannot be read.
     """
+    return survey_sources(places, relative_to=relative_to, shard=shard, rules=rules).sources
+
+
+def survey_sources(
+    places: Iterable[str | Path],
+    *,
+    relative_to: str | Path | None = None,
+    shard: Shard | None = None,
+    rules: NameRules = PLAIN_NAMES,
+) -> Survey:
+    """What `find_sources` finds, and what it passed by."""
     root = Path(relative_to).resolve() if relative_to is not None else None
     found: dict[str, Source] = {}
+    left_out = LeftOut()
     for place in places:
-        for location, deployment in _expand(str(place)):
+        for location, deployment in _expand(str(place), left_out):
             name = _name(location, root)
-            found.setdefault(name, Source(location, name, deployment))
+            found.setdefault(name, Source(location, name, deployment, rules))
     if not found:
+        passed = f" Left out: {left_out}." if str(left_out) else ""
         message = (
-            "there is no recording to embed. Looked for files that end in "
+            f"there is no recording to embed.{passed} Looked for files that end in "
             f"{', '.join(sorted(SUFFIXES))}; name others one by one."
         )
         raise FileNotFoundError(message)
     ordered = [found[name] for name in sorted(found)]
-    return ordered if shard is None else [source for source in ordered if shard.has(source.number)]
+    return Survey([s for s in ordered if shard is None or shard.has(s.number)], left_out)
 
 
-def _expand(place: str) -> Iterator[tuple[str, Deployment]]:
+def _expand(place: str, left_out: LeftOut) -> Iterator[tuple[str, Deployment]]:
     plain = Deployment()
     if is_url(place):
         yield from ((url, plain) for url in list_remote(place, SUFFIXES))
         return
     path = Path(place)
     if path.is_dir():
-        yield from ((str(p), plain) for p in _in_folder(path))
+        yield from ((found, plain) for found in walk_folder(place, SUFFIXES, left_out))
     elif path.is_file() and path.suffix.lower() in LISTS:
-        yield from _in_list(path)
+        yield from read_list(path)
     elif path.is_file():
         yield place, plain
+    elif path.exists():
+        message = f"{escaped(place)} is no file and no folder but a device or a pipe. Expected recordings."
+        raise FileNotFoundError(message)
     else:
-        yield from ((str(p), plain) for p in _globbed(place))
+        yield from ((found, plain) for found in _globbed(place, left_out))
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-
-
-def _globbed(pattern: str) -> Iterator[Path]:
+def _globbed(pattern: str, left_out: LeftOut) -> Iterator[str]:
     matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []  # noqa: PTH207
     if not matches:
         message = (
-            f"there is no file or folder {pattern}, and no file matches it. Expected recordings or folders."
+            f"there is no file or folder {escaped(pattern)}, and no file matches it. "
+            "Expected recordings or folders."
         )
         raise FileNotFoundError(message)
-    for match in map(Path, matches):
-        if match.is_dir():
-            yield from _in_folder(match)
-        elif match.suffix.lower() in SUFFIXES:
+    for match in matches:
+        path = Path(match)
+        if path.is_dir():
+            yield from walk_folder(match, SUFFIXES, left_out)
+        elif path.suffix.lower() in SUFFIXES and path.is_file():
             yield match
 
 
-def _in_list(path: Path) -> Iterator[tuple[str, Deployment]]:
-    """One location a line; or a table with a column for it, and perhaps for what is known of each."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() == ".txt":
-            lines = (line.strip() for line in file)
-            yield from ((_beside(path, line), Deployment()) for line in lines if line and line[0] != "#")
-            return
-        rows = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        column = next((c for c in _PATH_COLUMNS if c in (rows.fieldnames or [])), None)
-        if column is None:
-            message = (
-                f"{path} has no column with recordings: it has {', '.join(rows.fieldnames or ['none'])}, "
-                f"expected one of {', '.join(_PATH_COLUMNS)}."
-            )
-            raise ValueError(message)
-        for row in rows:
-            yield _beside(path, row[column]), _deployment(row)
-
-
-def _beside(listing: Path, location: str) -> str:
-    """Relative paths in a list are seen from the list."""
-    return location if is_url(location) else str(listing.parent / location)
-
-
-def _deployment(row: dict[str, str]) -> Deployment:
-    facts = {name: row[name] for name in _FACT_COLUMNS if row.get(name)}
-    return Deployment(
-        datetime=datetime.fromisoformat(facts["datetime"]) if "datetime" in facts else None,
-        device=facts.get("device"),
-        latitude=float(facts["latitude"]) if "latitude" in facts else None,
-        longitude=float(facts["longitude"]) if "longitude" in facts else None,
-    )
-
-
 def _name(location: str, root: Path | None) -> str:
+    """As text: what a path holds that is none is escaped."""
     if is_url(location):
-        return public_name(location)
+        return escaped(public_name(location))
     full = Path(location).absolute()
     if root is None:
-        return full.as_posix()
+        return escaped(full.as_posix())
     try:
-        return PurePosixPath(full.resolve().relative_to(root)).as_posix()
+        return escaped(PurePosixPath(_below(full, root)).as_posix())
     except ValueError as error:
-        message = f"{location} is not below {root}. Choose another folder to name recordings relative to."
+        message = (
+            f"{escaped(location)} is not below {root}. Choose another folder to name recordings relative to."
+        )
         raise ValueError(message) from error
+
+
+def _below(full: Path, root: Path) -> Path:
+    """From the root, by the way that was given; where a link leads elsewhere, by where it leads."""
+    for way in (full, full.parent.resolve() / full.name, full.resolve()):
+        if way.is_relative_to(root):
+            return way.relative_to(root)
+    return full.resolve().relative_to(root)
 
 
 # `K/N`: the part of the recordings that one of N machines takes.

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from beats_trainer.table.scan import groups_of, present, stream
 
 HOURS = range(24)
-COLUMNS = ("recording", "start_s", "end_s", "datetime", "device")
+COLUMNS = ("recording", "start_s", "end_s", "datetime", "device", "site")
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Census:
     last: datetime | None
 
 
-def site_of(recording: str, device: str | None) -> str:
-    """Where a clip was recorded, as far as the table knows: its device, otherwise its folder."""
-    return device or recording.replace("\\", "/").rpartition("/")[0] or "."
+def site_of(recording: str, device: str | None, site: str | None = None) -> str:
+    """Where a clip was recorded, as far as the table knows: its site, its device, otherwise its folder."""
+    return site or device or recording.replace("\\", "/").rpartition("/")[0] or "."
 
 
 def count_clips(table: str | Path) -> Census:
@@ -58,7 +58,9 @@ def count_clips(table: str | Path) -> Census:
     for _, batch in stream(groups_of(table), present(table, COLUMNS)):
         for group in _grouped(batch):
             recordings.add(group["recording"])
-            tally[site_of(group["recording"], group["device"])][group["hour"]] += group["recording_count"]
+            tally[site_of(group["recording"], group["device"], group["site"])][group["hour"]] += group[
+                "recording_count"
+            ]
             seconds += group["seconds_sum"]
             moments = _ends([*moments, group["datetime_min"], group["datetime_max"]])
     sites = [Site(n, tuple(t[hour] for hour in HOURS), t[None]) for n, t in tally.items()]
@@ -70,7 +72,7 @@ def count_clips(table: str | Path) -> Census:
 
 def _grouped(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """One line for each recording, device and hour."""
-    columns = {name: _column(batch, name) for name in ("datetime", "device")}
+    columns = {name: _column(batch, name) for name in ("datetime", "device", "site")}
     rows = pa.table(
         {
             "recording": batch.column("recording"),
@@ -79,7 +81,7 @@ def _grouped(batch: pa.RecordBatch) -> list[dict[str, Any]]:
             **columns,
         }
     )
-    grouped = rows.group_by(["recording", "device", "hour"]).aggregate(
+    grouped = rows.group_by(["recording", "device", "site", "hour"]).aggregate(
         [("recording", "count"), ("seconds", "sum"), ("datetime", "min"), ("datetime", "max")]
     )
     lines: list[dict[str, Any]] = grouped.to_pylist()

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from beats_trainer.report.census import site_of
 from beats_trainer.report.projection import Method, Points, fit_projection, sample_rows
 from beats_trainer.report.sounds import Audible, Excerpt, Recordings, Silence, listen_to, spread_points
-from beats_trainer.table.scan import as_vectors, count_rows, groups_of, present, take_rows
+from beats_trainer.table.scan import as_vectors, count_rows, finite_rows, groups_of, present, take_rows
 
-FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "device")
+FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "device", "site")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def scatter_clips(
     facts = present(table, FACTS)
     rows = take_rows(groups, sample_rows(groups, points), [*facts, column])
     vectors = as_vectors(rows.column(column).combine_chunks())
+    finite = finite_rows(vectors)
+    rows, vectors = rows.filter(pa.array(finite)), vectors[finite]
     projection = fit_projection(vectors, method)
     place = _within_unit_square(projection.fitted)
     lines = [_known(row) for row in rows.select(facts).to_pylist()]
@@ -55,7 +58,7 @@ def scatter_clips(
 
 def _known(row: dict[str, Any]) -> dict[str, Any]:
     full: dict[str, Any] = dict.fromkeys(FACTS) | row
-    return full | {"site": site_of(full["recording"], full["device"])}
+    return full | {"site": site_of(full["recording"], full["device"], full["site"])}
 
 
 def _excerpt_of(row: Mapping[str, Any]) -> Excerpt:

@@ -20,6 +20,7 @@ from beats_trainer.audio.read import Channels, read_waveform
 from beats_trainer.embed.choices import DEFAULTS
 from beats_trainer.encoder.fbank import log_mel
 from beats_trainer.errors import MissingExtraError, RecordingError
+from beats_trainer.foreign.names import unescaped
 from beats_trainer.recordings.remote import RemoteCache, is_url, unspoken
 from beats_trainer.sampling import SAMPLE_RATE, SHORTEST
 
@@ -121,7 +122,7 @@ class Recordings:
             OSError: It cannot be fetched.
         """
         with ExitStack() as stack:
-            yield self._fetched(name, stack) if is_url(name) else self.root / name
+            yield self._fetched(unescaped(name), stack) if is_url(name) else self.root / unescaped(name)
 
     def _fetched(self, url: str, stack: ExitStack) -> Path:
         if self.cache is None:

@@ -21,6 +21,11 @@ class Hits:
     positions: Positions
     clips: npt.NDArray[np.int64]
 
+    def finite(self) -> Hits:
+        """Without rows that are no numbers, which come last."""
+        there = np.isfinite(self.cosines)
+        return Hits(self.cosines[there], self.positions[there], self.clips[there])
+
 
 NOTHING = Hits(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
 
@@ -33,7 +38,7 @@ def nearest_exactly(groups: Sequence[Group], queries: Vectors, top: int, column:
         found = cosines(queries, vectors)
         rows = np.arange(position, position + len(vectors))
         best = better_hits(best, Hits(found.max(axis=1), rows, found.argmax(axis=1)), top)
-    return best
+    return best.finite()
 
 
 def cosines(queries: Vectors, vectors: Vectors) -> Vectors:

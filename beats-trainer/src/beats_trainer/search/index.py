@@ -22,7 +22,7 @@ from filelock import FileLock
 from beats_trainer.atomic import written_whole
 from beats_trainer.extras import needs
 from beats_trainer.search.exact import NOTHING, Hits, better_hits, cosines
-from beats_trainer.table.scan import Group, Vectors, stream_vectors
+from beats_trainer.table.scan import Group, Vectors, finite_rows, stream_vectors
 
 ROWS_PER_VOLUME = 500_000  # 0.9 GB in memory while it is built, with 768 numbers a row
 # usearch's own defaults for the graph; a search looks further than its 64, for recall: benchmarks/search.py.
@@ -184,7 +184,8 @@ def _build(folder: Path, covered: Sequence[Covered], files: dict[str, Path], col
     for position, vectors in stream_vectors(groups, column):
         if graph is None:
             graph = _graph(vectors.shape[1])
-        graph.add(np.arange(position, position + len(vectors)), vectors)
+        finite = finite_rows(vectors)
+        graph.add(np.arange(position, position + len(vectors))[finite], vectors[finite])
     name = f"{hashlib.blake2b(repr(covered).encode(), digest_size=8).hexdigest()}.usearch"
     with written_whole(folder / name) as path:
         graph.save(path)

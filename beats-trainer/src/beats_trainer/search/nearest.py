@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from beats_trainer.search.exact import Hits, nearest_exactly, unit_rows
-from beats_trainer.table.scan import Group, Vectors, count_rows, groups_of, take_rows
+from beats_trainer.table.scan import Group, Vectors, count_rows, groups_of, present, take_rows
 from beats_trainer.table.table import table_files
 
 EXACT_ROWS = 10_000_000  # up to here every row is compared: some 12 s of one core, with 768 numbers a row
@@ -19,13 +19,14 @@ Method = Literal["auto", "exact", "index"]
 
 @dataclass(frozen=True)
 class Match:
-    """A clip of the table, its cosine to the query, and which clip of the query that is, from 0."""
+    """A clip of the table, its cosine to the query, which clip of the query that is, and which channel."""
 
     cosine: float
     recording: str
     start_s: float
     end_s: float
     query_clip: int = 0
+    channel: int | None = None
 
 
 def search(
@@ -85,12 +86,13 @@ def _by_index(table: Path, queries: Vectors, top: int, column: str, folder: Path
     from beats_trainer.search.index import open_index
 
     index = open_index(folder, table_files(table), column)
-    return _matches(index.groups, index.nearest(queries, top))
+    return _matches(index.groups, index.nearest(queries, top).finite())
 
 
 def _matches(groups: Sequence[Group], hits: Hits) -> list[Match]:
-    rows = take_rows(groups, hits.positions, ["recording", "start_s", "end_s"]).to_pylist()
+    columns = present(groups[0].file, ["recording", "start_s", "end_s", "channel"])
+    rows = take_rows(groups, hits.positions, columns).to_pylist()
     return [
-        Match(float(cosine), row["recording"], row["start_s"], row["end_s"], int(clip))
+        Match(float(cosine), row["recording"], row["start_s"], row["end_s"], int(clip), row.get("channel"))
         for cosine, row, clip in zip(hits.cosines, rows, hits.clips, strict=True)
     ]

@@ -111,9 +111,7 @@ def embed_query(
     encoding = repeat_encoding(found, settings, advice="Name the right one with --model.")
     with tempfile.TemporaryDirectory() as folder:
         cache = RemoteCache(Path(folder), 10**10)
-        items = list(
-            read_source(Source(str(query), str(query)), settings.plan, settings.channels, None, cache)
-        )
+        items = list(read_source(Source(str(query), str(query)), settings.cutting, None, cache))
     rows = [row for _, rows in encoding([i for i in items if isinstance(i, Clip)]) for row in rows]
     if not rows:
         findings = "; ".join(str(f) for i in items if not isinstance(i, Clip) for f in i.facts.findings)

@@ -7,21 +7,23 @@ and the same moment.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from beats_trainer.audio.clips import Spans
-from beats_trainer.recordings.recording_facts import RecordingFacts, read_facts
+from beats_trainer.recordings.recording_facts import FileStamp, RecordingFacts, read_facts
 
 JOURNAL_KEY = b"beats.journal"
 
 
 @dataclass
 class JournalEntry:
-    """One recording: the clips that are done, and the facts once it has been read to its end."""
+    """One recording: the clips that are done, of which file, and the facts once it is read to its end."""
 
     done: Spans = field(default_factory=Spans)
     facts: RecordingFacts | None = None
+    stamp: FileStamp | None = None
 
     @property
     def finished(self) -> bool:
@@ -54,21 +56,33 @@ class Journal:
             for start, stop in entry.done.ranges:
                 ours.done.add(start, stop)
             ours.facts = entry.facts or ours.facts
+            ours.stamp = entry.stamp or ours.stamp
+
+    def without(self, recordings: Collection[str]) -> Journal:
+        """All but these."""
+        kept = Journal()
+        kept.entries = {name: entry for name, entry in self.entries.items() if name not in recordings}
+        return kept
 
     def as_json(self) -> bytes:
         """As it is kept in a footer."""
-        written = [
-            [name, entry.done.ranges, entry.facts.as_dict() if entry.facts else None] for name, entry in self
-        ]
+        written = [[name, *_entry_as_list(entry)] for name, entry in self]
         return json.dumps(written, separators=(",", ":")).encode()
+
+
+def _entry_as_list(entry: JournalEntry) -> list[Any]:
+    stamp = entry.stamp and [entry.stamp.size, entry.stamp.mtime_ns]
+    return [entry.done.ranges, entry.facts.as_dict() if entry.facts else None, stamp]
 
 
 def parse_journal(text: bytes) -> Journal:
     """The inverse of `as_json`."""
     journal = Journal()
-    for name, ranges, facts in json.loads(text):
+    for name, ranges, facts, *stamp in json.loads(text):
         journal.entries[name] = JournalEntry(
-            Spans(tuple(r) for r in ranges), read_facts(facts) if facts else None
+            Spans(tuple(r) for r in ranges),
+            read_facts(facts) if facts else None,
+            FileStamp(*stamp[0]) if stamp and stamp[0] else None,
         )
     return journal
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from beats_trainer.audio.damage import FAILURES, KINDS, Finding
+from beats_trainer.foreign.names import escaped, safe_cell
 from beats_trainer.recordings.recording_facts import RecordingFacts
 from beats_trainer.table.files import Output
 from beats_trainer.table.journal import Journal
@@ -43,10 +44,10 @@ class ReportLine:
         """By column."""
         facts = self.facts
         values = (
-            self.recording, self.status, self.embedded, facts.clips, facts.left_out,
+            safe_cell(self.recording), self.status, self.embedded, facts.clips, facts.left_out,
             round(facts.duration_s, 3), facts.sample_rate, facts.channels, facts.format,
             facts.size, facts.digest,
-            "; ".join(str(finding) for finding in facts.findings),
+            safe_cell(escaped("; ".join(str(finding) for finding in facts.findings))),
         )  # fmt: skip
         return dict(zip(COLUMNS, values, strict=True))
 

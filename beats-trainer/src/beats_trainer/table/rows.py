@@ -46,6 +46,8 @@ def schema_of(settings: Settings) -> pa.Schema:
         pa.field("device", pa.string()),
         pa.field("latitude", pa.float64()),
         pa.field("longitude", pa.float64()),
+        pa.field("site", pa.string()),
+        pa.field("damaged", pa.bool_(), nullable=False),
         *(pa.field(name, pa.list_(number, settings.dim), nullable=False) for name in settings.columns),
     ]
     return pa.schema(
@@ -69,6 +71,8 @@ def as_table(rows: Sequence[Row], settings: Settings) -> pa.Table:
     }
     arrays = {name: number_column(values, schema.field(name).type) for name, values in columns.items()}
     arrays["recording"] = text_column([clip.recording for clip in clips])
+    arrays["site"] = text_column([clip.deployment.site for clip in clips])
+    arrays["damaged"] = flag_column([clip.damaged for clip in clips])
     arrays["device"] = text_column([clip.deployment.device for clip in clips])
     for layer, name in enumerate(settings.columns):
         arrays[name] = vector_column(_embeddings(rows, layer, settings), schema.field(name).type)
@@ -100,6 +104,12 @@ def number_column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     nothing = np.zeros(1, dtype)[0]
     filled = np.array([nothing if value is None else value for value in values], dtype)
     return pa.Array.from_buffers(kind, len(values), [_present(values), pa.py_buffer(filled)])
+
+
+def flag_column(values: Sequence[bool]) -> pa.Array:
+    """A column of yes and no."""
+    bits = np.packbits(values, bitorder="little") if values else b""
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
 
 
 def vector_column(rows: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 
 from beats_trainer.table.pages import find_plain_column
 from beats_trainer.table.table import table_files
+
+logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 2_048  # 6 MB of 768 float32
 Vectors = npt.NDArray[np.float32]
@@ -81,6 +84,25 @@ def _vectors_of(group: Group, column: str) -> Iterator[Vectors]:
             return
     for _, batch in stream([group], [column]):
         yield as_vectors(batch.column(0))
+
+
+def stream_finite(
+    groups: Sequence[Group], facts: Sequence[str], column: str
+) -> Iterator[tuple[pa.RecordBatch, Vectors]]:
+    """Facts of rows and their embeddings; rows with NaN or infinity are left out, and counted in the log."""
+    dropped = 0
+    for _, batch in stream(groups, [*facts, column]):
+        vectors = as_vectors(batch.column(column))
+        finite = finite_rows(vectors)
+        dropped += len(vectors) - int(finite.sum())
+        yield batch.select(facts).filter(pa.array(finite)), vectors[finite]
+    if dropped:
+        logger.warning("%s rows are left out: their embeddings hold NaN or infinity", f"{dropped:,}")
+
+
+def finite_rows(vectors: Vectors) -> npt.NDArray[np.bool_]:
+    """Which rows of `(rows, dim)` are numbers throughout."""
+    return np.asarray(np.isfinite(vectors).all(axis=1))
 
 
 def as_vectors(column: pa.Array) -> Vectors:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from beats_trainer.audio.clips import ClipPlan, Last
 from beats_trainer.audio.playback import Tracks
 from beats_trainer.audio.read import RESAMPLER
+from beats_trainer.recordings.reading import Cutting
 
 if TYPE_CHECKING:
     from beats_trainer.encoder.model import Precision
@@ -34,6 +35,7 @@ class Settings:
     pooling: str = "mean"
     normalize: bool = True
     channels: Tracks = "mix"
+    damaged: Literal["leave", "keep"] = "leave"
     dtype: Literal["float32", "float16"] = "float32"
     precision: Precision = "fp32"
     resampler: str = RESAMPLER
@@ -50,6 +52,11 @@ class Settings:
     def plan(self) -> ClipPlan:
         """How recordings are cut."""
         return ClipPlan(self.clip_s, self.hop_s, self.last)
+
+    @property
+    def cutting(self) -> Cutting:
+        """What of a recording becomes clips."""
+        return Cutting(self.plan, self.channels, keep_damaged=self.damaged == "keep")
 
     @property
     def columns(self) -> tuple[str, ...]:

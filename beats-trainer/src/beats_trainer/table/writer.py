@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beats_trainer.memory import release_code, trim
@@ -63,13 +64,16 @@ class Parts:
     def add(self, clip: Clip, rows: Sequence[Row]) -> None:
         """Rows of one clip; none if it was left out."""
         self._rows += without_sound(clip, rows)[1]
-        self._journal[clip.recording].done.add(clip.index, clip.index + 1)
+        entry = self._journal[clip.recording]
+        entry.done.add(clip.index, clip.index + 1)
+        entry.stamp = clip.stamp
         if len(self._rows) >= ROWS_PER_GROUP:
             self._write()
 
     def end(self, ended: Ended) -> None:
         """A recording is complete."""
-        self._journal[ended.recording].facts = ended.facts
+        entry = self._journal[ended.recording]
+        entry.facts, entry.stamp = ended.facts, ended.stamp
 
     def due(self) -> bool:
         """Whether enough has come together for a part."""
@@ -106,6 +110,37 @@ def read_journal(parts: Iterable[Path]) -> Journal:
     """What the parts together say is done."""
     footers = (pq.read_metadata(part).metadata or {} for part in parts)
     return join_journals(parse_journal(footer[JOURNAL_KEY]) for footer in footers if JOURNAL_KEY in footer)
+
+
+def forget_rows(files: Iterable[Path], recordings: Collection[str], workspace: Path) -> None:
+    """Take recordings out of the files that hold them; each file is rewritten whole, or stays as it is.
+
+    Cut off in the middle, it leaves files that still name a recording: their stamp is that of the file that
+    was embedded before, so that the next run sees it and goes on here.
+    """
+    for file in files:
+        footer = pq.read_metadata(file).metadata or {}
+        journal = parse_journal(footer.get(JOURNAL_KEY, b"[]"))
+        if any(name in journal for name in recordings):
+            _rewrite_without(file, recordings, workspace, journal.without(recordings))
+
+
+def _rewrite_without(file: Path, recordings: Collection[str], workspace: Path, journal: Journal) -> None:
+    gone = pa.array(list(recordings), pa.string())
+    with pq.ParquetFile(file) as old:
+        schema, footer = old.schema_arrow, old.metadata.metadata or {}
+        whole = Part(file, workspace, schema)
+        try:
+            for i in range(old.num_row_groups):
+                rows = old.read_row_group(i)
+                whole.write(rows.filter(pc.invert(pc.is_in(rows.column("recording"), value_set=gone))))
+            notes = {key: footer[key] for key in footer if key.startswith(b"beats.")}
+            whole.finish(notes | {JOURNAL_KEY: journal.as_json()})
+        except BaseException:
+            whole.discard()
+            raise
+    if not whole.rows and not len(journal):
+        file.unlink()
 
 
 def refuse_other_settings(parts: Iterable[Path], settings: Settings, out: Path) -> None:

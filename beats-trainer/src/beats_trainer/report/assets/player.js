@@ -62,6 +62,7 @@ class Player {
     const name = data.recordings[data.recording[i]];
     const cut = Math.max(name.lastIndexOf("/"), name.lastIndexOf("\\")) + 1;
     const facts = [["Clip", `${data.start[i].toFixed(2)} to ${data.end[i].toFixed(2)} s`]];
+    if (data.channel[i] !== null) facts.push(["Channel", data.channel[i]]);
     if (data.when[i]) facts.push(["Time", data.when[i]]);
     facts.push(["Site", data.site[i]]);
     if (cut > 1 && data.site[i] !== name.slice(0, cut - 1)) facts.push(["Folder", name.slice(0, cut)]);
