@@ -73,6 +73,7 @@ MODULES = (
     ),
 )
 ALSO_ON_THE_PAGE = (
+    "publish/hub_words",
     "encoder/model",
     "encoder/self_check",
     "cli/doctor",

@@ -107,7 +107,9 @@ def _licence(licence: str, base: Pin | None, checkpoint: Path) -> str:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--licence", default="", help="Of the whole folder  [default: that of its files, if known]")
-@click.option("--repo", default="", help="Where it will be published, OWNER/NAME.")
+@click.option(
+    "--repo", default="", help="Where it will be published, OWNER/NAME  [default: the remote of DVC]"
+)
 @plainly
 def card(folder: Path, licence: str, repo: str) -> None:
     """Write FOLDER/README.md: licence, tags, size and digests of each file, how to use them."""

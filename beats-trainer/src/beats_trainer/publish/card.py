@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import yaml
 
 from beats_trainer.encoder.config import BEATsConfig
+from beats_trainer.pins.address import SCHEME, Place, parse_place
 from beats_trainer.pins.digest import file_digest
+from beats_trainer.pins.dvcconfig import find_config
 from beats_trainer.pins.pin import WEIGHTS, WEIGHTS_NAME, Pin
+from beats_trainer.publish.hub_words import hub_dataset, hub_licence, hub_model, known_licence
 
 if TYPE_CHECKING:
     from beats_trainer.checkpoint.read import Checkpoint
@@ -43,15 +46,27 @@ def write_card(folder: Path, pins: Iterable[Pin] = (), *, licence: str = "", rep
         folder: Where the checkpoints lie.
         pins: Known checkpoints; a file is one of them if its digest says so.
         licence: Of the whole folder; unless given, that of its files where they agree.
-        repo_id: Where it will be published, for the lines that say how to use it.
+        repo_id: Where it will be published, for the lines that say how to use it: `OWNER/NAME` of a dataset,
+            or an `hf://` address; the remote of the DVC repository that it lies in without it.
+
+    Raises:
+        CardError: The Hub has no word for the licence.
     """
     if not folder.is_dir():
         message = f"there is no folder {folder}. Expected the folder that holds your checkpoints."
         raise FileNotFoundError(message)
     path = folder / NAME
-    text = card_text(entries_of(folder, list(pins)), licence=licence, repo_id=repo_id)
+    where = repo_id or _remote_of(path)
+    text = card_text(entries_of(folder, list(pins)), licence=licence, repo_id=where)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def _remote_of(path: Path) -> str:
+    """The address of the remote of DVC; empty if there is none on a Hub."""
+    config = find_config(path)
+    remote = config.find_remote() if config else None
+    return str(remote.root) if remote else ""
 
 
 def entries_of(folder: Path, pins: Sequence[Pin] = ()) -> list[CardRow]:
@@ -100,8 +115,8 @@ def _usage(name: str, dim: int) -> list[str]:
 
 
 def _front(entries: Sequence[CardRow], licence: str) -> dict[str, object]:
-    stated = licence or _common_licence(entries)
-    front: dict[str, object] = {"license": stated.split(" ")[0].lower()} if stated else {}
+    stated = hub_licence(licence) if licence else known_licence(_common_licence(entries))
+    front: dict[str, object] = {"license": stated} if stated else {}
     return front | {"library_name": "beats-trainer", "tags": [*TAGS, "feature-extraction"]}
 
 
@@ -116,8 +131,9 @@ def _body(entries: Sequence[CardRow], repo_id: str) -> list[str]:
         for entry in entries
     ]
     digests = [f"| `{entry.path}` | `{entry.sha256}` | `{entry.md5}` |" for entry in entries]
-    where = repo_id or "OWNER/NAME"
+    place = _place(repo_id or "OWNER/NAME")
     first = str(entries[0].path) if entries else "FILE.pt"
+    kind = "" if place.repo_type == "model" else f"--repo-type {place.repo_type} "
     return [
         "| file | bytes | what it is | licence |",
         "|---|--:|---|---|",
@@ -127,16 +143,22 @@ def _body(entries: Sequence[CardRow], repo_id: str) -> list[str]:
         "|---|---|---|",
         *digests,
         "",
-        *_usage(str(PurePosixPath(first).with_suffix("")), BEATsConfig().encoder_embed_dim),
+        *_usage(f"{place}/{first}", BEATsConfig().encoder_embed_dim),
         "Or fetch the plain file:",
         "",
         "```sh",
-        f"hf download --repo-type dataset {where} {first}",
+        f"hf download {kind}{place.repo_id} {first}",
         "```",
         "",
         "DVC keeps the same bytes under `files/md5/`: `dvc pull` brings them where `checkpoints.dvc` is.",
         "",
     ]
+
+
+def _place(repo: str) -> Place:
+    """Of a dataset, unless its address says otherwise; without revision and path."""
+    place = parse_place(repo if repo.startswith(SCHEME) else f"{SCHEME}datasets/{repo}")
+    return replace(place, revision="main", path="")
 
 
 def _identity(entry: CardRow) -> str:
@@ -147,19 +169,27 @@ def _identity(entry: CardRow) -> str:
 
 @dataclass(frozen=True)
 class Statement:
-    """What its author says of a checkpoint."""
+    """What its author says of a checkpoint, in the Hub's words.
+
+    Raises:
+        CardError: The Hub has none for its licence or a data set.
+    """
 
     licence: str
     base_model: str = ""
     datasets: Sequence[str] = ()
     repo_id: str = "OWNER/NAME"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "licence", hub_licence(self.licence))
+        object.__setattr__(self, "datasets", tuple(map(hub_dataset, self.datasets)))
+
 
 def model_card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> str:
     """The README.md of a model's repository: what it is, and how to use it."""
     front = {
-        "license": statement.licence.lower(),
-        **({"base_model": statement.base_model} if "/" in statement.base_model else {}),
+        "license": statement.licence,
+        **({"base_model": base} if (base := hub_model(statement.base_model)) else {}),
         **({"datasets": list(statement.datasets)} if statement.datasets else {}),
         "library_name": "beats-trainer",
         "pipeline_tag": "audio-classification" if checkpoint.heads else "feature-extraction",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +17,7 @@ from beats_trainer.checkpoint.write import head_tensors, write_weights
 from beats_trainer.errors import BeatsError, CheckpointError
 from beats_trainer.pins.pin import WEIGHTS_NAME
 from beats_trainer.publish.card import Statement, model_card
+from beats_trainer.publish.hub_words import known_licence
 from beats_trainer.sampling import SAMPLE_RATE
 
 CHECK_SAMPLES = SAMPLE_RATE  # a second
@@ -93,7 +95,7 @@ class LicenceError(BeatsError, ValueError):
 
 def licence_demands(licence: str) -> set[str]:
     """The Creative Commons conditions in a licence's name."""
-    return set(licence.lower().replace("_", "-").split("-")) & DEMANDS.keys()
+    return set(re.split(r"[\W_]+", licence.lower())) & DEMANDS.keys()
 
 
 def check_licence(licence: str, base: str, base_name: str) -> None:
@@ -104,11 +106,12 @@ def check_licence(licence: str, base: str, base_name: str) -> None:
     """
     wanted = licence_demands(base)
     missing = wanted - licence_demands(licence)
-    same = "sa" in wanted and licence.lower() != base.lower()
+    words = [known_licence(one) or one.lower() for one in (licence, base)]
+    same = "sa" in wanted and words[0] != words[1]
     if missing or same:
-        words = ", ".join(DEMANDS[name] for name in sorted(missing)) or DEMANDS["sa"]
+        demands = ", ".join(DEMANDS[name] for name in sorted(missing)) or DEMANDS["sa"]
         message = (
-            f"{base_name} has the licence {base}, and {licence} would lower it: expected {words}. "
+            f"{base_name} has the licence {base}, and {licence} would lower it: expected {demands}. "
             f"Publish under {base}."
         )
         raise LicenceError(message)
