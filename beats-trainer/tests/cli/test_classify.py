@@ -100,3 +100,21 @@ def test_export_refuses_a_name_of_another_runtime(tmp_path):
 
     assert run.returncode == 1
     assert "End it in .xml" in run.stderr
+
+
+def test_a_folder_is_classified_as_it_is_embedded(tmp_path):
+    for name in ("b.wav", "deep/a.wav", "._hidden.wav"):
+        path = tmp_path / "rec" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, CLIPS["synthetic0_16000"], 16_000)
+    (tmp_path / "list.txt").write_text("rec/b.wav\n")
+
+    folder = _beats("classify", tmp_path / "rec", "--model", TINY / CPT2, "--top", 1, "--json")
+    listed = _beats("classify", tmp_path / "list.txt", tmp_path / "no", "--model", TINY / CPT2, "--json")
+
+    assert folder.returncode == 0, folder.stderr
+    names = [Path(row["recording"]).relative_to(tmp_path).as_posix() for row in json.loads(folder.stdout)]
+    assert sorted(set(names)) == ["rec/b.wav", "rec/deep/a.wav"]
+    assert {Path(row["recording"]).name for row in json.loads(listed.stdout)} == {"b.wav"}
+    assert listed.returncode == 1
+    assert "no file or folder" in listed.stderr

@@ -212,3 +212,83 @@ def test_a_writer_that_fails_leaves_nothing(table, tmp_path, beats, monkeypatch)
     assert done.exit_code == 1
     assert "beats-trainer[hoplite]" in done.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def riddled(table, tmp_path):
+    """The table, with a row that is no number, as another program may write it."""
+    import pyarrow as pa
+
+    rows = pq.read_table(sorted(table.glob("shard=*/*.parquet"))[0])
+    vectors = np.stack(rows["embedding"].to_pylist())
+    vectors[1, 3], vectors[2, 0] = np.nan, np.inf
+    kind = rows.schema.field("embedding").type
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), kind.list_size)
+    at = rows.schema.get_field_index("embedding")
+    path = tmp_path / "riddled.parquet"
+    pq.write_table(rows.set_column(at, rows.schema.field("embedding"), column), path)
+    return path, len(rows)
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv", "atlas", "hoplite"])
+def test_rows_that_are_no_numbers_are_left_out_and_counted(export, riddled, caplog, kind):
+    if kind == "hoplite":
+        pytest.importorskip("perch_hoplite")
+    path, rows = riddled
+    target = export(kind, path)
+    assert [record.message for record in caplog.records if "left out" in record.message] == [
+        "2 rows are left out: their embeddings hold NaN or infinity"
+    ]
+    if kind == "npz":
+        with np.load(target) as arrays:
+            assert len(arrays["embedding"]) == rows - 2
+            assert np.isfinite(arrays["embedding"]).all()
+    if kind == "csv":
+        assert len(target.read_text().splitlines()) == rows - 2 + 1
+
+
+def test_rows_that_are_no_numbers_are_never_found_and_never_on_a_page(riddled, tmp_path, beats):
+    from beats_trainer.search.nearest import search
+
+    path, rows = riddled
+    query = read_table(path).embeddings[0]
+    matches = search(path, query, top=rows)
+    assert len(matches) == rows - 2
+    assert np.isfinite([match.cosine for match in matches]).all()
+    done = beats("report", path, "-o", tmp_path / "r.html", "--map", "pca", "--clips", "1")
+    assert done.exit_code == 0, done.output
+    assert "NaN" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def by_channel(tmp_path, record, beats):
+    """A table with a row a channel, of a place without a recorder's name."""
+    folder = tmp_path / "rec"
+    record("rec/20191231T133000+1000_REC_-10.5000+150.2500.wav", 4, channels=2)
+    done = beats(
+        "embed", folder, "-o", tmp_path / "each", "--model", TINY, "--clip-s", "2", "--channels", "each"
+    )
+    assert done.exit_code == 0, done.output
+    return tmp_path / "each"
+
+
+def test_the_channel_stands_in_every_export_and_in_the_search(tmp_path, record, beats, export):
+    each = by_channel(tmp_path, record, beats)
+    with np.load(export("npz", each)) as arrays:
+        assert sorted(arrays["channel"]) == [0, 0, 1, 1]
+    labels = "".join(p.read_text() for p in export("audacity", each).glob("*.txt"))
+    assert (labels.count("clip, channel 0"), labels.count("clip, channel 1")) == (2, 2)
+    query = next((tmp_path / "rec").iterdir())
+    found = beats("search", each, query, "--model", TINY, "--top", "4")
+    assert found.stdout.splitlines()[0].split() == ["cosine", "start_s", "end_s", "channel", "recording"]
+
+
+def test_hoplite_takes_a_row_a_channel_and_a_place_without_a_name(tmp_path, record, beats, export):
+    import sqlite3
+
+    pytest.importorskip("perch_hoplite")
+    each = by_channel(tmp_path, record, beats)
+    with sqlite3.connect(export("hoplite", each) / "hoplite.sqlite") as database:
+        windows = database.execute("select channel from windows").fetchall()
+        places = database.execute("select latitude, longitude from deployments").fetchall()
+    assert sorted(windows) == [(0,), (0,), (1,), (1,)]
+    assert places == [(-10.5, 150.25)]

@@ -43,7 +43,8 @@ def nearest_exactly(groups: Sequence[Group], queries: Vectors, top: int, column:
 
 def cosines(queries: Vectors, vectors: Vectors) -> Vectors:
     """`(clips, dim)` of length 1 and `(rows, dim)` -> `(rows, clips)`."""
-    found: Vectors = vectors @ queries.T / _lengths(vectors)
+    with np.errstate(invalid="ignore", over="ignore"):  # of rows that are no numbers, which nobody is shown
+        found: Vectors = vectors @ queries.T / _lengths(vectors)
     return found
 
 
