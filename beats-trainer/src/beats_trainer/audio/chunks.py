@@ -109,21 +109,31 @@ def _iff(file: BinaryIO, length: int, order: str) -> Iterator[Chunk]:
 
     RF64 and BW64 have the true size of their samples in ds64, which comes first.
     """
-    position, true_size = 12, 0
+    position, true_size, odd = 12, 0, 0
     while position + 8 <= length:
-        file.seek(position)
-        name, size = struct.unpack(f"{order}4sI", file.read(8))
+        name, size = _head(file, position, order)
+        if odd and not _NAME.fullmatch(name):  # some writers leave the padding out
+            position -= 1
+            name, size = _head(file, position, order)
         if not _NAME.fullmatch(name):
             return
         if name == b"ds64":
-            true_size = int.from_bytes(file.read(16)[8:], "little")
+            file.seek(position + 16)
+            true_size = int.from_bytes(file.read(8), "little")
         if name == b"data" and size in {0, UNKNOWN_32} and true_size:
             size = true_size
         chunk = _sized(_name(name), position + 8, size, length)
         yield chunk
         if name == b"data" and chunk.size == 0:
             return  # sizes after an unfinished one mean nothing
-        position = chunk.offset + size + size % 2
+        odd = size % 2
+        position = chunk.offset + size + odd
+
+
+def _head(file: BinaryIO, position: int, order: str) -> tuple[bytes, int]:
+    file.seek(position)
+    name, size = struct.unpack(f"{order}4sI", file.read(8))
+    return name, size
 
 
 def follows(path: str | Path, position: int, order: str = "<") -> bool:

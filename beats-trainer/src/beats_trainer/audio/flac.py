@@ -62,7 +62,7 @@ class Header:
 def read_header(data: mmap.mmap) -> Header | None:
     """The description of the stream; None if there is none, or another block comes first."""
     start = data.find(MAGIC, 0, 1 << 20)  # behind an ID3 tag, perhaps
-    if start < 0 or data[start + 4] & 0x7F or len(data) < start + 8 + _STREAMINFO:
+    if start < 0 or len(data) < start + 8 + _STREAMINFO or data[start + 4] & 0x7F:
         return None
     streaminfo = data[start + 8 : start + 8 + _STREAMINFO]
     position, last = start + 4, False
@@ -76,12 +76,15 @@ def read_header(data: mmap.mmap) -> Header | None:
 class Length:
     """Samples that the header tells of, 0 if it does not, and where the last frame ends, None if it is cut.
 
+    `tagged` says that a tag of ID3 stands behind it, at which decoders stumble.
+
     A last frame shorter than the others is the end of the recording: an encoder writes no other such frame.
     """
 
     told: int
     found: int | None
     ended: bool
+    tagged: bool = False
 
     @property
     def samples(self) -> int:
@@ -97,17 +100,17 @@ def measure_flac(path: str | Path) -> Length | None:
         header = read_header(data)
         if header is None:
             return None
-        last = _last_frame(data, header)
+        last, tagged = _last_frame(data, header), _end(data) < len(data)
     if last is None:
-        return Length(header.total, None, ended=False)
-    return Length(header.total, last.sample + last.count, last.count < header.block)
+        return Length(header.total, None, ended=False, tagged=tagged)
+    return Length(header.total, last.sample + last.count, last.count < header.block, tagged)
 
 
 def all_of(path: str | Path) -> Stretch | None:
     """The file as a stream of unknown length, of which a decoder reads all."""
     with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         header = read_header(data)
-        return Stretch((header.without_total(), (header.begin, len(data))), begins=0) if header else None
+        return Stretch((header.without_total(), (header.begin, _end(data))), begins=0) if header else None
 
 
 def intact_stretches(path: str | Path, position: int) -> list[Stretch]:
@@ -138,7 +141,7 @@ def comment_block(path: str | Path) -> bytes | None:
 
 def _intact(data: mmap.mmap, header: Header, position: int) -> Iterator[Stretch]:
     frames = _frames(data, header)
-    ends = [*(frame.begin for frame in frames[1:]), len(data)]
+    ends = [*(frame.begin for frame in frames[1:]), _end(data)][: len(frames)]
     first: Frame | None = None
     for frame, end in zip(frames, ends, strict=True):
         if frame.sample + frame.count <= position:
@@ -150,7 +153,7 @@ def _intact(data: mmap.mmap, header: Header, position: int) -> Iterator[Stretch]
         elif first is None:
             first = frame
     if first:
-        yield _stretch(header, first, len(data))
+        yield _stretch(header, first, _end(data))
 
 
 def _stretch(header: Header, first: Frame, end: int) -> Stretch:
@@ -167,9 +170,14 @@ def _last_frame(data: mmap.mmap, header: Header) -> Frame | None:
     return next(whole, None) or next(ending, None)  # a tag may stand behind the frame that ends it
 
 
+def _end(data: mmap.mmap) -> int:
+    """Where ID3v1 begins, which taggers put behind all kinds of files."""
+    return len(data) - 128 if data[-128:-125] == b"TAG" else len(data)
+
+
 def _before_zeros(data: mmap.mmap) -> int:
-    """Where zeros begin that fill the file up to its end."""
-    end = len(data)
+    """Where zeros begin that fill the file up to its end, or the tag there."""
+    end = _end(data)
     while end > 0:
         begin = max(0, end - _TAIL)
         kept = len(data[begin:end].rstrip(b"\0"))

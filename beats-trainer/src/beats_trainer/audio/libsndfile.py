@@ -101,7 +101,7 @@ class _Reader:
 
     def _longer_flac(self) -> Stretch | None:
         length = flac.measure_flac(self.path) if self.name == "FLAC" else None
-        more = length is not None and 0 < length.told < length.samples
+        more = length is not None and (0 < length.told < length.samples or length.tagged)
         return flac.all_of(self.path) if more else None
 
     def _frames(self) -> int:

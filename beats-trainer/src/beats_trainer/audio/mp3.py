@@ -59,12 +59,21 @@ class _Run:
     silence: int = 0
 
 
+@dataclass(frozen=True)
+class _Walked:
+    """Runs of whole frames, whether one more is begun, and whether their bitrates vary."""
+
+    runs: list[_Run]
+    cut: bool
+    varies: bool
+
+
 def count_frames(path: str | Path) -> Frames | None:
     """Walk through the frames of a file; None if there is no MPEG audio in it."""
     walked = _walked(Path(path))
     if walked is None:
         return None
-    runs, cut = walked
+    runs, cut = walked.runs, walked.cut
     promised = [run.promised for run in runs if run.tag]
     told = sum(count or 0 for count in promised) if promised and None not in promised else None
     return Frames(sum(run.found for run in runs), told, cut)
@@ -77,14 +86,17 @@ def find_stretches(path: str | Path) -> list[Stretch] | None:
         None where a decoder reads the file as it is.
     """
     walked = _walked(Path(path))
-    if walked is None or _is_plain(walked[0]):
+    if walked is None or _is_plain(walked):
         return None
-    return list(_stretches(walked[0]))
+    return list(_stretches(walked.runs))
 
 
-def _is_plain(runs: list[_Run]) -> bool:
-    first = runs[0]
-    return len(runs) == 1 and (first.promised is None or first.found <= first.promised + MISCOUNTED)
+def _is_plain(walked: _Walked) -> bool:
+    """Whether a decoder knows the length: from a header, or from the size where all frames are alike."""
+    first = walked.runs[0]
+    if len(walked.runs) > 1:
+        return False
+    return not walked.varies if first.promised is None else first.found <= first.promised + MISCOUNTED
 
 
 def _stretches(runs: list[_Run]) -> Iterator[Stretch]:
@@ -105,7 +117,7 @@ def _stretches(runs: list[_Run]) -> Iterator[Stretch]:
         length = max(0, frame * samples - run.silence) if run.tag else frame * samples
 
 
-def _walked(path: Path) -> tuple[list[_Run], bool] | None:
+def _walked(path: Path) -> _Walked | None:
     if path.stat().st_size < 4:
         return None
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -113,11 +125,12 @@ def _walked(path: Path) -> tuple[list[_Run], bool] | None:
         return None if start is None else _walk(data, start)
 
 
-def _walk(data: mmap.mmap, position: int) -> tuple[list[_Run], bool]:
-    """Runs of whole frames, and whether one more is begun."""
+def _walk(data: mmap.mmap, position: int) -> _Walked:
+    """From one frame to the next, over what is none."""
     end = _before_tags(data)
     runs = [_begin(data, position, 0)]
     lengths: dict[bytes, tuple[int, int]] = {}
+    cut = False
     while position + 4 <= end:
         header = data[position : position + 4]
         length, tag = lengths.get(header) or lengths.setdefault(
@@ -127,20 +140,22 @@ def _walk(data: mmap.mmap, position: int) -> tuple[list[_Run], bool]:
         if not length:
             resumed = _resume(data, position, end)
             if resumed is None:
-                return runs, False
+                break
             begun = _begin(data, resumed, resumed - _after_tags(data, position))
             runs.append(begun)
             position = resumed
             continue
         if position + length > end:
-            return runs, True
+            cut = True
+            break
         if position > run.begin and data[position + tag : position + tag + 4] in _TAGS:
             runs.append(_begin(data, position, 0))
             run = runs[-1]
         run.found += not (run.tag and position == run.begin)
         position += length
         run.end = position
-    return runs, False
+    bitrates = {header[2] >> 4 for header, (length, _) in lengths.items() if length}
+    return _Walked(runs, cut, len(bitrates) > 1)
 
 
 def _begin(data: mmap.mmap, position: int, lost: int) -> _Run:
@@ -245,10 +260,12 @@ def _promised(data: mmap.mmap, start: int) -> tuple[int | None, bool]:
     frame = data[start : start + 256]
     for name in _TAGS:
         at = frame.find(name)
-        if at >= 0:
+        if 0 <= at <= len(frame) - 12:
             return (int.from_bytes(frame[at + 8 : at + 12], "big") if frame[at + 7] & 1 else None), True
     at = frame.find(b"VBRI")
-    return (int.from_bytes(frame[at + 14 : at + 18], "big"), True) if at >= 0 else (None, False)
+    if 0 <= at <= len(frame) - 18:
+        return int.from_bytes(frame[at + 14 : at + 18], "big"), True
+    return None, False
 
 
 def _after_id3(data: mmap.mmap, position: int) -> int:
