@@ -1,4 +1,4 @@
-"""Odd files that are healthy lose nothing; files that are spoilt anywhere end in our own error, or in none."""
+"""Odd files that are healthy lose nothing; spoilt ones end in our own error, or in none."""
 
 from __future__ import annotations
 
