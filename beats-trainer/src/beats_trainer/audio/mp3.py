@@ -122,40 +122,54 @@ def _walked(path: Path) -> _Walked | None:
         return None
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = _next_frame(data, _after_id3(data, 0))
-        return None if start is None else _walk(data, start)
+        return None if start is None else _Walker(data, start).walk()
 
 
-def _walk(data: mmap.mmap, position: int) -> _Walked:
+class _Walker:
     """From one frame to the next, over what is none."""
-    end = _before_tags(data)
-    runs = [_begin(data, position, 0)]
-    lengths: dict[bytes, tuple[int, int]] = {}
-    cut = False
-    while position + 4 <= end:
-        header = data[position : position + 4]
-        length, tag = lengths.get(header) or lengths.setdefault(
-            header, (_frame_length(header), _tag_at(header))
-        )
-        run = runs[-1]
+
+    def __init__(self, data: mmap.mmap, start: int) -> None:
+        self.data, self.end = data, _before_tags(data)
+        self.runs = [_begin(data, start, 0)]
+        self.cut = False
+        self._known: dict[bytes, tuple[int, int]] = {}  # a file has few headers and many frames
+
+    def walk(self) -> _Walked:
+        """To the end of the file."""
+        position: int | None = self.runs[0].begin
+        while position is not None and position + 4 <= self.end:
+            position = self._after(position)
+        bitrates = {header[2] >> 4 for header, (length, _) in self._known.items() if length}
+        return _Walked(self.runs, self.cut, len(bitrates) > 1)
+
+    def _after(self, position: int) -> int | None:
+        """Behind the frame that is here, or where the next one begins; None where there is no more."""
+        length, tag = self._header(self.data[position : position + 4])
         if not length:
-            resumed = _resume(data, position, end)
-            if resumed is None:
-                break
-            begun = _begin(data, resumed, resumed - _after_tags(data, position))
-            runs.append(begun)
-            position = resumed
-            continue
-        if position + length > end:
-            cut = True
-            break
-        if position > run.begin and data[position + tag : position + tag + 4] in _TAGS:
-            runs.append(_begin(data, position, 0))
-            run = runs[-1]
+            return self._resumed(position)
+        if position + length > self.end:
+            self.cut = True
+            return None
+        if position > self.runs[-1].begin and self.data[position + tag : position + tag + 4] in _TAGS:
+            self.runs.append(_begin(self.data, position, 0))
+        run = self.runs[-1]
         run.found += not (run.tag and position == run.begin)
-        position += length
-        run.end = position
-    bitrates = {header[2] >> 4 for header, (length, _) in lengths.items() if length}
-    return _Walked(runs, cut, len(bitrates) > 1)
+        run.end = position + length
+        return run.end
+
+    def _header(self, header: bytes) -> tuple[int, int]:
+        """Bytes of its frame, and where a tag would stand in it."""
+        if header not in self._known:
+            self._known[header] = (_frame_length(header), _tag_at(header))
+        return self._known[header]
+
+    def _resumed(self, position: int) -> int | None:
+        """The next frame behind what is none: a tag between two files, or a hole."""
+        behind = _after_tags(self.data, position)
+        found = _next_frame(self.data, behind, self.end)
+        if found is not None:
+            self.runs.append(_begin(self.data, found, found - behind))
+        return found
 
 
 def _begin(data: mmap.mmap, position: int, lost: int) -> _Run:
@@ -180,12 +194,6 @@ def _count_tag(header: bytes, frames: int) -> bytes:
     length = _frame_length(plain)
     tag = b"Xing" + bytes([0, 0, 0, 1]) + frames.to_bytes(4, "big")
     return (plain + bytes(_tag_at(plain) - 4) + tag).ljust(length, b"\0")
-
-
-def _resume(data: mmap.mmap, position: int, end: int) -> int | None:
-    """The next frame behind what is none: a tag between two files, or a hole."""
-    found = _next_frame(data, _after_tags(data, position), end)
-    return found if found is not None and found < end else None
 
 
 def _after_tags(data: mmap.mmap, position: int) -> int:
