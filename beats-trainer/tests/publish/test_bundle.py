@@ -95,3 +95,12 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(made: Path):
         bundle._add(tar, "stowaway.pt", b"x")
     with pytest.raises(bundle.BundleError, match=r"'stowaway.pt', which its manifest does not name"):
         bundle.verify_bundle(made)
+
+
+def test_the_line_of_its_card_works_where_the_bundle_is_installed(made: Path):
+    with tarfile.open(made) as tar:
+        member = tar.extractfile("README.md")
+        assert member is not None
+        card = member.read().decode()
+    assert 'BEATsFeatureExtractor("small")' in card
+    assert "hf download" not in card

@@ -16,12 +16,16 @@ from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.card import write_card
 
 KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
+licence_link = click.option(
+    "--licence-link", default="", help="Where the text of a licence of your own is: https://... or LICENSE."
+)
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--to", "target", required=True, metavar="OWNER/NAME", help="The model repository.")
 @click.option("--licence", default="", help="Its licence, for example mit  [default: that of its base]")
+@licence_link
 @click.option("--base", default="", help="The checkpoint it was made from, by name or OWNER/NAME.")
 @click.option("--dataset", "datasets", multiple=True, help="What it was trained on; may be repeated.")
 @click.option("--tag", default="", help="A tag for the commit.")
@@ -38,6 +42,7 @@ def publish(
     licence: str,
     base: str,
     datasets: tuple[str, ...],
+    licence_link: str,
     tag: str,
     key: Path | None,
     *,
@@ -58,7 +63,9 @@ def publish(
     place = parse_place(f"hf://{target}")
     known = _base(checkpoint, base)
     stated = _licence(licence, known, checkpoint)
-    statement = Statement(stated, base or (known.name if known else ""), datasets, place.repo_id)
+    statement = Statement(
+        stated, base or (known.name if known else ""), datasets, place.repo_id, licence_link
+    )
     with tempfile.TemporaryDirectory() as folder:
         files = write_publication(checkpoint, Path(folder), statement)
         if key is not None:
@@ -107,11 +114,12 @@ def _licence(licence: str, base: Pin | None, checkpoint: Path) -> str:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--licence", default="", help="Of the whole folder  [default: that of its files, if known]")
+@licence_link
 @click.option(
     "--repo", default="", help="Where it will be published, OWNER/NAME  [default: the remote of DVC]"
 )
 @plainly
-def card(folder: Path, licence: str, repo: str) -> None:
+def card(folder: Path, licence: str, licence_link: str, repo: str) -> None:
     """Write FOLDER/README.md: licence, tags, size and digests of each file, how to use them."""
     pins = known_checkpoints(local_files_only=True)
-    click.echo(write_card(folder, pins, licence=licence, repo_id=repo))
+    click.echo(write_card(folder, pins, licence=licence, link=licence_link, repo_id=repo))

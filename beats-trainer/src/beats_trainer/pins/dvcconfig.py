@@ -29,11 +29,13 @@ class Remote:
 
     Args:
         is_plain: Its files lie under their own names, not as objects: `version_aware` and `worktree`.
+        publish: The folder of the workspace that it also shows under its own names; empty if none.
     """
 
     name: str
     root: Place
     is_plain: bool
+    publish: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class DvcConfig:
             return None
         by_user = endpoint is not None and endpoint.by_user
         root = place_of(url.field, endpoint.text() if endpoint else "", by_user=by_user)
-        return Remote(wanted, root, any(_is_on(section, option) for option in ("version_aware", "worktree")))
+        is_plain = any(_is_on(section, option) for option in ("version_aware", "worktree"))
+        return Remote(wanted, root, is_plain, section["publish"].text() if "publish" in section else "")
 
     def cache_folders(self) -> list[Path]:
         """The cache that DVC uses: the one that is named, else that of the repository."""

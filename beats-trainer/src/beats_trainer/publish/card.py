@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import yaml
 
 from beats_trainer.encoder.config import BEATsConfig
-from beats_trainer.pins.address import SCHEME, Place, parse_place
 from beats_trainer.pins.digest import file_digest
-from beats_trainer.pins.dvcconfig import find_config
 from beats_trainer.pins.pin import WEIGHTS, WEIGHTS_NAME, Pin
-from beats_trainer.publish.hub_words import hub_dataset, hub_licence, hub_model, known_licence
+from beats_trainer.publish.card_usage import NOWHERE, Source, fetch_lines, find_source, load_lines
+from beats_trainer.publish.hub_words import hub_dataset, hub_model, known_licence, licence_fields
 
 if TYPE_CHECKING:
     from beats_trainer.checkpoint.read import Checkpoint
@@ -39,15 +38,18 @@ class CardRow:
         return self.pin.licence if self.pin else ""
 
 
-def write_card(folder: Path, pins: Iterable[Pin] = (), *, licence: str = "", repo_id: str = "") -> Path:
+def write_card(
+    folder: Path, pins: Iterable[Pin] = (), *, licence: str = "", link: str = "", repo_id: str = ""
+) -> Path:
     """Writes the card of a folder, the same bytes for the same files, and returns its path.
 
     Args:
         folder: Where the checkpoints lie.
         pins: Known checkpoints; a file is one of them if its digest says so.
         licence: Of the whole folder; unless given, that of its files where they agree.
+        link: Where the text of a licence of one's own is.
         repo_id: Where it will be published, for the lines that say how to use it: `OWNER/NAME` of a dataset,
-            or an `hf://` address; the remote of the DVC repository that it lies in without it.
+            or an `hf://` address; where the remote of its DVC repository shows it without it.
 
     Raises:
         CardError: The Hub has no word for the licence.
@@ -55,18 +57,11 @@ def write_card(folder: Path, pins: Iterable[Pin] = (), *, licence: str = "", rep
     if not folder.is_dir():
         message = f"there is no folder {folder}. Expected the folder that holds your checkpoints."
         raise FileNotFoundError(message)
+    source = find_source(folder, repo_id)
+    text = card_text(entries_of(folder, list(pins)), source, licence=licence, link=link)
     path = folder / NAME
-    where = repo_id or _remote_of(path)
-    text = card_text(entries_of(folder, list(pins)), licence=licence, repo_id=where)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
-
-
-def _remote_of(path: Path) -> str:
-    """The address of the remote of DVC; empty if there is none on a Hub."""
-    config = find_config(path)
-    remote = config.find_remote() if config else None
-    return str(remote.root) if remote else ""
 
 
 def entries_of(folder: Path, pins: Sequence[Pin] = ()) -> list[CardRow]:
@@ -89,9 +84,11 @@ def _has_digest(pin: Pin, row: CardRow) -> bool:
     return bool(pin.digests.items() & {"sha256": row.sha256, "md5": row.md5}.items())
 
 
-def card_text(entries: Sequence[CardRow], *, licence: str = "", repo_id: str = "") -> str:
+def card_text(
+    entries: Sequence[CardRow], source: Source = NOWHERE, *, licence: str = "", link: str = ""
+) -> str:
     """The whole card."""
-    return _page(_front(entries, licence), "BEATs checkpoints", _body(entries, repo_id))
+    return _page(_front(entries, licence, link), "BEATs checkpoints", _body(entries, source))
 
 
 def _page(front: Mapping[str, object], title: str, body: Sequence[str]) -> str:
@@ -100,23 +97,10 @@ def _page(front: Mapping[str, object], title: str, body: Sequence[str]) -> str:
     return f"---\n{head}---\n\n# {title}\n\n" + "\n".join(body)
 
 
-def _usage(name: str, dim: int) -> list[str]:
-    return [
-        "## How to use",
-        "",
-        "```python",
-        "from beats_trainer import BEATsFeatureExtractor",
-        "",
-        f'extractor = BEATsFeatureExtractor("{name}")',
-        f'embedding = extractor.extract_from_file("recording.wav")  # ({dim},)',
-        "```",
-        "",
-    ]
-
-
-def _front(entries: Sequence[CardRow], licence: str) -> dict[str, object]:
-    stated = hub_licence(licence) if licence else known_licence(_common_licence(entries))
-    front: dict[str, object] = {"license": stated} if stated else {}
+def _front(entries: Sequence[CardRow], licence: str, link: str) -> dict[str, object]:
+    front: dict[str, object] = dict(licence_fields(licence, link)) if licence else {}
+    if not licence and (stated := known_licence(_common_licence(entries))):
+        front = {"license": stated}
     return front | {"library_name": "beats-trainer", "tags": [*TAGS, "feature-extraction"]}
 
 
@@ -125,15 +109,14 @@ def _common_licence(entries: Sequence[CardRow]) -> str:
     return licences.pop() if len(licences) == 1 else ""
 
 
-def _body(entries: Sequence[CardRow], repo_id: str) -> list[str]:
+def _body(entries: Sequence[CardRow], source: Source) -> list[str]:
     rows = [
         f"| `{entry.path}` | {entry.size:,} | {_identity(entry)} | {entry.licence or 'not stated'} |"
         for entry in entries
     ]
     digests = [f"| `{entry.path}` | `{entry.sha256}` | `{entry.md5}` |" for entry in entries]
-    place = _place(repo_id or "OWNER/NAME")
-    first = str(entries[0].path) if entries else "FILE.pt"
-    kind = "" if place.repo_type == "model" else f"--repo-type {place.repo_type} "
+    first = entries[0] if entries else CardRow(PurePosixPath("FILE.pt"), 0, "", "")
+    known = first.pin.name if first.pin else ""
     return [
         "| file | bytes | what it is | licence |",
         "|---|--:|---|---|",
@@ -143,22 +126,9 @@ def _body(entries: Sequence[CardRow], repo_id: str) -> list[str]:
         "|---|---|---|",
         *digests,
         "",
-        *_usage(f"{place}/{first}", BEATsConfig().encoder_embed_dim),
-        "Or fetch the plain file:",
-        "",
-        "```sh",
-        f"hf download {kind}{place.repo_id} {first}",
-        "```",
-        "",
-        "DVC keeps the same bytes under `files/md5/`: `dvc pull` brings them where `checkpoints.dvc` is.",
-        "",
+        *load_lines(source.name_of(str(first.path), known), BEATsConfig().encoder_embed_dim),
+        *fetch_lines(source, str(first.path)),
     ]
-
-
-def _place(repo: str) -> Place:
-    """Of a dataset, unless its address says otherwise; without revision and path."""
-    place = parse_place(repo if repo.startswith(SCHEME) else f"{SCHEME}datasets/{repo}")
-    return replace(place, revision="main", path="")
 
 
 def _identity(entry: CardRow) -> str:
@@ -179,16 +149,18 @@ class Statement:
     base_model: str = ""
     datasets: Sequence[str] = ()
     repo_id: str = "OWNER/NAME"
+    licence_link: str = ""
+    licence_fields: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "licence", hub_licence(self.licence))
+        object.__setattr__(self, "licence_fields", licence_fields(self.licence, self.licence_link))
         object.__setattr__(self, "datasets", tuple(map(hub_dataset, self.datasets)))
 
 
 def model_card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> str:
     """The README.md of a model's repository: what it is, and how to use it."""
     front = {
-        "license": statement.licence,
+        **statement.licence_fields,
         **({"base_model": base} if (base := hub_model(statement.base_model)) else {}),
         **({"datasets": list(statement.datasets)} if statement.datasets else {}),
         "library_name": "beats-trainer",
@@ -205,6 +177,6 @@ def model_card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> s
         "|---|--:|---|---|",
         f"| `{row.path}` | {row.size:,} | `{row.sha256}` | `{row.md5}` |",
         "",
-        *_usage(statement.repo_id, config.encoder_embed_dim),
+        *load_lines(statement.repo_id, config.encoder_embed_dim),
     ]
     return _page(front, statement.repo_id.rpartition("/")[2], lines)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import difflib
 import re
 
-from beats_trainer.errors import BeatsError
+from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+from beats_trainer.errors import BeatsError, PinError
+from beats_trainer.pins.address import SCHEME, parse_place
 
 LICENCES = frozenset(
     [
@@ -61,6 +64,7 @@ LICENCES = frozenset(
         "gpl",
         "gpl-2.0",
         "gpl-3.0",
+        "grok2-community",
         "h-research",
         "intel-research",
         "isc",
@@ -83,6 +87,7 @@ LICENCES = frozenset(
         "odc-by",
         "ofl-1.1",
         "openmdw-1.0",
+        "openmdw-1.1",
         "openrail",
         "openrail++",
         "osl-3.0",
@@ -95,16 +100,56 @@ LICENCES = frozenset(
         "zlib",
     ]
 )
-# Other spellings of one licence, never of one of several.
-_SAME = {"apache-2": "apache-2.0", "cc0": "cc0-1.0", "gplv3": "gpl-3.0", "gplv2": "gpl-2.0",
-         "lgplv3": "lgpl-3.0", "agplv3": "agpl-3.0", "mpl-2": "mpl-2.0"}  # fmt: skip
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9]|[._-](?![.-])){0,95}"
-_MODEL = re.compile(rf"{_NAME}/{_NAME}")
-_DATASET = re.compile(rf"(?:{_NAME}/)?{_NAME}")
+LONGEST = 200  # characters of the name of a licence, written out
+# What a licence calls itself where it is written out, and its short form.
+_WRITTEN_OUT = {
+    r"creative commons": "cc",
+    r"attribution": "by",
+    r"non ?commercial": "nc",
+    r"share ?alike": "sa",
+    r"no ?deriv(?:ative)?s?(?: works)?": "nd",
+    r"lesser general public": "lgpl",
+    r"affero general public": "agpl",
+    r"general public": "gpl",
+    r"mozilla public": "mpl",
+    r"eclipse public": "epl",
+    r"european union public": "eupl",
+    r"boost software": "bsl",
+    r"cc zero": "cc0",
+    r"public domain dedication": "",
+    r"or later": "",
+}
+_SILENT = frozenset(
+    "the gnu license licence version v international universal unported only software agreement".split()  # noqa: SIM905
+)
+_SAME = {"cc0": "cc0-1.0"}
 
 
 class CardError(BeatsError, ValueError):
     """Something that is said of a checkpoint cannot stand in a card of the Hub."""
+
+
+def licence_fields(stated: str, link: str = "") -> dict[str, str]:
+    """What a card says of a licence: the Hub's word; with a link, `other` and its own name if it has none.
+
+    Args:
+        stated: Its name, in any spelling.
+        link: Where its text is: an address, or the name of a file of the repository.
+
+    Raises:
+        CardError: The Hub has no word for it and there is no link, or the link is none.
+    """
+    word = known_licence(stated)
+    if not link or word not in ("", "other"):
+        return {"license": hub_licence(stated)}
+    if not _LINK.fullmatch(link):
+        message = (
+            f"{link[:80]!r} is no link to a licence. Expected https://… or the name of a file of the "
+            "repository, such as LICENSE."
+        )
+        raise CardError(message)
+    name = re.sub(r"[^a-z0-9.+]+", "-", stated.lower()).strip("-")
+    return {"license": "other", "license_name": name, "license_link": link}
 
 
 def hub_licence(stated: str) -> str:
@@ -116,12 +161,11 @@ def hub_licence(stated: str) -> str:
     word = known_licence(stated)
     if word:
         return word
-    near = difflib.get_close_matches(_plain(stated), LICENCES, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(short_name(stated), LICENCES, n=3, cutoff=0.6)
     message = (
         f"the licence {stated[:80]!r} has no word on the Hub. Expected one of "
         "https://huggingface.co/docs/hub/repositories-licenses"
-        f"{_such_as(near)}. For a licence of your own say other, and put its "
-        "text into the repository."
+        f"{_such_as(near)}. For a licence of your own say where its text is, with --licence-link."
     )
     raise CardError(message)
 
@@ -132,9 +176,15 @@ def _such_as(near: list[str]) -> str:
 
 def known_licence(stated: str) -> str:
     """The Hub's word for a licence; empty if it has none."""
-    plain = _plain(stated)
-    words = (stated.strip().lower(), _SAME.get(plain, plain))
-    return next((word for word in words if word in LICENCES), "")
+    plain = stated.strip().lower()
+    if plain in LICENCES:
+        return plain
+    return _SPELLINGS.get("".join(_words(stated)).replace(".", ""), "")
+
+
+def short_name(stated: str) -> str:
+    """The Hub's word for a licence, else its words in their short form."""
+    return known_licence(stated) or "-".join(_words(stated))
 
 
 def hub_dataset(stated: str) -> str:
@@ -143,24 +193,46 @@ def hub_dataset(stated: str) -> str:
     Raises:
         CardError: It is a name of something else.
     """
-    if _DATASET.fullmatch(stated) and "--" not in stated:
-        return stated
-    message = (
-        f"{stated[:80]!r} names no data set of the Hub. Expected OWNER/NAME; leave it out, and tell of "
-        "others in the text of the card."
-    )
-    raise CardError(message)
+    try:
+        validate_repo_id(stated)
+    except HFValidationError as error:
+        message = (
+            f"{stated[:80]!r} names no data set of the Hub. Expected OWNER/NAME; leave it out, and tell of "
+            "others in the text of the card."
+        )
+        raise CardError(message) from error
+    return stated
 
 
 def hub_model(stated: str) -> str:
-    """The repository in `OWNER/NAME[@REVISION]` or `OWNER/NAME/FILE`; empty where there is none."""
-    parts = stated.removeprefix("hf://").partition("@")[0].split("/")
-    name = "/".join(parts[:2])
-    return name if _MODEL.fullmatch(name) and "--" not in name else ""
+    """The model in `OWNER/NAME[@REVISION]` or `OWNER/NAME/FILE`; empty where there is none."""
+    try:
+        place = parse_place(SCHEME + stated.removeprefix(SCHEME))
+    except PinError:
+        return ""
+    return place.repo_id if place.repo_type == "model" else ""
 
 
-def _plain(stated: str) -> str:
-    """Small letters, one hyphen between words; `v2.0` is `2.0`, and a choice of later versions is none."""
-    text = re.sub(r"[\s_/,()]+", "-", stated.strip().lower()).strip("-")
-    text = re.sub(r"^the-|-(?:license|licence|only|or-later|international)$|-public", "", text)
-    return re.sub(r"-(?:version-|v)(?=\d)", "-", re.sub(r"-(?:license|licence)\b", "", text))
+def _words(stated: str) -> list[str]:
+    """The words of a licence's name in their short form, without those that say nothing."""
+    text = re.sub(r"\(.*?\)", " ", stated.lower()) if len(stated) <= LONGEST else ""
+    text = " ".join(re.split(r"[^a-z0-9.+]+", text))
+    for written, short in _WRITTEN_OUT.items():
+        text = re.sub(rf"\b{written}\b", short, text)
+    words = [re.sub(r"v(?=\d)", "", word).strip(".") for word in text.split()]
+    return [word for word in words if word and word not in _SILENT]
+
+
+def _spellings() -> dict[str, str]:
+    """The words of the Hub by their letters and digits; a version `.0` may be left out."""
+    full = {_letters(word): word for word in LICENCES if "+" not in word}
+    short = {_letters(word.removesuffix(".0")): word for word in LICENCES if word.endswith(".0")}
+    return short | full | _SAME
+
+
+def _letters(word: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", word)
+
+
+_LINK = re.compile(r"https?://[^\s\x00-\x1f]{1,500}|[\w.\-]{1,100}")
+_SPELLINGS = _spellings()

@@ -17,7 +17,7 @@ from beats_trainer.checkpoint.write import head_tensors, write_weights
 from beats_trainer.errors import BeatsError, CheckpointError
 from beats_trainer.pins.pin import WEIGHTS_NAME
 from beats_trainer.publish.card import Statement, model_card
-from beats_trainer.publish.hub_words import known_licence
+from beats_trainer.publish.hub_words import short_name
 from beats_trainer.sampling import SAMPLE_RATE
 
 CHECK_SAMPLES = SAMPLE_RATE  # a second
@@ -94,8 +94,8 @@ class LicenceError(BeatsError, ValueError):
 
 
 def licence_demands(licence: str) -> set[str]:
-    """The Creative Commons conditions in a licence's name."""
-    return set(re.split(r"[\W_]+", licence.lower())) & DEMANDS.keys()
+    """The Creative Commons conditions in a licence's name, short or written out."""
+    return set(re.split(r"[\W_]+", short_name(licence))) & DEMANDS.keys()
 
 
 def check_licence(licence: str, base: str, base_name: str) -> None:
@@ -106,8 +106,7 @@ def check_licence(licence: str, base: str, base_name: str) -> None:
     """
     wanted = licence_demands(base)
     missing = wanted - licence_demands(licence)
-    words = [known_licence(one) or one.lower() for one in (licence, base)]
-    same = "sa" in wanted and words[0] != words[1]
+    same = "sa" in wanted and short_name(licence) != short_name(base)
     if missing or same:
         demands = ", ".join(DEMANDS[name] for name in sorted(missing)) or DEMANDS["sa"]
         message = (
