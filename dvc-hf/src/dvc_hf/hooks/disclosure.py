@@ -7,6 +7,7 @@ from typing import Any
 from dvc_objects.fs.errors import ConfigError
 
 from dvc_hf.commit.running import url_of
+from dvc_hf.hooks.settings import check_settings
 from dvc_hf.hooks.transfer import is_hub
 from dvc_hf.hub.credentials import parse_token
 from dvc_hf.hub.names import PROTOCOL
@@ -21,8 +22,9 @@ def save_config(original: Original, config: Any, level: str, sections: Any) -> A
     """Save a level of the config, unless that would show a secret to all who can read the git repository.
 
     Raises:
-        ConfigError: it says the command that keeps the secret on this machine.
+        ConfigError: it says the command that keeps the secret on this machine, or what else is wrong.
     """
+    check_settings(config, level, sections)
     merged = _with(config.load_config_to_level(), sections)
     for name, section in dict(sections.get("remote") or {}).items():
         if _is_on_hub(merged, name):

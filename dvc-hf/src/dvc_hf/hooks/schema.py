@@ -1,5 +1,6 @@
 """Teaches DVC the scheme ``hf`` and its options: the only file that touches DVC's tables."""
 
+import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -58,7 +59,7 @@ def remote_validator(schema: ModuleType, arm: Arm) -> Callable[[Any], Any]:
     def validate(section: Any) -> Any:
         url = str(section.get("url", "")) if isinstance(section, dict) else ""
         is_on_hub = url.startswith(PROTOCOL)
-        if is_on_hub or HUB_ADDRESS.match(url):
+        if is_on_hub or _is_of_hub(url):
             arm()
             masks.install_masks()
         if is_on_hub:
@@ -66,6 +67,12 @@ def remote_validator(schema: ModuleType, arm: Arm) -> Callable[[Any], Any]:
         return original(provenance.unmark_source(section) if isinstance(section, dict) else section)
 
     return validate
+
+
+def _is_of_hub(url: str) -> bool:
+    """Whether it is a web address of the Hub, or of the one that the user has named for all tools."""
+    own = os.environ.get("HF_ENDPOINT", "").rstrip("/")
+    return HUB_ADDRESS.match(url) is not None or (own != "" and url.startswith(f"{own}/"))
 
 
 def remote_options(schema: ModuleType) -> dict[Any, Any]:

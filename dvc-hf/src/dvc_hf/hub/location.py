@@ -13,6 +13,7 @@ from dvc_hf.hub.names import PROTOCOL
 from dvc_hf.masks import mask_secrets
 
 DEFAULT_BRANCH = "main"
+_HUB = "https://huggingface.co"
 _KINDS = {"datasets": "dataset", "models": "model", "spaces": "space", "buckets": "bucket"}
 _PREFIXES = {kind: prefix for prefix, kind in _KINDS.items()}
 _PATH = re.compile(r"(datasets|models|spaces|buckets)/([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.*))?", re.DOTALL)
@@ -115,7 +116,10 @@ def _refusal(url: str, reason: str) -> str:
 
 def hub_url_of(address: str) -> Location | None:
     """The place that a browser's address shows, if it is one on the Hub."""
-    address = re.sub(r"^https://[^/\s]*@", "https://", address)  # as git takes a user and a token
+    address = re.sub(r"^(https?)://[^/\s]*@", r"\1://", address)  # as git takes a user and a token
+    own = constants.ENDPOINT.rstrip("/")
+    if address.startswith(f"{own}/"):  # another Hub shows its repositories under the same paths
+        address = f"{_HUB}/{address[len(own) + 1 :]}"
     if not any(address.startswith(f"https://{host}/") for host in constants.HF_URL_HOSTS):
         return None
     try:

@@ -58,6 +58,14 @@ class View:
             owned = self._recovered(there)
         decided = self._decide(tracked, owned, there)
         self._warn(decided)
+        if not tracked.md5s and not tracked.unknown and not owned:
+            logger.warning(
+                "DVC tracks nothing in '%s', which 'publish' of remote '%s' names: no plain names are shown. "
+                "Add files there, or correct it with 'dvc remote modify %s publish FOLDER'.",
+                self.options["publish"],
+                self.name,
+                self.name,
+            )
         shown = {**decided.keep, **self._show(decided.show, tracked)}
         late = decided.show.keys() & owned.keys() & there.keys() - shown.keys()
         if not self._is_one_step():
