@@ -180,13 +180,14 @@ class Batch:
         choose = _chunk if self.client.IS_ATOMIC else _phase
         chunk = choose(pending, self.most_changes)
         is_last = len(chunk) == len(pending)
-        head = self._send(chunk, removed if is_last else set())
+        gone = removed if is_last else _in_the_way(removed, chunk)
+        head = self._send(chunk, gone)
         if head is None:
             self.most_changes = self.ceiling = max(1, len(chunk) // 2)
             return pending, removed
         failed.update(self._unconfirmed(chunk, head, promised if is_last else set()))
         promised.update(item.path for item in chunk)
-        return pending[len(chunk) :], set() if is_last else removed
+        return pending[len(chunk) :], removed - gone
 
     def _send(self, chunk: list[Uploaded], removed: set[str]) -> str | None:
         """Make one commit, sending it again where that is safe; None asks for smaller ones."""
@@ -315,6 +316,19 @@ def _phase(pending: list[Uploaded], most_changes: int) -> list[Uploaded]:
     """As much as may be written at once where each file lands alone: nothing beside what it promises."""
     alike = takewhile(lambda item: _order(item)[:2] == _order(pending[0])[:2], pending)
     return list(islice(alike, most_changes))
+
+
+def _in_the_way(removed: set[str], chunk: list[Uploaded]) -> set[str]:
+    """What must go for a commit to hold its files: what was a folder is a file, or the other way round."""
+    if not removed:
+        return set()
+    files = {item.path for item in chunk}
+    folders = {folder for path in files for folder in _parents(path)}
+    return {path for path in removed if path in folders or not files.isdisjoint(_parents(path))}
+
+
+def _parents(path: str) -> list[str]:
+    return [path[:end] for end, letter in enumerate(path) if letter == "/"]
 
 
 def _is_listing(item: Uploaded) -> bool:

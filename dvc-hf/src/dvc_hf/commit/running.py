@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dvc_hf.hub.names import PROTOCOL
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a push names, and how DVC finds it (`with_deps`, `recursive`)."""
+
+    names: Any
+    how: dict[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -14,7 +22,12 @@ class Push:
 
     repo: Any
     remote: str | None
-    is_whole: bool = True  # whether all outputs go, not some targets alone
+    targets: Targets | None = None  # what goes, where not all does
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all outputs go, not some targets alone."""
+        return self.targets is None
 
     @property
     def default_remote(self) -> str | None:
@@ -23,9 +36,21 @@ class Push:
 
     def remotes(self) -> dict[str, Any]:
         """The Hub remotes that this push writes to, by name."""
-        names = {self.default_remote} | {out.remote for out in self.repo.index.outs}
+        default = self.default_remote
+        names = {out.remote or default for out in self._outs()} | ({default} if self.is_whole else set())
         on_hub = {name for name in names if name and url_of(self.repo.config, name).startswith(PROTOCOL)}
         return {name: self.repo.cloud.get_remote(name) for name in sorted(on_hub)}
+
+    def _outs(self) -> Any:
+        """The outputs that go; all of them where DVC is about to say what is wrong with a target."""
+        if self.targets is None:
+            return self.repo.index.outs
+        from dvc.exceptions import DvcException
+
+        try:
+            return self.repo.index.targets_view(self.targets.names, **self.targets.how).outs
+        except DvcException:
+            return self.repo.index.outs
 
     def names_of(self, md5s: Iterable[str]) -> dict[str, str]:
         """The names that objects have in the workspace, by their md5."""
@@ -50,9 +75,9 @@ _running: list[Push] = []
 
 
 @contextmanager
-def while_pushing(repo: Any, remote: str | None, *, is_whole: bool) -> Iterator[None]:
+def while_pushing(repo: Any, remote: str | None, targets: Targets | None = None) -> Iterator[None]:
     """While a push runs, know of which repository and to which remote it is."""
-    _running.append(Push(repo, remote, is_whole))
+    _running.append(Push(repo, remote, targets))
     try:
         _make_missing(_running[-1])
         yield

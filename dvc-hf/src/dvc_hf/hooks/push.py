@@ -32,11 +32,12 @@ def push(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
     from dvc.repo import lock_repo
 
     refuse_web_page(repo, kwargs.get("remote"), is_read=False)
-    is_whole = not (args or kwargs.get("targets"))
+    targets = args[0] if args else kwargs.get("targets")
+    how = {name: bool(kwargs.get(name)) for name in ("with_deps", "recursive")}
     with (
         lock_repo(repo),
         transaction.held(),
-        running.while_pushing(repo, kwargs.get("remote"), is_whole=is_whole),
+        running.while_pushing(repo, kwargs.get("remote"), running.Targets(targets, how) if targets else None),
     ):
         transaction.forget_commits()
         return original(repo, *args, **kwargs)

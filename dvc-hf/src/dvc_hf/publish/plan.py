@@ -1,7 +1,7 @@
 """Decides which plain names the Hub repository shows: arithmetic on names, without a request."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from dvc_hf.hub import names
@@ -47,6 +47,7 @@ def plan_names(
     *,
     unknown: tuple[str, ...] = (),
     publish_readme: bool = False,
+    blocked: Container[str] = (),
 ) -> Plan:
     """Compare the folder with the repository.
 
@@ -56,11 +57,14 @@ def plan_names(
         there: the etags of those of these names that are in the repository.
         unknown: prefixes of names whose listing could not be read: what is there stays.
         publish_readme: whether a README.md of someone else may be replaced.
+        blocked: names that something of someone else stands in the way of.
     """
     result = Plan()
     for name, md5 in wanted.items():
         is_ours = name in owned and owned[name].is_ours(there.get(name))
-        if is_ours and owned[name].md5 == md5 and there[name] == owned[name].etag:
+        if name in blocked:
+            result.foreign.append(name)
+        elif is_ours and owned[name].md5 == md5 and there[name] == owned[name].etag:
             result.keep[name] = owned[name]
         elif is_ours or name not in there or (name == README and publish_readme):
             result.show[name] = md5

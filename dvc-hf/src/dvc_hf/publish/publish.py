@@ -52,11 +52,13 @@ class View:
         self._fix_head()
         tracked = self.tracked
         owned = self._manifest()
-        there = self._there({*tracked.md5s, *(owned or {})})
+        names = {*tracked.md5s, *(owned or {})}
+        listed = self._listed(names)
+        there = {name: entry for name, entry in listed.items() if name in names and not entry.is_folder}
         etags = {name: entry.etag for name, entry in there.items()}
         if owned is None:
             owned = self._recovered(there)
-        decided = self._decide(tracked, owned, there)
+        decided = self._decide(tracked, owned, there, self._blocked(tracked, owned, listed))
         self._warn(decided)
         if not tracked.md5s and not tracked.unknown and not owned:
             logger.warning(
@@ -91,21 +93,42 @@ class View:
         folder = Folder(self.push.repo, self.options["publish"], self.name, self.hub.place.url)
         return folder.tracked(self.push.default_remote)
 
-    def _there(self, names: set[str]) -> dict[str, Entry]:
-        entries = self.hub.client.entries({self._path(name) for name in names}, self.head)
+    def _listed(self, names: set[str]) -> dict[str, Entry]:
+        """What is there under the names, and under those of the folders that they are in."""
+        asked = names.union(*map(_folders_of, names))
+        entries = self.hub.client.entries({self._path(name) for name in asked}, self.head)
         return {self._name(path): entry for path, entry in entries.items()}
 
-    def _decide(self, tracked: Tracked, owned: dict[str, Shown], there: dict[str, Entry]) -> Plan:
+    def _blocked(self, tracked: Tracked, owned: dict[str, Shown], listed: dict[str, Entry]) -> set[str]:
+        """Names that git could hold only if something went that is not ours: no file is a folder too."""
+
+        def is_foreign(name: str, entry: Entry) -> bool:
+            return not (name in owned and owned[name].is_ours(entry.etag))
+
+        blocked = set()
+        for name in tracked.md5s:
+            above = {folder: listed[folder] for folder in _folders_of(name) if folder in listed}
+            in_the_way = {folder: entry for folder, entry in above.items() if not entry.is_folder}
+            if name in listed and listed[name].is_folder:
+                below = self.hub.client.tree(self._path(name), self.head, recursive=True)
+                in_the_way |= {self._name(entry.path): entry for entry in below if not entry.is_folder}
+            if any(is_foreign(*found) for found in in_the_way.items()):
+                blocked.add(name)
+        return blocked
+
+    def _decide(
+        self, tracked: Tracked, owned: dict[str, Shown], there: dict[str, Entry], blocked: set[str]
+    ) -> Plan:
         """What to do, once what somebody else has put there with our very bytes counts as ours."""
         etags = {name: entry.etag for name, entry in there.items()}
         wanted, unknown = tracked.md5s, tuple(tracked.unknown)
         is_ours = bool(self.options.get("publish_readme"))
-        decided = plan_names(wanted, owned, etags, unknown=unknown, publish_readme=is_ours)
-        equal = self._equal(decided.foreign, tracked, there)
+        decided = plan_names(wanted, owned, etags, unknown=unknown, publish_readme=is_ours, blocked=blocked)
+        equal = self._equal([name for name in decided.foreign if name in there], tracked, there)
         if not equal:
             return decided
         known = owned | {name: Shown(wanted[name], etags[name]) for name in equal}
-        return plan_names(wanted, known, etags, unknown=unknown, publish_readme=is_ours)
+        return plan_names(wanted, known, etags, unknown=unknown, publish_readme=is_ours, blocked=blocked)
 
     def _equal(self, names: list[str], tracked: Tracked, there: dict[str, Entry]) -> list[str]:
         """Those of the names whose bytes in the repository are those of the object to show."""
@@ -274,6 +297,12 @@ class View:
 
     def _local(self, md5: str) -> Path:
         return Path(self.push.repo.cache.local.oid_to_path(md5))
+
+
+def _folders_of(name: str) -> list[str]:
+    """The folders that a name is in, the outermost first."""
+    parts = name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _until_written(
