@@ -46,6 +46,17 @@ DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
     help="Refuse recordings of which sound is missing, or classify what is there.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, ...")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path),
+    help="Of a head of your own: .parquet for all scores, .csv for what is heard.",
+)  # fmt: skip
+@click.option(
+    "--to", "form", type=click.Choice(["csv", "raven", "audacity"]), help="Of a head of your own: the form."
+)
+@click.option("--threshold", help="Of a head of your own: best, or a number  [default: best, else 0.5]")
+@click.option("--events", is_flag=True, help="Of a head of your own: clips that touch become one event.")
+@click.option("--hop-s", type=float, help="Of a head of your own: seconds between the starts of clips.")
+@click.option("--encoder", help="Of a head of your own: its encoder, if its name does not lead to it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
 def classify(paths: tuple[str, ...], model: str, names: Path | None, as_json: bool, **options: Any) -> None:
@@ -53,8 +64,18 @@ def classify(paths: tuple[str, ...], model: str, names: Path | None, as_json: bo
 
     PATHS are what `beats embed` takes: files, folders, globs, .txt or .csv lists, URLs.
 
+    With a head of your own, --model is the folder that `beats train` wrote, and PATHS may be a table.
+
     Recordings that cannot be read are reported, the others are classified, and the exit status is 1.
     """
+    from beats_trainer.cli.train import find_head, read_head
+
+    if find_head(model):
+        from beats_trainer.cli.score import classify_with_head
+
+        classify_with_head(read_head(model), paths, {**options, "as_json": as_json})
+        return
+    _refuse_of_heads(model, options)
     from beats_trainer.load import load_model
     from beats_trainer.report.sounds import open_recordings
 
@@ -73,6 +94,18 @@ def classify(paths: tuple[str, ...], model: str, names: Path | None, as_json: bo
     _print(rows, as_json)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _refuse_of_heads(model: str, options: dict[str, Any]) -> None:
+    """Options that only a head of one's own has must not be passed by in silence."""
+    given = [name for name in ("output", "form", "threshold", "events", "hop_s", "encoder") if options[name]]
+    if given:
+        option = "to" if given[0] == "form" else given[0].replace("_", "-")
+        message = (
+            f"--{option} is for a head of your own, and {model} is none: expected the folder that "
+            "`beats train` wrote. Name it with --model, or leave the option out."
+        )
+        raise click.ClickException(message)
 
 
 def _found(places: Sequence[str]) -> tuple[list[Source], list[str]]:

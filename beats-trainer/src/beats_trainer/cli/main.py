@@ -21,6 +21,7 @@ from beats_trainer.cli import (
     publish,
     report,
     search,
+    train,
 )
 from beats_trainer.foreign.names import printable
 from beats_trainer.redaction import veiled
@@ -67,6 +68,10 @@ for command in (
     publish.publish,
     doctor.doctor,
     classify.classify,
+    train.labels,
+    train.split,
+    train.train,
+    train.evaluate,
     export.export,
 ):
     main.add_command(command)

@@ -15,7 +15,8 @@ RAVEN = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low 
          "Begin Path", "Begin File", "File Offset (s)", "Annotation")  # fmt: skip
 NYQUIST = SAMPLE_RATE / 2  # Hz: what the encoder hears
 LABEL = "clip"
-_BREAKS = str.maketrans("\t\r\n", "   ")  # these end a cell or a line, and neither program has an escape
+AUDACITY_NAMES = "recordings.csv"
+_BREAKS = str.maketrans("\t\r\n", "   ")
 
 
 def to_raven(table: Path, target: Path, _: str) -> None:
@@ -43,15 +44,15 @@ def to_audacity(table: Path, target: Path, _: str) -> None:
             line = f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{LABEL}{channel}\n"
             lines.setdefault(row["recording"], []).append(line)
         for recording, labels in lines.items():
-            name = tracks.setdefault(recording, f"{len(tracks):05d}-{_stem(recording)}.txt")
+            name = tracks.setdefault(recording, track_name(recording, len(tracks)))
             with (target / name).open("a", encoding="utf-8", newline="\n") as file:
                 file.writelines(labels)
-    _write_names(target / "recordings.csv", tracks)
+    write_names(target / AUDACITY_NAMES, tracks)
 
 
 def _selection(number: int, row: dict[str, Any]) -> tuple[object, ...]:
     channel = (row.get("channel") or 0) + 1
-    path = row["recording"].translate(_BREAKS)
+    path = plain_cell(row["recording"])
     start, end = row["start_s"], row["end_s"]
     return (number, "Spectrogram 1", channel, start, end, 0.0, NYQUIST, path, _name(path), start, LABEL)
 
@@ -60,13 +61,20 @@ def _name(recording: str) -> str:
     return PurePosixPath(recording.replace("\\", "/")).name
 
 
-def _stem(recording: str) -> str:
-    """What a file may be called on every system."""
+def plain_cell(text: str) -> str:
+    """A text without what ends a cell or a line; neither program has an escape."""
+    return text.translate(_BREAKS)
+
+
+def track_name(recording: str, number: int) -> str:
+    """What the track of a recording is called; every system takes it."""
     stem = PurePosixPath(_name(recording)).stem
-    return "".join(c if c.isalnum() or c in " ._-" else "_" for c in stem)[:80]
+    plain = "".join(c if c.isalnum() or c in " ._-" else "_" for c in stem)[:80]
+    return f"{number:05d}-{plain}.txt"
 
 
-def _write_names(path: Path, tracks: dict[str, str]) -> None:
+def write_names(path: Path, tracks: dict[str, str]) -> None:
+    """Write which track belongs to which recording."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("track", "recording"))

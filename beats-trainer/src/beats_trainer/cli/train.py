@@ -1,0 +1,221 @@
+"""`beats labels | split | train | evaluate`: a head from labels and a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from beats_trainer.cli.output import plainly, put, put_table, say
+from beats_trainer.embed.choices import DEFAULTS, Choices
+
+if TYPE_CHECKING:
+    from beats_trainer.train.annotations import Labels
+    from beats_trainer.train.head_file import TrainedHead
+    from beats_trainer.train.run import Fitted
+    from beats_trainer.train.settings import TrainSettings
+
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+LABEL_COLUMNS = ("label", "positives", "ap", "auroc", "precision", "recall", "threshold")
+TABLE = "table.parquet"
+by_option = click.option(
+    "--by", default="auto", show_default=True, type=click.Choice(["auto", "recording", "site", "day"]),
+    help="What stays on one side of the split; auto is the site from five sites on, else the recording.",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--output", required=True, type=PATH, help="The table of labels, a .parquet file.")
+@click.option("--exhaustive", is_flag=True, help="All that is heard is annotated: the rest is without it.")
+@plainly
+def labels(sources: tuple[Path, ...], output: Path, *, exhaustive: bool) -> None:
+    """Read labels of any form into one table.
+
+    SOURCES are folders whose folders are named by label (`a,b` is two labels, `-a` is not heard, `noise`,
+    `background`, `other` and `silence` are none), or files: a CSV with the columns recording and label, a
+    Raven selection table, an Audacity label track, a table of labels.
+    """
+    from beats_trainer.train.annotations import count_labels, write_labels
+    from beats_trainer.train.formats import read_labels
+
+    found = read_labels(*sources, exhaustive=exhaustive)
+    write_labels(found, output)
+    counts = count_labels(found.annotations)
+    put_table(("label", "annotations"), [(label, f"{count:,}") for label, count in counts.items()])
+    say(f"{output}: {len(found.annotations):,} annotations of {len(counts):,} labels")
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("-o", "--output", required=True, type=PATH, help="A CSV: recording, split.")
+@by_option
+@click.option("--val", default=0.15, show_default=True, help="The share to choose settings by.")
+@click.option("--test", default=0.15, show_default=True, help="The share to be tried on.")
+@click.option("--seed", default=0, show_default=True, help="Another seed deals otherwise.")
+@plainly
+def split(source: Path, output: Path, **options: Any) -> None:
+    """Deal the recordings of SOURCE, labels of any form, out to train, val and test, group by group."""
+    from collections import Counter
+
+    from beats_trainer.train.formats import read_labels
+    from beats_trainer.train.split import SPLITS, make_split, write_split
+
+    dealt = make_split(read_labels(source), **options)
+    write_split(dealt, output)
+    counts = Counter(dealt.values())
+    say(f"{output}: {', '.join(f'{counts[name]:,} {name}' for name in SPLITS)}")
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("-o", "--output", required=True, type=PATH, help="The folder of the run.")
+@click.option(
+    "--table", type=PATH, help="What `beats embed` made of the recordings  [default: they are embedded]"
+)
+@click.option("--split", "split_file", type=FILE, help="A CSV of `beats split`  [default: dealt out]")
+@click.option("--config", type=FILE, help="A params.yaml, with the settings under `train`.")
+@click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="One setting; may be repeated.")
+@click.option("--method", type=click.Choice(["auto", "centroid", "probe"]), help="As --set method=...")
+@by_option
+@click.option("--allow-leak", is_flag=True, help="Learn from a split that leaks; every output then says so.")
+@click.option(
+    "--model", default=DEFAULTS.model, show_default=True, help="Where there is no table: the encoder."
+)
+@click.option(
+    "--clip-s", default=DEFAULTS.clip_s, show_default=True, help="Where there is no table: of a clip."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plainly
+def train(
+    source: Path, output: Path, table: Path | None, split_file: Path | None, *, as_json: bool, model: str,
+    clip_s: float, **chosen: Any,
+) -> None:  # fmt: skip
+    """Learn to hear labels: SOURCE is labels of any form, or a folder of clips in folders named by label.
+
+    The encoder stays as it is: a head on its embeddings is learnt, measured and written into the folder,
+    as head.safetensors, with metrics.json, predictions.parquet, params.yaml and split.csv. Use it with
+    `beats classify RECORDINGS --model FOLDER`.
+    """
+    from beats_trainer.train.formats import read_labels
+    from beats_trainer.train.run import fit
+    from beats_trainer.train.split import read_split
+
+    settings = _settings(**chosen)
+    found = read_labels(source)
+    splits = read_split(split_file) if split_file else None
+    where = table or _embedded(found, output, model, clip_s)
+    fitted = fit(found, where, output, settings, splits=splits)
+    if as_json:
+        put({"model": str(fitted.folder), **fitted.metrics})
+    else:
+        _print_figures(fitted)
+
+
+def _settings(
+    *, config: Path | None, assigned: tuple[str, ...], method: str | None, by: str, allow_leak: bool
+) -> TrainSettings:
+    """Of the file, then of each `--set`, then of the options that were given."""
+    from beats_trainer.train.settings import TrainSettings, change_settings, parse_assignments, read_params
+
+    given = {"method": method, "by": None if by == "auto" else by, "allow_leak": allow_leak or None}
+    settings = read_params(config) if config else TrainSettings()
+    settings = change_settings(settings, parse_assignments(assigned))
+    return change_settings(settings, {name: value for name, value in given.items() if value is not None})
+
+
+def _embedded(found: Labels, output: Path, model: str, clip_s: float) -> Path:
+    """The recordings of the labels, embedded into the folder of the run; what is there already is kept."""
+    from beats_trainer.cli.embed import shown
+
+    recordings = list(dict.fromkeys(one.recording for one in found.annotations))
+    missing = next((name for name in recordings if not Path(name).is_file()), None)
+    if missing is not None:
+        message = (
+            f"the labels name {missing}, and it is not here: expected a path from this folder. Give --table, "
+            "or go where the recordings are."
+        )
+        raise click.ClickException(message)
+    output.mkdir(parents=True, exist_ok=True)
+    table = output / TABLE
+    outcome = shown(recordings, table, Choices(model=model, clip_s=clip_s))
+    for line in outcome.failed:
+        say(f"not embedded, so not learnt from: {line.recording}")
+    return table
+
+
+def _print_figures(fitted: Fitted) -> None:
+    metrics = fitted.metrics
+    name = next((one for one in ("test", "val", "train") if one in metrics), "train")
+    figures = metrics.get(name)
+    if figures is None:
+        say("no figures: no label is known to be silent anywhere; see --exhaustive of beats labels")
+        click.echo(fitted.folder)
+        return
+    put_table(LABEL_COLUMNS, [_row(label, values) for label, values in figures["labels"].items()])
+    low, high = figures["interval"].get("cmap", (figures["cmap"],) * 2)
+    say(f"{name}: cmAP {_cell(figures['cmap'])} ({low:.3f} to {high:.3f}), F1 {figures['f1']:.3f}, top-1 "
+        f"{_cell(figures['top1'])}, calibration error {figures['ece']:.3f}")  # fmt: skip
+    if metrics["leak"]:
+        say("THE SPLIT LEAKS: these figures flatter")
+    if metrics["alike"]:
+        say(
+            f"{metrics['alike']:,} clips outside of training sound nearly like one in it: figures may flatter"
+        )
+    click.echo(fitted.folder)
+
+
+def _row(label: str, values: dict[str, Any]) -> tuple[str, ...]:
+    return (label, *(_cell(values[name]) for name in LABEL_COLUMNS[1:]))
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("source", type=PATH)
+@click.option("--table", required=True, type=PATH, help="What `beats embed` made of the recordings.")
+@click.option("-o", "--output", required=True, type=PATH, help="A folder for predictions and figures.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plainly
+def evaluate(model: Path, source: Path, table: Path, output: Path, *, as_json: bool) -> None:
+    """Measure MODEL, the folder of a run or its head, on SOURCE: labels that it was not learnt from."""
+    from beats_trainer.train import run
+    from beats_trainer.train.formats import read_labels
+
+    metrics = run.evaluate(read_head(model), read_labels(source), table, output)
+    if as_json:
+        put(metrics)
+        return
+    figures = metrics["all"]
+    put_table(LABEL_COLUMNS, [_row(label, values) for label, values in figures["labels"].items()])
+    say(f"cmAP {_cell(figures['cmap'])}, F1 {figures['f1']:.3f}, calibration error {figures['ece']:.3f}")
+
+
+def find_head(model: str | Path) -> Path | None:
+    """The head that a folder of a run or a path leads to; None where it is something else."""
+    from beats_trainer.train.head_file import is_head
+    from beats_trainer.train.run import HEAD
+
+    path = Path(model)
+    path = path / HEAD if path.is_dir() else path
+    return path if is_head(path) else None
+
+
+def read_head(model: str | Path) -> TrainedHead:
+    """The head that is meant.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    from beats_trainer.train.head_file import load_head
+
+    path = find_head(model)
+    if path is None:
+        message = f"there is no head at {model}. Expected the folder that `beats train` wrote, or its head."
+        raise FileNotFoundError(message)
+    return load_head(path)

@@ -1,0 +1,201 @@
+"""From labels and a table to a head, its figures and all that they came from, in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from beats_trainer.atomic import written_whole
+from beats_trainer.train.annotations import Labels
+from beats_trainer.train.evaluate import (
+    Predictions,
+    best_thresholds,
+    is_measurable,
+    measure,
+    predictions_of,
+    write_predictions,
+)
+from beats_trainer.train.examples import Clips, Examples, Floats, join_labels, read_clips
+from beats_trainer.train.head_file import TrainedHead, activate, save_head
+from beats_trainer.train.probe import Linear, activation_of, fit_centroids, fit_probe, fit_temperature
+from beats_trainer.train.settings import FEWEST_EXAMPLES, TrainSettings, write_params
+from beats_trainer.train.split import (
+    SPLITS,
+    LeakError,
+    apply_split,
+    count_alike,
+    make_split,
+    refuse_leaks,
+    refuse_unlearnable,
+    write_split,
+)
+
+HEAD, PREDICTIONS, METRICS = "head.safetensors", "predictions.parquet", "metrics.json"
+PARAMS, SPLIT = "params.yaml", "split.csv"
+Callback = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training made: the head, its figures, and where they lie."""
+
+    head: TrainedHead
+    metrics: dict[str, Any]
+    folder: Path
+
+
+def fit(
+    labels: Labels,
+    table: str | PathLike[str],
+    output: str | PathLike[str],
+    settings: TrainSettings = TrainSettings(),  # noqa: B008 - frozen
+    *,
+    splits: dict[str, str] | None = None,
+    callback: Callback | None = None,
+) -> Fitted:
+    """Learn a head from a table of embeddings and labels, measure it, and write both into a folder.
+
+    Args:
+        labels: What is heard where; a `split` in them is obeyed.
+        table: What `beats embed` made of their recordings.
+        output: The folder: `head.safetensors`, `predictions.parquet`, `metrics.json`, `params.yaml`,
+            `split.csv`.
+        settings: How.
+        splits: The split of each recording; dealt out without it.
+        callback: Is called with what is known so far: a name and a number.
+
+    Raises:
+        LabelsError: The labels do not fit the table, or nothing can be learnt from them.
+        LeakError: The split leaks.
+        MissingExtraError: scikit-learn is not installed.
+    """
+    clips = read_clips(table, layer=settings.layer)
+    dealt = splits or make_split(
+        labels, by=settings.by, val=settings.val, test=settings.test, seed=settings.seed
+    )
+    examples = join_labels(clips, apply_split(labels, dealt))
+    leak = _leaks(examples, settings)
+    refuse_unlearnable(examples)
+    head = _learn(clips, examples, replace(settings, method=_method(examples, settings)), callback)
+    head = replace(head, leak=leak)
+    found = predictions_of(examples, unit_scores(head, examples))
+    metrics = _figures(found, head, examples, settings)
+    return Fitted(head, metrics, _write(Path(output), head, found, metrics, settings, dealt))
+
+
+def _leaks(examples: Examples, settings: TrainSettings) -> bool:
+    try:
+        refuse_leaks(examples, settings.by)
+    except LeakError:
+        if not settings.allow_leak:
+            raise
+        return True
+    return False
+
+
+def _method(examples: Examples, settings: TrainSettings) -> Any:
+    if settings.method != "auto":
+        return settings.method
+    train = examples.of("train")
+    fewest = int((train.targets * (train.weights > 0)).sum(axis=0).min())
+    return "probe" if fewest >= FEWEST_EXAMPLES else "centroid"
+
+
+def _learn(
+    clips: Clips, examples: Examples, settings: TrainSettings, callback: Callback | None
+) -> TrainedHead:
+    train, val = examples.of("train"), examples.of("val")
+    activation = activation_of(examples)
+    if settings.method == "centroid":
+        linear = fit_centroids(train)
+    else:
+        how: dict[str, Any] = {"strength": settings.strength, "balance": settings.balance}
+        linear = fit_probe(train, val, activation, callback=callback, **how)
+    layer = clips.settings.layers[clips.settings.columns.index(clips.column)]
+    head = TrainedHead(
+        linear.weight, linear.bias, examples.labels, activation, clips.settings, layer, settings.method
+    )
+    if not len(val):
+        return head
+    logits = linear.unit_logits(val)
+    temperature = fit_temperature(logits, val, activation)
+    head = replace(head, temperature=temperature)
+    found = predictions_of(val, unit_scores(head, val))
+    return replace(head, thresholds=best_thresholds(found) if found.known.any() else ())
+
+
+def unit_scores(head: TrainedHead, examples: Examples) -> Floats:
+    """`(units, labels)`: the scores of units, a bag's from all its clips."""
+    logits = Linear(head.weight, head.bias).unit_logits(examples)
+    return activate(logits / np.float32(head.temperature), head.activation)
+
+
+def _figures(
+    found: Predictions, head: TrainedHead, examples: Examples, settings: TrainSettings
+) -> dict[str, Any]:
+    parts = {split: found.of(split) for split in SPLITS}
+    figures = {
+        split: measure(part, head.thresholds, seed=settings.seed)
+        for split, part in parts.items()
+        if is_measurable(part)
+    }
+    alike = count_alike(examples)
+    return {"method": head.method, "labels": len(head.labels), "leak": head.leak, "alike": alike, **figures}
+
+
+def _write(
+    folder: Path,
+    head: TrainedHead,
+    found: Predictions,
+    metrics: dict[str, Any],
+    settings: TrainSettings,
+    splits: dict[str, str],
+) -> Path:
+    """The head comes last: who finds it finds its figures too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_params(settings, folder / PARAMS)
+    write_split(splits, folder / SPLIT)
+    write_predictions(found, folder / PREDICTIONS)
+    write_metrics(metrics, folder / METRICS)
+    save_head(head, folder / HEAD)
+    return folder
+
+
+def write_metrics(metrics: dict[str, Any], path: Path) -> None:
+    """Write figures in the form that `dvc metrics show` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as written:
+        written.write_text(
+            json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+
+def evaluate(
+    head: TrainedHead, labels: Labels, table: str | PathLike[str], output: str | PathLike[str]
+) -> dict[str, Any]:
+    """Measure a head on labels that it was not learnt from; write predictions and figures into a folder.
+
+    Raises:
+        LabelsError: The labels do not fit the table, or hold none of the head's.
+        CheckpointError: The table was made otherwise than the head wants.
+    """
+    from beats_trainer.train.head_file import refuse_other_table
+
+    clips = read_clips(table, layer=head.layer)
+    refuse_other_table(head, clips.settings, str(table), CUTTING)
+    examples = join_labels(clips, labels, names=head.labels)
+    found = predictions_of(examples, unit_scores(head, examples))
+    metrics = {"method": head.method, "labels": len(head.labels), "leak": head.leak}
+    metrics["all"] = measure(found, head.thresholds)
+    write_predictions(found, Path(output) / PREDICTIONS)
+    write_metrics(metrics, Path(output) / METRICS)
+    return metrics
+
+
+CUTTING = ("hop_s", "last", "channels", "damaged", "dtype", "precision")  # change no clip's meaning

@@ -1,0 +1,195 @@
+"""The scores of a head on a whole table, a few rows at a time, and the events that they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beats_trainer.atomic import written_whole
+from beats_trainer.table.scan import groups_of, stream
+from beats_trainer.table.settings import read_settings
+from beats_trainer.table.table import read_metadata, table_files
+from beats_trainer.train.evaluate import BREAK, KEY
+from beats_trainer.train.examples import Floats
+from beats_trainer.train.head_file import TrainedHead, refuse_other_table
+from beats_trainer.train.run import CUTTING
+
+KEPT = ("recording", "start_s", "end_s", "channel", "datetime", "site")
+LOW = 0.5  # of its threshold: an event goes on while its score stays above
+TOUCHING_S = 1e-6
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One clip, with the score of each label: None where its embedding is no number."""
+
+    recording: str
+    start_s: float
+    end_s: float
+    channel: int | None
+    scores: Floats | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A label that is heard without a pause, and its best score."""
+
+    recording: str
+    channel: int | None
+    start_s: float
+    end_s: float
+    label: str
+    score: float
+
+
+def score_table(head: TrainedHead, table: str | PathLike[str], output: Path) -> int:
+    """Write the scores of every clip of a table: its place, then `scores`, one of each label.
+
+    Clips whose embedding is not finite have none.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        CheckpointError: The table was made otherwise than the head wants.
+    """
+    rows = 0
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(output) as written:
+        writer = None
+        for batch, scores in _batches(head, table):
+            part = _with_scores(batch, scores, head.labels)
+            writer = writer or pq.ParquetWriter(written, part.schema)
+            writer.write_table(part)
+            rows += len(part)
+        if writer is None:
+            message = (
+                f"{table} has no clips: nothing was scored. Embed recordings into it with `beats embed`."
+            )
+            raise ValueError(message)
+        writer.close()
+    return rows
+
+
+def scored_clips(head: TrainedHead, table: str | PathLike[str]) -> Iterator[Scored]:
+    """The clips of a table, scored."""
+    for batch, scores in _batches(head, table):
+        finite = np.isfinite(scores)
+        places = batch.select([name for name in KEPT[:4] if name in batch.schema.names]).to_pylist()
+        for row, place in enumerate(places):
+            where = (place["recording"], place["start_s"], place["end_s"], place.get("channel"))
+            yield Scored(*where, scores[row] if finite[row].all() else None)
+
+
+def _batches(head: TrainedHead, table: str | PathLike[str]) -> Iterator[tuple[pa.RecordBatch, Floats]]:
+    first = table_files(table)[0]
+    settings = read_settings(_metadata(first))
+    refuse_other_table(head, settings, str(table), CUTTING)
+    column = settings.columns[settings.layers.index(head.layer)]
+    names = [name for name in KEPT if name in pq.read_schema(first).names]
+    for _, batch in stream(groups_of(Path(table)), [*names, column]):
+        vectors = batch.column(column).flatten().to_numpy(zero_copy_only=False).reshape(-1, settings.dim)
+        yield batch.select(names), head.scores(np.asarray(vectors, np.float32))
+
+
+def _metadata(file: Path) -> dict[str, Any]:
+    metadata = read_metadata(file)
+    if not metadata:
+        message = f"{file} does not say what made its rows. Expected a table that `beats embed` wrote."
+        raise ValueError(message)
+    return metadata
+
+
+def _with_scores(batch: pa.RecordBatch, scores: Floats, labels: tuple[str, ...]) -> pa.Table:
+    finite = np.isfinite(scores).all(axis=1)
+    values = pa.FixedSizeListArray.from_arrays(
+        pa.array(scores.reshape(-1)), len(labels), mask=pa.array(~finite)
+    )
+    table = pa.Table.from_batches([batch]).append_column("scores", values)
+    return table.replace_schema_metadata({KEY: BREAK.join(labels).encode()})
+
+
+def thresholds_of(head: TrainedHead, threshold: str) -> tuple[float, ...]:
+    """The thresholds that are meant: `best` are those that were fitted, else one number for all.
+
+    Raises:
+        ValueError: It is neither, or none were fitted.
+    """
+    if threshold == "best":
+        if head.thresholds:
+            return head.thresholds
+        message = (
+            "the head has no thresholds: it was learnt without a validation split. Say one, such as 0.5."
+        )
+        raise ValueError(message)
+    try:
+        value = float(threshold)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        message = f"the threshold is {threshold[:40]!r}; expected best, or a number from 0 to 1. Correct it."
+        raise ValueError(message)
+    return (value,) * len(head.labels)
+
+
+def find_clips(
+    clips: Iterable[Scored], labels: tuple[str, ...], limits: tuple[float, ...]
+) -> Iterator[Event]:
+    """Every clip and label whose score reaches its threshold."""
+    for clip in clips:
+        for label, limit, score in zip(
+            labels, limits, clip.scores if clip.scores is not None else (), strict=False
+        ):
+            if score >= limit:
+                yield Event(clip.recording, clip.channel, clip.start_s, clip.end_s, label, float(score))
+
+
+def find_events(
+    clips: Iterable[Scored], labels: tuple[str, ...], limits: tuple[float, ...]
+) -> Iterator[Event]:
+    """Clips that touch, merged: an event begins at the threshold and goes on down to half of it."""
+    going: dict[tuple[int | None, int], _Going] = {}
+    recording = None
+    for clip in clips:
+        if clip.recording != recording:
+            yield from _ended(going, labels, limits)
+            recording = clip.recording
+        for index, limit in enumerate(limits):
+            score = -1.0 if clip.scores is None else float(clip.scores[index])
+            key = clip.channel, index
+            one = going.get(key)
+            if one is not None and (score < limit * LOW or clip.start_s > one.end_s + TOUCHING_S):
+                yield from _ended({key: going.pop(key)}, labels, limits)
+                one = None
+            if score >= limit * LOW and score >= 0:
+                going[key] = one.grown(clip, score) if one else _Going(clip, clip.end_s, score)
+    yield from _ended(going, labels, limits)
+
+
+@dataclass(frozen=True)
+class _Going:
+    """An event that may go on."""
+
+    first: Scored
+    end_s: float
+    best: float
+
+    def grown(self, clip: Scored, score: float) -> _Going:
+        return _Going(self.first, max(self.end_s, clip.end_s), max(self.best, score))
+
+
+def _ended(
+    going: dict[tuple[int | None, int], _Going], labels: tuple[str, ...], limits: tuple[float, ...]
+) -> Iterator[Event]:
+    """Those that reached their threshold; the rest never were events."""
+    for (channel, index), one in sorted(going.items(), key=lambda item: (item[1].first.start_s, item[0][1])):
+        if one.best >= limits[index]:
+            yield Event(one.first.recording, channel, one.first.start_s, one.end_s, labels[index], one.best)
+    going.clear()

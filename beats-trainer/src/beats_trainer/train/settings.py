@@ -1,0 +1,130 @@
+"""How a head is learnt: every choice once, with its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from beats_trainer.foreign.measure import shown
+from beats_trainer.foreign.plainyaml import load_yaml
+from beats_trainer.train.annotations import LabelsError
+from beats_trainer.train.probe import Balance
+from beats_trainer.train.split import By
+
+Method = Literal["auto", "centroid", "probe"]
+SECTION = "train"  # of params.yaml
+FEWEST_EXAMPLES = 5  # of each label, for a probe; with fewer the mean of a label's vectors does better
+_WORDS = {"method": get_args(Method), "balance": get_args(Balance), "by": get_args(By)}
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What `fit` does.
+
+    Args:
+        method: `centroid`, `probe`, or `auto`: the centroid where a label has fewer than five examples.
+        strength: C of the probe; chosen on the validation split without it.
+        balance: `weight` counts each label's rarer side as much as its other.
+        layer: Of a table with several; the last without it.
+        by: What stays on one side of the split.
+        val: The share to choose settings by.
+        test: The share to be tried on.
+        seed: Of the split and of the intervals.
+        allow_leak: Learn although the split leaks; every output then says so.
+
+    Raises:
+        LabelsError: A value is none of these.
+    """
+
+    method: Method = "auto"
+    strength: float | None = None
+    balance: Balance = "none"
+    layer: int | None = None
+    by: By = "auto"
+    val: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+    allow_leak: bool = False
+
+    def __post_init__(self) -> None:
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                _refuse(name, getattr(self, name), f"one of {', '.join(words)}")
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                _refuse(name, value, "a number" if name != "allow_leak" else "true or false")
+        if self.strength is not None and not 0 < self.strength < 1e9:
+            _refuse("strength", self.strength, "a number above 0")
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "strength": (int, float, type(None)),
+    "layer": (int, type(None)),
+    "val": (int, float),
+    "test": (int, float),
+    "seed": (int,),
+    "allow_leak": (bool,),
+}
+
+
+def _refuse(name: str, value: object, expected: str) -> None:
+    message = (
+        f"the setting {SECTION}.{name} is {shown(value)}; expected {expected}. Correct it, then train again."
+    )
+    raise LabelsError(message)
+
+
+def read_params(path: Path) -> TrainSettings:
+    """The settings of a `params.yaml`, under `train`; what is not there has its default."""
+    try:
+        whole = load_yaml(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        message = f"{path} is no YAML that can be read: {str(error)[:200]}. Correct it, then train again."
+        raise LabelsError(message) from error
+    section = whole.get(SECTION) if isinstance(whole, dict) else None
+    if not isinstance(section, dict):
+        message = f"{path} has no section {SECTION}: expected one with {', '.join(_names())}. Add it."
+        raise LabelsError(message)
+    return change_settings(TrainSettings(), section)
+
+
+def change_settings(settings: TrainSettings, values: Mapping[Any, Any]) -> TrainSettings:
+    """The same with some values changed.
+
+    Raises:
+        LabelsError: There is no such setting, or no such value.
+    """
+    for name in values:
+        if name not in _names():
+            message = (
+                f"there is no setting {shown(name)}: expected one of {', '.join(_names())}. Correct its name."
+            )
+            raise LabelsError(message)
+    return replace(settings, **{str(name): value for name, value in values.items()})
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts, as `--set` takes them; the values as YAML has them."""
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            message = f"{shown(text)} sets nothing: expected KEY=VALUE, such as method=probe. Write it so."
+            raise LabelsError(message)
+        values[name.removeprefix(f"{SECTION}.")] = yaml.safe_load(value)
+    return values
+
+
+def write_params(settings: TrainSettings, path: Path) -> None:
+    """Write a `params.yaml`."""
+    text = yaml.safe_dump({SECTION: asdict(settings)}, sort_keys=False)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _names() -> list[str]:
+    return [field.name for field in fields(TrainSettings)]
