@@ -37,6 +37,12 @@ def test_an_annotation_is_never_lost(clips):
     assert marks(clips, Annotation("day.wav", "robin", 4.99, 5.01)).count("1") >= 1
 
 
+def test_the_clip_that_holds_most_is_positive_though_it_holds_little(tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((2, DIM))
+    apart = read_clips(write_clips(tmp_path / "gaps.parquet", vectors, ["day.wav"] * 2, starts=[0, 5]))
+    assert marks(apart, Annotation("day.wav", "robin", 0.9, 5.05)) == "1?"
+
+
 def test_silence_is_unknown_unless_all_is_annotated(clips):
     heard = Annotation("day.wav", "robin", 2.0, 3.0)
     assert marks(clips, heard) == "..1......."
