@@ -138,7 +138,9 @@ def test_a_versioned_import_is_refused(stored, api: HfApi) -> None:
 
 
 def test_a_branch_of_a_bucket_is_refused(stored) -> None:
-    stored.dvc("remote", "modify", "hub", "url", f"{URL}@dev")
+    refused = stored.dvc("remote", "modify", "hub", "url", f"{URL}@dev", ok=False)
+    assert "do not support a revision" in refused.text
+    stored.write(".dvc/config", stored.read(".dvc/config").decode().replace(URL, f"{URL}@dev"))
     assert "do not support a revision" in stored.dvc("push", ok=False).text
 
 
