@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
 from beats_trainer.train.evaluate import read_predictions
+from beats_trainer.train.split import read_split
 from learning import RATE, call
 from sounds import TINY
 
@@ -83,7 +85,12 @@ def test_labels_a_split_and_a_table_give_the_same_head(calls, beats, tmp_path):
     assert (tmp_path / "run" / head).read_bytes() == (folder / "run" / head).read_bytes()
     done = beats("evaluate", tmp_path / "run", labels, "--table", table, "-o", tmp_path / "figures", "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads((tmp_path / "figures" / "metrics.json").read_text())["all"]["units"] == 60
+    figures = json.loads((tmp_path / "figures" / "metrics.json").read_text())
+    dealt = read_split(split)
+    assert figures["all"]["units"] == sum(part == "test" for part in dealt.values()) < 60
+    assert (
+        f"{60 - figures['all']['units']} recordings that the head was learnt from are left out" in done.output
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,20 @@ def test_options_of_a_head_are_not_passed_by_in_silence(calls, beats):
     folder, _ = calls
     done = beats("classify", folder / "calls", "--model", TINY, "--events")
     assert done.exit_code == 1
-    assert "--events is for a head of your own" in done.output
+    assert "--events is for a head that `beats train` wrote" in done.output
+    done = beats("classify", folder / "calls", "--model", folder / "run", "--clip-s", 10)
+    assert done.exit_code == 1
+    assert "--clip-s is for a fine-tuned checkpoint" in done.output
+
+
+def test_a_recording_that_cannot_be_read_costs_only_itself(calls, beats, tmp_path):
+    folder, _ = calls
+    shutil.copytree(folder / "calls", tmp_path / "calls")
+    (tmp_path / "calls" / "robin" / "broken.wav").write_bytes(b"no sound")
+    done = beats("train", tmp_path / "calls", "-o", tmp_path / "run", "--model", TINY, "--clip-s", 1)
+    assert done.exit_code == 0, done.output
+    assert "not learnt from, because it could not be embedded" in done.output
+    assert len(read_predictions(tmp_path / "run" / "predictions.parquet").recordings) == 60
 
 
 def test_labels_of_recordings_that_are_not_here_are_named(beats, tmp_path):

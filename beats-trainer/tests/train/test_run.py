@@ -124,6 +124,11 @@ def test_a_head_is_measured_on_labels_that_it_never_saw(made, tmp_path):
     metrics = evaluate(head, others, fresh, tmp_path / "figures")
     assert metrics["all"]["units"] == 60
     assert read_predictions(tmp_path / "figures" / "predictions.parquet").labels == head.labels
+    learnt = dict.fromkeys(recordings, "train")
+    with pytest.raises(LeakError, match="all 60 recordings of the labels were learnt from"):
+        evaluate(head, others, fresh, tmp_path / "figures", splits=learnt)
+    learnt[recordings[0]], learnt[recordings[-1]] = "test", "test"
+    assert evaluate(head, others, fresh, tmp_path / "figures", splits=learnt)["left_out"] == 58
     unheard = Labels((Annotation(recordings[0], "owl"),))
     with pytest.raises(LabelsError, match="nothing can be measured"):
         evaluate(head, unheard, fresh, tmp_path / "none")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from beats_trainer.cli.output import plainly, put, put_table, say
 from beats_trainer.encoder.audioset import display_names
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from beats_trainer.recordings.sources import Source
 
 DEFAULT = "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2"
+OF_HEADS = ("output", "form", "threshold", "events", "hop_s", "encoder")
+OF_CHECKPOINTS = ("top", "clip_s", "head", "activation", "names", "truncated")  # a head says these itself
 
 
 @click.command()
@@ -73,9 +76,10 @@ def classify(paths: tuple[str, ...], model: str, names: Path | None, as_json: bo
     if find_head(model):
         from beats_trainer.cli.score import classify_with_head
 
+        _refuse_options(OF_CHECKPOINTS, f"is for a fine-tuned checkpoint, and {model} is a head of your own")
         classify_with_head(read_head(model), paths, {**options, "as_json": as_json})
         return
-    _refuse_of_heads(model, options)
+    _refuse_options(OF_HEADS, f"is for a head that `beats train` wrote, and {model} is none")
     from beats_trainer.load import load_model
     from beats_trainer.report.sounds import open_recordings
 
@@ -96,16 +100,14 @@ def classify(paths: tuple[str, ...], model: str, names: Path | None, as_json: bo
         raise click.exceptions.Exit(1)
 
 
-def _refuse_of_heads(model: str, options: dict[str, Any]) -> None:
-    """Options that only a head of one's own has must not be passed by in silence."""
-    given = [name for name in ("output", "form", "threshold", "events", "hop_s", "encoder") if options[name]]
-    if given:
-        option = "to" if given[0] == "form" else given[0].replace("_", "-")
-        message = (
-            f"--{option} is for a head of your own, and {model} is none: expected the folder that "
-            "`beats train` wrote. Name it with --model, or leave the option out."
-        )
-        raise click.ClickException(message)
+def _refuse_options(names: Collection[str], reason: str) -> None:
+    """Options that mean nothing for this model must not be passed by in silence."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if typed and parameter.name in names:
+            message = f"{parameter.opts[-1]} {reason}. Leave it out, or name another --model."
+            raise click.ClickException(message)
 
 
 def _found(places: Sequence[str]) -> tuple[list[Source], list[str]]:

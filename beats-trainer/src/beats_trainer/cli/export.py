@@ -51,7 +51,7 @@ def _encoder(model: str, kind: str, output: Path | None, layer: int | None) -> P
 
 def _table(source: str, kind: str, output: Path | None, layer: int | None) -> Path:
     from beats_trainer.export.writers import write_as
-    from beats_trainer.search.query import column_of, settings_of
+    from beats_trainer.table.settings import column_of, settings_of
 
     _refuse_checkpoint(source, kind)
     return write_as(kind, Path(source), output, column_of(settings_of(source), layer))

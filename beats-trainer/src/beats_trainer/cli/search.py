@@ -37,7 +37,8 @@ def search(
 
     A QUERY that is longer than a clip is cut as the table was; the clip of it that is nearest counts.
     """
-    from beats_trainer.search.query import column_of, search_table, settings_of
+    from beats_trainer.search.query import search_table
+    from beats_trainer.table.settings import column_of, settings_of
 
     _announce(table, method, column_of(settings_of(table), layer), index)
     matches = search_table(table, query, model=model, layer=layer, top=top, method=method, index=index)

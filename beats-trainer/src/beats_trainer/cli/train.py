@@ -106,7 +106,9 @@ def train(
     settings = _settings(**chosen)
     found = read_labels(source)
     splits = read_split(split_file) if split_file else None
-    where = table or _embedded(found, output, model, clip_s)
+    where = table or output / TABLE
+    if table is None:
+        found = _embedded(found, where, model, clip_s)
     fitted = fit(found, where, output, settings, splits=splits)
     if as_json:
         put({"model": str(fitted.folder), **fitted.metrics})
@@ -126,24 +128,25 @@ def _settings(
     return change_settings(settings, {name: value for name, value in given.items() if value is not None})
 
 
-def _embedded(found: Labels, output: Path, model: str, clip_s: float) -> Path:
-    """The recordings of the labels, embedded into the folder of the run; what is there already is kept."""
+def _embedded(found: Labels, table: Path, model: str, clip_s: float) -> Labels:
+    """Embed the recordings of the labels; the labels of those that could be."""
     from beats_trainer.cli.embed import shown
+    from beats_trainer.train.examples import Names
 
-    recordings = list(dict.fromkeys(one.recording for one in found.annotations))
-    missing = next((name for name in recordings if not Path(name).is_file()), None)
+    missing = next((name for name in found.recordings if not Path(name).is_file()), None)
     if missing is not None:
         message = (
             f"the labels name {missing}, and it is not here: expected a path from this folder. Give --table, "
             "or go where the recordings are."
         )
         raise click.ClickException(message)
-    output.mkdir(parents=True, exist_ok=True)
-    table = output / TABLE
-    outcome = shown(recordings, table, Choices(model=model, clip_s=clip_s))
-    for line in outcome.failed:
-        say(f"not embedded, so not learnt from: {line.recording}")
-    return table
+    table.parent.mkdir(parents=True, exist_ok=True)
+    outcome = shown(found.recordings, table, Choices(model=model, clip_s=clip_s))
+    failed = Names(line.recording for line in outcome.failed if line.embedded == "no")
+    lost = {name for name in found.recordings if failed.find(name)}
+    for name in sorted(lost):
+        say(f"not learnt from, because it could not be embedded: {name}")
+    return found.without(lost)
 
 
 def _print_figures(fitted: Fitted) -> None:
@@ -183,11 +186,19 @@ def _cell(value: float | None) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
 def evaluate(model: Path, source: Path, table: Path, output: Path, *, as_json: bool) -> None:
-    """Measure MODEL, the folder of a run or its head, on SOURCE: labels that it was not learnt from."""
+    """Measure MODEL, the folder of a run or its head, on SOURCE, labels of any form.
+
+    The recordings of its training and validation, by the split.csv beside it, are left out.
+    """
     from beats_trainer.train import run
     from beats_trainer.train.formats import read_labels
+    from beats_trainer.train.split import read_split
 
-    metrics = run.evaluate(read_head(model), read_labels(source), table, output)
+    made = (model if model.is_dir() else model.parent) / run.SPLIT
+    splits = read_split(made) if made.is_file() else None
+    metrics = run.evaluate(read_head(model), read_labels(source), table, output, splits=splits)
+    if metrics["left_out"]:
+        say(f"{metrics['left_out']:,} recordings that the head was learnt from are left out")
     if as_json:
         put(metrics)
         return

@@ -14,8 +14,8 @@ from beats_trainer.report.projection import Method
 from beats_trainer.report.render import render_page, script_columns
 from beats_trainer.report.scatter import Scatter, scatter_clips
 from beats_trainer.report.sounds import COLUMNS, LONGEST_S, MELS, open_recordings
-from beats_trainer.search.query import column_of, settings_of
 from beats_trainer.table.report_csv import read_damage
+from beats_trainer.table.settings import column_of, settings_of
 from beats_trainer.table.table import read_metadata, table_files
 
 POINTS, CLIPS = 10_000, 100  # on the map; with sound: about 0.1 MB each

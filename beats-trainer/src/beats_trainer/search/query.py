@@ -12,8 +12,7 @@ import numpy as np
 from beats_trainer.errors import RecordingError
 from beats_trainer.search.nearest import Match, Method, search
 from beats_trainer.table.scan import Vectors
-from beats_trainer.table.settings import Settings, read_settings
-from beats_trainer.table.table import read_metadata, table_files
+from beats_trainer.table.settings import Settings, column_of, settings_of
 
 if TYPE_CHECKING:
     from beats_trainer.load import Found
@@ -53,34 +52,6 @@ def search_table(
     vectors = embed_query(query, settings, column, model)
     folder = None if index is None else Path(index)
     return search(Path(table), vectors, top, column=column, method=method, index=folder)
-
-
-def settings_of(table: str | PathLike[str]) -> Settings:
-    """What made the rows of a table.
-
-    Raises:
-        ValueError: It does not say.
-    """
-    file = table_files(table)[0]
-    metadata = read_metadata(file)
-    if not metadata:
-        message = f"{file} does not say what made its rows. Expected a table that `beats embed` wrote."
-        raise ValueError(message)
-    return read_settings(metadata)
-
-
-def column_of(settings: Settings, layer: int | None) -> str:
-    """The column with the embeddings of a layer; of the last one without it.
-
-    Raises:
-        ValueError: The table does not have it.
-    """
-    if layer is None:
-        return settings.columns[-1]
-    if layer not in settings.layers:
-        message = f"the table has layer {', '.join(map(str, settings.layers))}, not {layer}."
-        raise ValueError(message)
-    return settings.columns[settings.layers.index(layer)]
 
 
 def embed_query(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from beats_trainer.audio.clips import ClipPlan, Last
 from beats_trainer.audio.playback import Tracks
 from beats_trainer.audio.read import RESAMPLER
 from beats_trainer.recordings.reading import Cutting
+from beats_trainer.table.table import read_metadata, table_files
 
 if TYPE_CHECKING:
     from beats_trainer.encoder.model import Precision
@@ -80,3 +82,31 @@ class Settings:
 def read_settings(metadata: Mapping[str, Any]) -> Settings:
     """The settings that a file was written with."""
     return Settings(**{field.name: metadata[field.name] for field in fields(Settings)})
+
+
+def settings_of(table: str | PathLike[str]) -> Settings:
+    """What made the rows of a table.
+
+    Raises:
+        ValueError: It does not say.
+    """
+    file = table_files(table)[0]
+    metadata = read_metadata(file)
+    if not metadata:
+        message = f"{file} does not say what made its rows. Expected a table that `beats embed` wrote."
+        raise ValueError(message)
+    return read_settings(metadata)
+
+
+def column_of(settings: Settings, layer: int | None) -> str:
+    """The column with the embeddings of a layer; of the last one without it.
+
+    Raises:
+        ValueError: The table does not have it.
+    """
+    if layer is None:
+        return settings.columns[-1]
+    if layer not in settings.layers:
+        message = f"the table has layer {', '.join(map(str, settings.layers))}, not {layer}."
+        raise ValueError(message)
+    return settings.columns[settings.layers.index(layer)]

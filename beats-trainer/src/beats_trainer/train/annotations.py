@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -90,6 +90,17 @@ class Labels:
     def names(self) -> tuple[str, ...]:
         """The labels that are positive somewhere, in order."""
         return tuple(sorted({one.label for one in self.annotations if one.kind == "positive"}))
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """Each recording, once."""
+        return tuple(dict.fromkeys(one.recording for one in self.annotations))
+
+    def without(self, recordings: Collection[str]) -> Labels:
+        """The same, without those of some recordings."""
+        return replace(
+            self, annotations=tuple(one for one in self.annotations if one.recording not in recordings)
+        )
 
     def with_splits(self, splits: dict[str, str]) -> Labels:
         """The same, each recording's with its split; those without one go."""

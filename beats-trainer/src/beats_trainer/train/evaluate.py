@@ -116,13 +116,16 @@ def read_predictions(path: Path) -> Predictions:
     )
 
 
-def measure(found: Predictions, thresholds: Sequence[float] = (), *, seed: int = 0) -> dict[str, Any]:
+def measure(
+    found: Predictions, thresholds: Sequence[float] = (), *, seed: int = 0, has_interval: bool = True
+) -> dict[str, Any]:
     """Figures of predictions: of all labels, of each, and intervals by resampling recordings.
 
     Args:
         found: The predictions.
         thresholds: From which score each label counts as heard; 0.5 without any.
         seed: Of the resampling.
+        has_interval: Whether to resample; of what was learnt from, an interval says nothing.
 
     Raises:
         LabelsError: There is nothing to measure.
@@ -139,7 +142,7 @@ def measure(found: Predictions, thresholds: Sequence[float] = (), *, seed: int =
     each = {label: _of_label(found, i, float(limits[i])) for i, label in enumerate(found.labels)}
     whole = _of_all(found, limits)
     whole["ece"] = calibration_error(found)
-    return {**whole, "interval": _interval(found, seed), "labels": each}
+    return {**whole, "interval": _interval(found, seed) if has_interval else {}, "labels": each}
 
 
 def is_measurable(found: Predictions) -> bool:

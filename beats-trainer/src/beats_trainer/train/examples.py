@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path, PureWindowsPath
+from pathlib import PureWindowsPath
 
 import numpy as np
 import numpy.typing as npt
 
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.names import escaped
-from beats_trainer.table.settings import Settings, read_settings
+from beats_trainer.table.scan import finite_rows
+from beats_trainer.table.settings import Settings, column_of, settings_of
 from beats_trainer.table.table import Table, read_table
 from beats_trainer.train.annotations import Annotation, Labels, LabelsError
 
@@ -92,48 +93,29 @@ def read_clips(table: str | PathLike[str], *, layer: int | None = None) -> Clips
     """The clips of a table that `beats embed` wrote, of one of its layers.
 
     Raises:
-        LabelsError: The table does not say what made it, or lacks the layer.
+        ValueError: The table does not say what made it, or lacks the layer.
     """
-    settings = _settings(Path(table))
-    if layer is not None and layer not in settings.layers:
-        there = ", ".join(map(str, settings.layers))
-        message = f"{table} has layer {there}, not {layer}. Embed its recordings once more, with it."
-        raise LabelsError(message)
-    column = settings.columns[-1 if layer is None else settings.layers.index(layer)]
+    settings = settings_of(table)
+    column = column_of(settings, layer)
     read = read_table(table, column=column)
-    finite = np.isfinite(read.embeddings).all(axis=1)
-    rows = np.flatnonzero(finite)
-    names = read.recordings
+    rows = np.flatnonzero(finite_rows(read.embeddings))
+    names, sites = read.recordings, _sites(read)
     return Clips(
         tuple(names[i] for i in rows),
         read.start_s[rows],
         read.end_s[rows],
-        tuple(_sites(read)[i] for i in rows),
+        tuple(sites[i] for i in rows),
         np.asarray(read.embeddings[rows], np.float32),
         settings,
         column,
     )
 
 
-def _settings(table: Path) -> Settings:
-    from beats_trainer.table.table import read_metadata, table_files
-
-    metadata = read_metadata(table_files(table)[0])
-    if not metadata:
-        message = f"{table} does not say what made its rows. Expected a table that `beats embed` wrote."
-        raise LabelsError(message)
-    return read_settings(metadata)
-
-
 def _sites(table: Table) -> list[str]:
     """The site of each row, else its recorder; empty where neither is known."""
-    columns = [name for name in ("site", "device") if name in table.columns.column_names]
-    values = [table.columns.column(name).to_pylist() for name in columns]
-    return (
-        [next((v for v in row if v), "") for row in zip(*values, strict=True)]
-        if values
-        else [""] * len(table)
-    )
+    there = [name for name in ("site", "device") if name in table.columns.column_names]
+    values = [table.columns.column(name).to_pylist() for name in there] or [[""] * len(table)]
+    return [next(filter(None, row), "") for row in zip(*values, strict=True)]
 
 
 class Names:

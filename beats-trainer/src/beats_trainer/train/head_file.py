@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +23,8 @@ SUFFIX = ".safetensors"
 LARGEST = 1 << 31  # bytes
 # What a reader must understand to give the scores that were measured.
 REQUIRES = ("settings", "linear", "temperature")
+# How recordings were cut and kept changes which clips there are, and not what one means.
+CUTTING = ("hop_s", "last", "channels", "damaged", "dtype", "precision")
 ADVICE = "Train it anew with `beats train`, or use the version of beats-trainer that wrote it."
 
 
@@ -172,22 +173,16 @@ def _settings(said: Field) -> Settings:
         said.refuse(f"the settings of a table ({str(error)[:100]})", error)
 
 
-def refuse_other_table(head: TrainedHead, settings: Settings, table: str, columns: Sequence[str]) -> None:
-    """A head's scores mean something on the embeddings that it was learnt from alone.
-
-    Args:
-        head: The head.
-        settings: Of the table.
-        table: Its name, for the message.
-        columns: What may differ: how the recordings were cut, which changes no clip's meaning.
+def refuse_other_table(head: TrainedHead, settings: Settings, table: str) -> None:
+    """A head's scores mean something on embeddings that were made as those that it was learnt from.
 
     Raises:
         CheckpointError: The table was made otherwise; what differs is named.
     """
+    free = {"layers", *CUTTING, *(["checkpoint"] if head.settings.sha256 else [])}
     ours, theirs = asdict(head.settings), asdict(settings)
-    free = {"checkpoint", "layers", *columns} if ours["sha256"] else {"layers", *columns}
-    differ = [f"{name} {theirs[name]!r} instead of {ours[name]!r}" for name in ours if name not in free
-              and theirs[name] != ours[name]]  # fmt: skip
+    names = [name for name in ours if name not in free and theirs[name] != ours[name]]
+    differ = [f"{name} {theirs[name]!r} instead of {ours[name]!r}" for name in names]
     if head.layer not in settings.layers:
         differ.append(f"no layer {head.layer}")
     if differ:

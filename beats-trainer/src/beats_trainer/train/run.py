@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from beats_trainer.atomic import written_whole
+from beats_trainer.table.settings import settings_of
 from beats_trainer.train.annotations import Labels
 from beats_trainer.train.evaluate import (
     Predictions,
@@ -22,7 +23,7 @@ from beats_trainer.train.evaluate import (
     write_predictions,
 )
 from beats_trainer.train.examples import Clips, Examples, Floats, join_labels, read_clips
-from beats_trainer.train.head_file import TrainedHead, activate, save_head
+from beats_trainer.train.head_file import TrainedHead, activate, refuse_other_table, save_head
 from beats_trainer.train.probe import Linear, activation_of, fit_centroids, fit_probe, fit_temperature
 from beats_trainer.train.settings import FEWEST_EXAMPLES, TrainSettings, write_params
 from beats_trainer.train.split import (
@@ -30,6 +31,7 @@ from beats_trainer.train.split import (
     LeakError,
     apply_split,
     count_alike,
+    leave_learnt,
     make_split,
     refuse_leaks,
     refuse_unlearnable,
@@ -141,7 +143,7 @@ def _figures(
 ) -> dict[str, Any]:
     parts = {split: found.of(split) for split in SPLITS}
     figures = {
-        split: measure(part, head.thresholds, seed=settings.seed)
+        split: measure(part, head.thresholds, seed=settings.seed, has_interval=split != "train")
         for split, part in parts.items()
         if is_measurable(part)
     }
@@ -177,25 +179,35 @@ def write_metrics(metrics: dict[str, Any], path: Path) -> None:
 
 
 def evaluate(
-    head: TrainedHead, labels: Labels, table: str | PathLike[str], output: str | PathLike[str]
+    head: TrainedHead,
+    labels: Labels,
+    table: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    splits: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Measure a head on labels that it was not learnt from; write predictions and figures into a folder.
+    """Measure a head on labels; write predictions and figures into a folder.
+
+    Args:
+        head: The head.
+        labels: What is heard where.
+        table: What `beats embed` made of their recordings.
+        output: The folder.
+        splits: Of the run that made the head: what was not for testing there is left out here, since its
+            figures would flatter.
 
     Raises:
-        LabelsError: The labels do not fit the table, or hold none of the head's.
+        LabelsError: The labels do not fit the table, hold none of the head's, or are all that it learnt from.
         CheckpointError: The table was made otherwise than the head wants.
     """
-    from beats_trainer.train.head_file import refuse_other_table
-
+    refuse_other_table(head, settings_of(table), str(table))
     clips = read_clips(table, layer=head.layer)
-    refuse_other_table(head, clips.settings, str(table), CUTTING)
-    examples = join_labels(clips, labels, names=head.labels)
+    fresh = leave_learnt(labels, splits or {})
+    examples = join_labels(clips, fresh, names=head.labels)
     found = predictions_of(examples, unit_scores(head, examples))
-    metrics = {"method": head.method, "labels": len(head.labels), "leak": head.leak}
+    metrics: dict[str, Any] = {"method": head.method, "labels": len(head.labels), "leak": head.leak}
+    metrics["left_out"] = len(labels.recordings) - len(fresh.recordings)
     metrics["all"] = measure(found, head.thresholds)
     write_predictions(found, Path(output) / PREDICTIONS)
     write_metrics(metrics, Path(output) / METRICS)
     return metrics
-
-
-CUTTING = ("hop_s", "last", "channels", "damaged", "dtype", "precision")  # change no clip's meaning

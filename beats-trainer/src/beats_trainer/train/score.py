@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beats_trainer.atomic import written_whole
-from beats_trainer.table.scan import groups_of, stream
-from beats_trainer.table.settings import read_settings
-from beats_trainer.table.table import read_metadata, table_files
+from beats_trainer.table.scan import as_vectors, finite_rows, groups_of, present, stream
+from beats_trainer.table.settings import column_of, settings_of
 from beats_trainer.train.evaluate import BREAK, KEY
 from beats_trainer.train.examples import Floats
 from beats_trainer.train.head_file import TrainedHead, refuse_other_table
-from beats_trainer.train.run import CUTTING
 
-KEPT = ("recording", "start_s", "end_s", "channel", "datetime", "site")
+PLACE = ("recording", "start_s", "end_s", "channel")
+KEPT = (*PLACE, "datetime", "site")
 LOW = 0.5  # of its threshold: an event goes on while its score stays above
 TOUCHING_S = 1e-6
 
@@ -60,58 +58,44 @@ def score_table(head: TrainedHead, table: str | PathLike[str], output: Path) -> 
     Raises:
         CheckpointError: The table was made otherwise than the head wants.
     """
+    parts = (_with_scores(batch, scores, head.labels) for batch, scores in _batches(head, table, KEPT))
+    first = next(parts, None)
+    if first is None:
+        message = f"{table} has no clips: nothing was scored. Embed recordings into it with `beats embed`."
+        raise ValueError(message)
     rows = 0
     output.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(output) as written:
-        writer = None
-        for batch, scores in _batches(head, table):
-            part = _with_scores(batch, scores, head.labels)
-            writer = writer or pq.ParquetWriter(written, part.schema)
+    with written_whole(output) as written, pq.ParquetWriter(written, first.schema) as writer:
+        for part in chain([first], parts):
             writer.write_table(part)
             rows += len(part)
-        if writer is None:
-            message = (
-                f"{table} has no clips: nothing was scored. Embed recordings into it with `beats embed`."
-            )
-            raise ValueError(message)
-        writer.close()
     return rows
 
 
 def scored_clips(head: TrainedHead, table: str | PathLike[str]) -> Iterator[Scored]:
     """The clips of a table, scored."""
-    for batch, scores in _batches(head, table):
-        finite = np.isfinite(scores)
-        places = batch.select([name for name in KEPT[:4] if name in batch.schema.names]).to_pylist()
-        for row, place in enumerate(places):
+    for batch, scores in _batches(head, table, PLACE):
+        finite = finite_rows(scores)
+        for row, place in enumerate(batch.to_pylist()):
             where = (place["recording"], place["start_s"], place["end_s"], place.get("channel"))
-            yield Scored(*where, scores[row] if finite[row].all() else None)
+            yield Scored(*where, scores[row] if finite[row] else None)
 
 
-def _batches(head: TrainedHead, table: str | PathLike[str]) -> Iterator[tuple[pa.RecordBatch, Floats]]:
-    first = table_files(table)[0]
-    settings = read_settings(_metadata(first))
-    refuse_other_table(head, settings, str(table), CUTTING)
-    column = settings.columns[settings.layers.index(head.layer)]
-    names = [name for name in KEPT if name in pq.read_schema(first).names]
+def _batches(
+    head: TrainedHead, table: str | PathLike[str], columns: Sequence[str]
+) -> Iterator[tuple[pa.RecordBatch, Floats]]:
+    """What the table says of some clips, and their scores."""
+    settings = settings_of(table)
+    refuse_other_table(head, settings, str(table))
+    column = column_of(settings, head.layer)
+    names = present(Path(table), columns)
     for _, batch in stream(groups_of(Path(table)), [*names, column]):
-        vectors = batch.column(column).flatten().to_numpy(zero_copy_only=False).reshape(-1, settings.dim)
-        yield batch.select(names), head.scores(np.asarray(vectors, np.float32))
-
-
-def _metadata(file: Path) -> dict[str, Any]:
-    metadata = read_metadata(file)
-    if not metadata:
-        message = f"{file} does not say what made its rows. Expected a table that `beats embed` wrote."
-        raise ValueError(message)
-    return metadata
+        yield batch.select(names), head.scores(as_vectors(batch.column(column)))
 
 
 def _with_scores(batch: pa.RecordBatch, scores: Floats, labels: tuple[str, ...]) -> pa.Table:
-    finite = np.isfinite(scores).all(axis=1)
-    values = pa.FixedSizeListArray.from_arrays(
-        pa.array(scores.reshape(-1)), len(labels), mask=pa.array(~finite)
-    )
+    lost = pa.array(~finite_rows(scores))
+    values = pa.FixedSizeListArray.from_arrays(pa.array(scores.reshape(-1)), len(labels), mask=lost)
     table = pa.Table.from_batches([batch]).append_column("scores", values)
     return table.replace_schema_metadata({KEY: BREAK.join(labels).encode()})
 
@@ -144,11 +128,10 @@ def find_clips(
 ) -> Iterator[Event]:
     """Every clip and label whose score reaches its threshold."""
     for clip in clips:
-        for label, limit, score in zip(
-            labels, limits, clip.scores if clip.scores is not None else (), strict=False
-        ):
+        scores = () if clip.scores is None else clip.scores.tolist()
+        for label, limit, score in zip(labels, limits, scores, strict=False):
             if score >= limit:
-                yield Event(clip.recording, clip.channel, clip.start_s, clip.end_s, label, float(score))
+                yield Event(clip.recording, clip.channel, clip.start_s, clip.end_s, label, score)
 
 
 def find_events(
