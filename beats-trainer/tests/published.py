@@ -90,7 +90,7 @@ def import_pin(path: Path, place: str, data: bytes, commit: str, endpoint: str =
 def publish(hub: Hub, folder: Path, size: int = 300_000, name: str = "small") -> Published:
     """A dataset `alice/beats` that holds one file of random bytes, pinned by commit and digest."""
     token = hub.user("alice")
-    data = os.urandom(size)
+    data = os.urandom(size - 1) + b"."  # tests damage it by another last byte
     commit = upload(hub, token, "alice/beats", {f"{name}.pt": data})
     place = f"hf://datasets/alice/beats/{name}.pt"
     pin = import_pin(folder / f"{name}.dvc", place, data, commit, hub.endpoint)
