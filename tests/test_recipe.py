@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +35,34 @@ def clone(published, newcomer):
         return somebody.at(somebody.folder / "clone")
 
     return make
+
+
+@pytest.fixture
+def wheel_of(tmp_path):
+    """Builds the wheel of a release that a repository makes, and unpacks it as pip does."""
+
+    def build(repository: Path) -> Path:
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z", "beats-trainer"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+        tree = tmp_path / "release"
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if (ROOT / name).is_file() and "/tests/" not in name:
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, tree / name)
+        for name in ("checkpoints.dvc", ".dvc/config"):
+            (tree / name).parent.mkdir(exist_ok=True)
+            shutil.copy2(repository / name, tree / name)
+        command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path / "out"]
+        subprocess.run([*command, tree / "beats-trainer"], check=True, capture_output=True, timeout=120)
+        (wheel,) = (tmp_path / "out").iterdir()
+        shutil.unpack_archive(wheel, tmp_path / "installed", "zip")
+        return tmp_path / "installed"
+
+    return build
 
 
 @pytest.fixture
@@ -103,6 +132,28 @@ class TestTheReader:
         shutil.rmtree(somebody.folder / "checkpoints")
         somebody.types("dvc", "pull")
         assert {p.name for p in (somebody.folder / "checkpoints").iterdir()} == NAMES
+
+
+class TestWhoeverInstallsTheWheel:
+    """A release after the publication: no clone, no pin, no variable that names one."""
+
+    def test_gets_the_published_bytes_by_the_default_name(self, published, wheel_of, newcomer, original):
+        maintainer, hub = published
+        installed = wheel_of(maintainer.folder)
+        hub.requests.clear()
+        somebody = newcomer("stranger", HF_ENDPOINT=hub.endpoint, PYTHONPATH=str(installed))
+        recording = ROOT / "recordings" / "tabla_tun2.flac"
+        code = (
+            "import sys, beats_trainer; from beats_trainer import BEATsFeatureExtractor, fetch_checkpoint\n"
+            "assert beats_trainer.__file__.startswith(sys.argv[2])\n"
+            "extractor = BEATsFeatureExtractor()\n"
+            "assert extractor.extract_from_file(sys.argv[1]).shape == (extractor.dim,)\n"
+            "print(fetch_checkpoint('BEATs_iter3_plus_AS2M'))"
+        )
+        typed = somebody.types(sys.executable, "-c", code, str(recording), str(installed))
+        fetched = Path(typed.stdout.strip())
+        assert fetched.read_bytes() == (original / "BEATs_iter3_plus_AS2M.pt").read_bytes()
+        assert {record.path.split("/resolve/")[0] for record in hub.requests} == {f"/datasets/{REPO}"}
 
 
 class TestWhoeverIsInTrouble:

@@ -10,7 +10,14 @@ import pytest
 from beats_trainer import fetch_checkpoint
 from beats_trainer.errors import DigestMismatchError, FetchError, NotCachedError
 from beats_trainer.hub.fetch import damaged_copies, find_checkpoint, local_copy
-from huggingface_hub import constants, file_download, hf_hub_download, scan_cache_dir
+from huggingface_hub import (
+    HfApi,
+    constants,
+    file_download,
+    hf_hub_download,
+    scan_cache_dir,
+    snapshot_download,
+)
 from published import Published, import_pin, upload
 from spoiler import endless, serve_spoiler
 
@@ -46,6 +53,24 @@ def theirs(mine: Published, plain: None) -> Path:
 
 def offline(published: Published, name: str) -> Path:
     return fetch_checkpoint(name, cache_dir=published.cache, local_files_only=True)
+
+
+@pytest.mark.parametrize("links", [pytest.param(True, marks=no_links), False])
+@pytest.mark.parametrize("asked", ["main", "v1", "commit"])
+def test_what_the_client_itself_cached_serves_offline_however_it_was_asked_for(
+    mine: Published, monkeypatch, asked: str, links: bool
+):
+    if not links:
+        link_none(monkeypatch)
+    api = HfApi(endpoint=mine.hub.endpoint, token=mine.token)
+    api.create_tag("alice/mine", tag="v1", revision=mine.commit)
+    revision = mine.commit if asked == "commit" else asked
+    theirs = snapshot_download(
+        "alice/mine", revision=revision, cache_dir=mine.cache, endpoint=mine.hub.endpoint
+    )
+    found = offline(mine, f"alice/mine@{revision}")
+    assert found == Path(theirs) / "model.safetensors"
+    assert found.is_symlink() is links
 
 
 def repin(published: Published, sha256: str, endpoint: str = "") -> None:
