@@ -4,6 +4,7 @@
 5D3A4F1C.WAV                                       AudioMoth before 1.2: seconds since 1970, UTC
 247AA5015EB0A2F2_20200504_055500.WAV               AudioMoth with its number
 SITE7_20190726_034500.wav, SITE7_0+1_20190726$034500.wav, SITE7_A_20190726_034500_000.wav    Song Meter
+SwiftOne_20220719_000000_-0400.wav                 Swift
 20191231T133000+1000_REC_-27.3810+152.8800.flac    BAR-LT
 S20240815T095300.123+1000_E20240815T095800.1+1000_-12.34+130.50.wav                          BAR-LT, newer
 """
@@ -21,6 +22,7 @@ _MOMENT = re.compile(
     r"[T_$ -]{1,3}"
     r"(?P<time>(?:[01]\d|2[0-3])[-:]?[0-5]\d[-:]?[0-5]\d)(?!\d)"
     r"(?:\.(?P<fraction>\d{1,6}))?"
+    r"(?:_(?=[+-]\d{4}(?!\d)))?"  # before a Swift's zone
     r"(?P<zone>Z|[+-](?:0\d|1[0-4]):?(?:00|15|30|45))?"  # others are a number behind the time
 )
 _UNIX = re.compile(r"(?P<seconds>[0-9A-F]{8})\.[A-Za-z0-9]+")
