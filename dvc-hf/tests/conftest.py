@@ -20,6 +20,8 @@ from huggingface_hub import HfApi
 from huggingface_hub.utils import get_session
 from minihub.testing import Hub
 
+sys.path.append(str(Path(__file__).parent))  # hostile.py, for the tests in the rooms
+
 REPO = "alice/checkpoints"
 BUCKET = "alice/store"
 URL = f"hf://datasets/{REPO}"

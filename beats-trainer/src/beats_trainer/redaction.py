@@ -10,7 +10,8 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 SHORTEST = 8  # characters: to hide less would make holes in words
 PASSWORD = re.compile(r"(?<=//)[^/\s'\"]*@")
-SIGNED = re.compile(r"(https?://[^\s?'\"]+|\burl: /[^\s?'\"]*)\?[^\s'\")]+")
+# Bounded: a text of many addresses that never end would otherwise be searched from each of them to its end.
+SIGNED = re.compile(r"(https?://[^\s?'\"]{1,2000}|\burl: /[^\s?'\"]{0,2000})\?[^\s'\")]+")
 
 _hidden: set[str] = set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -238,3 +239,10 @@ def test_a_redirect_to_what_is_no_address_is_named(mine: Published, impatient: N
     mine.hub.fail("GET", "*/api/models/*", status=302, headers={"Location": "file:///etc/passwd"}, times=None)
     with pytest.raises(FetchError, match=r"'file:///etc/passwd' leads nowhere"):
         fetch_checkpoint("alice/mine", cache_dir=mine.cache)
+
+
+@pytest.mark.parametrize("text", ["http://" * 9_000, "url: /" * 10_000, "//" * 30_000, "a" * 65_536])
+def test_a_long_word_of_a_hubs_is_looked_through_in_no_time(text: str):
+    started = time.process_time()
+    veiled(text)
+    assert time.process_time() - started < 3  # eight seconds on a quick machine

@@ -8,27 +8,35 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
+AROUND = 120  # letters of base64 that may stand before and behind a secret in it
 SHORTEST = 4  # a shorter secret would mask half of every text
 LOGGERS = ("dvc", "dvc_objects", "dvc_data", "huggingface_hub")
 _LOOKS_LIKE_A_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
 # A user alone is shown where it is no secret: ssh://git@host.
 _USER = re.compile(r"(?i)\b(https?://)[^/\s'\"]*@|\b([a-z][a-z0-9+.-]*://)[^/\s@:'\"]*:[^/\s'\"]*@")
 
-_forms: dict[str, re.Pattern[str]] = {}
+_forms: dict[str, tuple[frozenset[str], re.Pattern[str]]] = {}
 
 
 def remember_secret(secret: str) -> None:
     """Mask this from now on, in every form that a library may give it."""
     if len(secret) >= SHORTEST and secret not in _forms:
-        plain = sorted({re.escape(form) for form in _spellings(secret)}, key=len, reverse=True)
-        encoded = [rf"[\w+/-]*{re.escape(part)}[\w+/-]*=*" for part in _base64_parts(secret)]
-        _forms[secret] = re.compile("|".join([*plain, *encoded]))
+        plain = sorted(set(_spellings(secret)), key=len, reverse=True)
+        parts = set(_base64_parts(secret))
+        # Bounded on both sides: a Hub may send a long word, and without a bound each letter begins a search.
+        around = rf"[\w+/-]{{0,{AROUND}}}"
+        encoded = [f"{around}{re.escape(part)}{around}=*" for part in sorted(parts)]
+        _forms[secret] = (
+            frozenset({*plain, *parts}),
+            re.compile("|".join([*map(re.escape, plain), *encoded])),
+        )
 
 
 def mask_secrets(text: str) -> str:
     """The text without secrets."""
-    for pattern in list(_forms.values()):
-        text = pattern.sub(MASK, text)
+    for forms, pattern in list(_forms.values()):
+        if any(form in text for form in forms):
+            text = pattern.sub(MASK, text)
     text = _LOOKS_LIKE_A_TOKEN.sub(MASK, text)
     return _USER.sub(lambda match: f"{match[1] or match[2]}{MASK}@", text)
 

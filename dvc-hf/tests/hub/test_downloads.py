@@ -2,9 +2,7 @@
 
 import gzip
 import hashlib
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,74 +16,10 @@ from dvc_hf.hub.errors import RejectedError
 from dvc_hf.hub.location import Location
 from dvc_hf.hub.promises import LEGACY, Promise, promise_of
 from dvc_hf.hub.repo import RepoClient
+from hostile import MOST_SENT, Answer, HostileServer, endless, plain, serve_hostile, too_long
 
 CONTENT = b"\0content" * 1000
 ENTRY = Entry("x.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), is_large=True)
-CHUNK = 64 * 1024
-MOST_SENT = 32 * 1024 * 1024  # far more than any client's buffers
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-class HostileServer(ThreadingHTTPServer):
-    """Answers every question for a file in a way of its own, and counts what it sent."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer: Answer = plain(CONTENT)
-        self.sent = 0
-        self.ranges: list[str | None] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: HostileServer
-
-    def do_GET(self) -> None:
-        self.server.ranges.append(self.headers["Range"])
-        self.close_connection = True
-        try:
-            self.server.answer(self)
-        except OSError:
-            return  # the client hung up
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-    def begin(self, status: int = 200, **headers: object) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
-
-    def send(self, data: bytes) -> None:
-        self.server.sent += len(data)  # before: who reads the last byte may look at once
-        self.wfile.write(data)
-
-
-def plain(content: bytes, **headers: object) -> Answer:
-    def answer(handler: Any) -> None:
-        handler.begin(Content_Length=len(content), **headers)
-        handler.send(content)
-
-    return answer
-
-
-def endless(handler: Any) -> None:
-    handler.begin(Transfer_Encoding="chunked")
-    while handler.server.sent < MOST_SENT:
-        handler.send(b"%x\r\n" % CHUNK + bytes(CHUNK) + b"\r\n")
-
-
-def too_long(handler: Any) -> None:
-    handler.begin(Content_Length=MOST_SENT)
-    while handler.server.sent < MOST_SENT:
-        handler.send(bytes(CHUNK))
 
 
 def cut_in_the_middle(handler: Any) -> None:
@@ -104,11 +38,9 @@ def cut_and_begun_anew(handler: Any) -> None:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
     monkeypatch.setattr("dvc_hf.hub.retry.WAITS_S", (0.0,) * 2)
-    server = HostileServer()
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serve_hostile() as server:
+        server.answer = plain(CONTENT)
+        yield server
 
 
 def fetch(server: HostileServer, target: Path, promise: Promise | None = None, entry: Entry = ENTRY) -> int:
@@ -150,7 +82,7 @@ def test_a_body_that_goes_on_past_its_announced_size_is_left(
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x" * 1000])
 def test_a_packed_body_is_refused_unread(server: HostileServer, tmp_path: Path, encoding: str) -> None:
     server.answer = plain(gzip.compress(CONTENT), Content_Encoding=encoding)
-    with pytest.raises(RejectedError, match="expected a file as it is, got one packed as") as refused:
+    with pytest.raises(RejectedError, match="expected it as it is, got one packed as") as refused:
         fetch(server, tmp_path / "x")
     assert len(str(refused.value)) < 400
     assert not (tmp_path / "x").exists()

@@ -24,6 +24,9 @@ def gc(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
 def used_folder(original: Original, out: Any, *args: Any, **kwargs: Any) -> Any:
     """The files that a folder uses; where its listing is nowhere, a gc cannot know them.
 
+    A look at the remote then asks for the listing itself: DVC would leave the folder out, and so call it in
+    sync.
+
     Raises:
         CollectCacheError: a gc of a Hub remote would take them for unused; ``--force`` does not change that.
     """
@@ -35,10 +38,23 @@ def used_folder(original: Original, out: Any, *args: Any, **kwargs: Any) -> Any:
             "Push it from the clone that has it, or restore an older .dvc file, then run gc again."
         )
         raise CollectCacheError(message)
+    if tree is None and any(push.writes_to(out) for push in _looking):
+        return out.cache.get(out.hash_info.value)
     return tree
 
 
+@contextmanager
+def looking(repo: Any, remote: str | None) -> Iterator[None]:
+    """While a remote is looked at, know it."""
+    _looking.append(Push(repo, remote))
+    try:
+        yield
+    finally:
+        _looking.pop()
+
+
 _collecting: list[Push] = []
+_looking: list[Push] = []
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 
 from dvc_objects.fs.errors import ConfigError
 
+from dvc_hf.hooks.collection import looking
 from dvc_hf.hub.location import hub_url_of
 from dvc_hf.masks import mask_secrets
 
@@ -21,6 +22,8 @@ def status(original: Original, repo: Any, *args: Any, **kwargs: Any) -> Any:
     """Show the status, unless it is asked of the address of a web page."""
     if kwargs.get("cloud") or kwargs.get("remote"):
         refuse_web_page(repo, kwargs.get("remote"), is_read=True)
+        with looking(repo, kwargs.get("remote")):
+            return original(repo, *args, **kwargs)
     return original(repo, *args, **kwargs)
 
 

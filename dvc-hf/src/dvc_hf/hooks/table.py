@@ -83,6 +83,7 @@ EARLY = (
     Hook("dvc.config", "Config.load_one", "config.load_one", "who said where a remote's Hub is"),
     Hook("dvc.config", "Config.load", "config.load", "as above"),
     Hook("dvc.cli", "parse_args", "config.parse_args", "what was typed is the user's; tokens are masked"),
+    Hook("dvc.cli", "_log_exceptions", "failures.log_exceptions", "our errors are not unexpected ones"),
 )
 # fmt: on
 

@@ -8,7 +8,7 @@ from typing import Any
 from huggingface_hub import constants
 from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
 
-from dvc_hf.hub import names
+from dvc_hf.hub import answers
 from dvc_hf.hub.errors import RejectedError
 
 PAST_THE_END = 416  # a part was asked for that begins where the file ends: it is empty
@@ -29,13 +29,8 @@ class Body:
         Raises:
             RejectedError: the content is packed, so that what it unfolds to is bounded by nothing.
         """
-        packed = response.headers.get("Content-Encoding") or "identity"
-        if packed.lower() != "identity":
-            message = (
-                f"cannot read {response.url.host}'s answer: expected a file as it is, got one packed as "
-                f"{names.quoted(packed)}. A proxy between here and the Hub changes contents: go around it."
-            )
-            raise RejectedError(message)
+        if (response.headers.get("Content-Encoding") or "identity").lower() != "identity":
+            raise RejectedError(answers.packed_answer(response))
         length = response.headers.get("Content-Length", "")
         self.is_part = response.status_code == 206
         self.announced = int(length) if length.isascii() and length.isdecimal() else None
@@ -67,11 +62,7 @@ class Body:
     def _expect_whole_file(self, stop: int | None, limit: int) -> None:
         """Take more than was asked for only from who sends a whole file instead of a part."""
         if stop is None or self.is_part:
-            message = (
-                f"cannot read {self._response.url.host}'s answer: expected at most {limit} bytes, got more. "
-                "Nothing of it was kept: check the address ('endpointurl' or HF_ENDPOINT)."
-            )
-            raise RejectedError(message)
+            raise RejectedError(answers.long_answer(self._response, limit))
 
 
 @contextmanager

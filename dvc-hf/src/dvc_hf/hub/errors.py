@@ -29,6 +29,17 @@ _OF_RIGHTS = re.compile(r"\b(rights?|permissions?|authori[sz]ed|role|scope)\b", 
 _PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})
+_ASTRAY = frozenset({"TooManyRedirects", "UnsupportedProtocol", "InvalidURL"})  # the same every time
+# What huggingface_hub raises while it reads an answer of another shape than a Hub's.
+_NOT_A_HUBS = (
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
+_LONGEST_SAID = 1000  # letters of the Hub's own words
 
 
 class HubUnavailableError(ConnectionError):
@@ -78,14 +89,14 @@ class Failure:
         said = getattr(self.error, "server_message", None) or str(self.error)
         lines = [line.strip() for line in str(said).splitlines() if line.strip()]
         text = lines[0] if lines else type(self.error).__name__
-        return masks.mask_secrets(text)
+        return masks.mask_secrets(text)[:_LONGEST_SAID]
 
     @property
     def all_said(self) -> str:
         """All that the Hub itself said, as one paragraph that ends in a stop."""
         said = str(getattr(self.error, "server_message", None) or self.said)
         lines = dict.fromkeys(line.strip() for line in said.splitlines() if line.strip())
-        text = masks.mask_secrets(" ".join(lines))
+        text = masks.mask_secrets(" ".join(lines))[:_LONGEST_SAID]
         return text if text.endswith((".", "!", "?")) else f"{text}."
 
     @property
@@ -121,8 +132,15 @@ def is_transient(error: BaseException) -> bool:
         return status_of(error) in TRANSIENT or _is_late_upload(error)
     if isinstance(error, json.JSONDecodeError):
         return True  # an answer that was damaged on its way
+    if _is_astray(error):
+        return False
     library = type(error).__module__.partition(".")[0]
     return isinstance(error, ConnectionError | TimeoutError) or library in _HTTP_LIBRARIES
+
+
+def _is_astray(error: BaseException) -> bool:
+    """Whether an answer led to no address at all."""
+    return type(error).__name__ in _ASTRAY or "in location header" in str(error)
 
 
 def _is_late_upload(error: HfHubHTTPError) -> bool:
@@ -176,7 +194,12 @@ def _network_fault(failure: Failure) -> str:
             f"the certificate of {failure.endpoint} is signed by nobody whom this machine knows. If your "
             "site has certificates of its own, name their file in SSL_CERT_FILE and REQUESTS_CA_BUNDLE."
         )
-    if isinstance(error, json.JSONDecodeError):
+    if _is_astray(error):
+        return (
+            f"an answer of {failure.endpoint} leads nowhere ({failure.said}). Check the address "
+            "('endpointurl' or HF_ENDPOINT), and what stands between, such as a proxy."
+        )
+    if isinstance(error, _NOT_A_HUBS) or type(error) is ValueError:  # the last: a number too long to be one
         return (
             f"{failure.endpoint} answered with something else than a Hub does: the page of a network that "
             "wants a login, or of a proxy. Open it in a browser, then run it again."
@@ -291,7 +314,9 @@ def _forbidden(failure: Failure) -> str:
 def _minutes(error: Exception) -> str:
     """How long to wait; a limit of commits an hour says nothing in its headers."""
     seconds = asked_wait_s(error)
-    return "up to an hour" if seconds is None else f"{seconds:.0f} seconds"
+    if seconds is None or seconds > 86_400:
+        return "up to an hour" if seconds is None else "more than a day, it says,"
+    return f"{seconds:.0f} seconds"
 
 
 def _kind(place: Location) -> str:

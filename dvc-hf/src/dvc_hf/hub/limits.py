@@ -1,4 +1,4 @@
-"""A Hub that says nothing is not waited for without end: huggingface_hub sets no limit of its own.
+"""A Hub is neither waited for nor read without end: huggingface_hub sets no limit of its own.
 
 Its listings, preuploads and uploads pass none either, so the limit is laid on each request as it leaves.
 """
@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils import _http
 
+from dvc_hf.hub.answers import ask_unpacked, bound_answer
 from dvc_hf.hub.credentials import guard_request
 
 ANSWER_WITHIN_S = 60.0  # the Hub's own limit; of silence, not of a whole transfer
@@ -30,7 +31,7 @@ def limit_silence() -> None:
 
 
 class _Limited:
-    """Makes the clients that another factory makes, with a limit and the tokens' gate on every request."""
+    """Makes the clients that another factory makes, with limits and the tokens' gate on every request."""
 
     __dvc_hf__ = True
 
@@ -40,7 +41,11 @@ class _Limited:
     def __call__(self) -> Any:
         client = self._make()
         hooks = client.event_hooks
-        client.event_hooks = {**hooks, "request": [*hooks.get("request", ()), _limit_request, guard_request]}
+        client.event_hooks = {
+            **hooks,
+            "request": [*hooks.get("request", ()), _limit_request, ask_unpacked, guard_request],
+            "response": [*hooks.get("response", ()), bound_answer],
+        }
         return client
 
 
