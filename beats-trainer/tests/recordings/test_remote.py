@@ -261,3 +261,50 @@ def test_a_name_in_the_table_holds_no_password_and_no_signature(url, name):
 def test_a_url_with_a_query_is_the_recording_that_its_path_names():
     assert list_remote("http://127.0.0.1:9/a.wav?part=2", SUFFIXES) == ["http://127.0.0.1:9/a.wav?part=2"]
     assert find_sources(["http://me:tiger@127.0.0.1:9/a.wav"])[0].name == "http://127.0.0.1:9/a.wav"
+
+
+class _Stalling(_Quiet):
+    """Sends half of `b.wav`, and then nothing; of `c.wav` less than it said, as a store that was cut off."""
+
+    is_well = False
+
+    def do_GET(self):
+        if self.is_well or self.path == "/a.wav":
+            super().do_GET()
+            return
+        content = Path(self.directory, self.path.lstrip("/")).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2])
+        self.wfile.flush()
+        if self.path == "/b.wav":
+            self.server.woken.wait(60)
+        self.close_connection = True
+
+
+@pytest.fixture
+def stalling(tmp_path, monkeypatch):
+    pytest.importorskip("aiohttp", reason="needs pip install 'beats-trainer[http]'")
+    monkeypatch.setattr("beats_trainer.recordings.remote.SILENCE_S", 1.0)
+    monkeypatch.setattr(_Stalling, "is_well", False)
+    for seed, name in enumerate("abc"):
+        soundfile.write(tmp_path / f"{name}.wav", noise(2, seed=seed), 16_000)
+    handler = functools.partial(_Stalling, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads, server.woken = True, threading.Event()
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.woken.set()
+        server.shutdown()
+
+
+def test_a_drive_that_stalls_costs_its_own_recordings_until_it_is_well_again(stalling, tmp_path, run):
+    places = [f"{stalling}/{name}.wav" for name in "abc"]
+    outcome = run(tmp_path / "t", *places)
+    assert sorted(line.recording[-5:] for line in outcome.failed) == ["b.wav", "c.wav"]
+    assert {name[-5:] for name in read_table(tmp_path / "t").recordings} == {"a.wav"}
+    _Stalling.is_well = True
+    again = run(tmp_path / "t", *places)
+    assert again.failed == []
+    assert {name[-5:] for name in read_table(tmp_path / "t").recordings} == {"a.wav", "b.wav", "c.wav"}

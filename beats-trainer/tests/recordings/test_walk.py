@@ -53,6 +53,23 @@ def test_what_was_left_out_is_told_by_the_command(card, tmp_path):
     assert "left out: 1 .wac" in done.output
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other limits")
+def test_a_folder_that_cannot_be_opened_costs_its_own_recordings_alone(card):
+    deep = os.open(card, os.O_RDONLY)
+    for _ in range(21):  # over 4,096 bytes of path, which no call of the system takes
+        os.mkdir("d" * 200, dir_fd=deep)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = below
+    os.close(os.open("lost.wav", os.O_CREAT | os.O_WRONLY, dir_fd=deep))
+    os.close(deep)
+    survey = survey_sources([card])
+    assert [source.name.rpartition("/")[2] for source in survey.sources] == ["20240501_053000.WAV"]
+    assert "1 folders that cannot be opened, the first " in str(survey.left_out)
+    assert "(File name too long)" in str(survey.left_out)
+    assert len(str(survey.left_out)) < 1_000
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 def test_links_are_followed_once_and_those_that_lead_nowhere_are_counted(record, tmp_path):
     recording = record("store/a.wav")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from beats_trainer.atomic import room_for
 from beats_trainer.audio.clips import Spans
 from beats_trainer.audio.damage import LOSSES, Finding
 from beats_trainer.embed.again import Again, find_changed
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from beats_trainer.embed.encode import Encoding
 
 ITEMS_AT_ONCE = 1024
+AGAIN = "What is done is kept: free some room, then run the same command again, and it goes on from there."
 Work = Sequence[tuple[Source, Spans | None]]
 Done = tuple[Clip, list[Row]] | Ended
 Engine = Callable[[Work], Iterator[list[Done]]]
@@ -129,8 +131,9 @@ class Run:
         Raises:
             BlockingIOError: Another process is at work on the same recordings.
             ValueError: The table was begun with other settings.
+            OSError: The disk is full; call it again to go on.
         """
-        with lock_shard(self.output.book / "locks", self.options.shard):
+        with room_for(self.output.path, AGAIN), lock_shard(self.output.book / "locks", self.options.shard):
             if not self.options.resume:
                 self.output.clear()
             files = self.output.files()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from beats_trainer.errors import MissingExtraError, RecordingError
 from beats_trainer.recordings.walk import is_hidden
 
+SILENCE_S = 60.0
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://")
 _SECRET = re.compile(
     r"sig|token|key|secret|password|credential|expires|policy|x-(amz|goog|ms)-", re.IGNORECASE
@@ -120,7 +121,7 @@ class RemoteCache:
         self._reserve(target, size, url)
         try:
             if not target.is_file():
-                self._fetch(files, path, target)
+                self._fetch(files, path, target, url, size)
             yield target
         finally:
             with self._change:
@@ -128,10 +129,16 @@ class RemoteCache:
                 self._reserved.pop(target, None)
                 self._change.notify_all()
 
-    def _fetch(self, files: Any, path: str, target: Path) -> None:
+    def _fetch(self, files: Any, path: str, target: Path, url: str, size: int) -> None:
         temporary = target.with_name(f"{target.name}.{threading.get_ident()}.incomplete")
         try:
             files.get_file(path, str(temporary))
+            if size and temporary.stat().st_size != size:
+                message = (
+                    f"{public_name(url)} came in part: expected {size:,} bytes, got "
+                    f"{temporary.stat().st_size:,}. Run the same command again."
+                )
+                raise RecordingError(message)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -185,11 +192,20 @@ def _opened(url: str, scheme: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     if _EXTRAS.get(scheme) != "ssh":
-        files, path = url_to_fs(url)
+        files, path = url_to_fs(url, **_options(scheme))
         return files, path
     from beats_trainer.recordings.ssh import KnownHostsFileSystem as Files
 
     return Files(**Files._get_kwargs_from_urls(url)), Files._strip_protocol(url)  # noqa: SLF001 - as url_to_fs does
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """How long silence is waited for; aiohttp would end any transfer after five minutes, however it goes on."""
+    if not scheme.startswith("http"):
+        return {}  # s3fs and gcsfs have limits of their own
+    from aiohttp import ClientTimeout
+
+    return {"client_kwargs": {"timeout": ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_S)}}
 
 
 def _suffix(path: str) -> str:

@@ -21,6 +21,7 @@ FOREIGN: Mapping[str, str] = {
     ".x3a": "SoundTrap's compressed form: SoundTrap Host makes WAV of it",
     ".sud": "SoundTrap's compressed form: SoundTrap Host makes WAV of it",
 }
+_LONGEST = 200  # letters of a path in a sentence
 _NAMED = 5  # kinds that a sentence tells one by one
 
 
@@ -31,6 +32,7 @@ class LeftOut:
     hidden: int = 0
     broken: int = 0
     special: int = 0
+    closed: list[str] = field(default_factory=list)
     suffixes: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
@@ -46,6 +48,9 @@ class LeftOut:
             if self.broken
             else "",
             f"{self.special:,} that are no files" if self.special else "",
+            f"{len(self.closed):,} folders that cannot be opened, the first {self.closed[0]}"
+            if self.closed
+            else "",
         ]
         return "; ".join(part for part in parts if part)
 
@@ -57,25 +62,43 @@ def is_hidden(name: str) -> bool:
 
 def walk_folder(folder: str, suffixes: Collection[str], left_out: LeftOut) -> Iterator[str]:
     """The files below a folder that end in one of the suffixes, in the order of their names."""
-    yield from _walk(folder, suffixes, left_out, {_identity(folder)})
+    yield from _walk(suffixes, left_out, {_identity(folder)}, _listed(folder))
 
 
-def _walk(folder: str, suffixes: Collection[str], left_out: LeftOut, seen: set[object]) -> Iterator[str]:
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+def _walk(
+    suffixes: Collection[str], left_out: LeftOut, seen: set[object], entries: list[os.DirEntry[str]]
+) -> Iterator[str]:
     for entry in entries:
         if is_hidden(entry.name):
             left_out.hidden += 1
         elif entry.is_dir():
-            identity = _identity(entry.path)
-            if identity not in seen:  # a link to a folder above would lead round and round
-                yield from _walk(entry.path, suffixes, left_out, {*seen, identity})
+            yield from _below(entry.path, suffixes, left_out, seen)
         elif _is_file(entry, left_out):
             suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - the name may be bytes of any kind
             if suffix in suffixes:
                 yield entry.path
             else:
                 left_out.suffixes[escaped(suffix) or "without a suffix"] += 1
+
+
+def _below(folder: str, suffixes: Collection[str], left_out: LeftOut, seen: set[object]) -> Iterator[str]:
+    """What is in a folder further down; one that cannot be opened costs its own recordings alone."""
+    try:
+        identity, entries = _identity(folder), _listed(folder)
+    except OSError as error:  # no right to it, a name too long for the system, a card that is going bad
+        left_out.closed.append(f"{_shortened(escaped(folder))} ({error.strerror})")
+        return
+    if identity not in seen:  # a link to a folder above would lead round and round
+        yield from _walk(suffixes, left_out, {*seen, identity}, entries)
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        return sorted(found, key=lambda entry: entry.name)
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= _LONGEST else f"{path[: _LONGEST // 2]}...{path[-_LONGEST // 2 :]}"
 
 
 def _is_file(entry: os.DirEntry[str], left_out: LeftOut) -> bool:
