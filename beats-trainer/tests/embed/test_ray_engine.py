@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import soundfile
 from beats_trainer.embed.ray_engine import packed, unpacked
 from beats_trainer.table import read_table
 from sounds import TINY
@@ -39,13 +40,29 @@ def rows(out):
     return names, table.embeddings[order]
 
 
+def spoil(record, folder):
+    """One recording of each kind of damage: none of it, cut, with a hole, with zeros, with what is no number."""
+    (folder / "broken.wav").write_text("no sound")
+    cut = record("sounds/cut.wav", 5, seed=11)
+    cut.write_bytes(cut.read_bytes()[:70_000])
+    hole = record("sounds/hole.flac", 8, seed=12)
+    content = bytearray(hole.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 200] = bytes(200)
+    hole.write_bytes(content)
+    zeros = record("sounds/zeros.wav", 5, seed=13)
+    zeros.write_bytes(zeros.read_bytes()[:90_000] + bytes(80_000))
+    samples = np.random.default_rng(14).standard_normal(32_000).astype(np.float32) / 10
+    samples[20_000] = np.nan
+    soundfile.write(folder / "nan.wav", samples, 16_000, subtype="FLOAT")
+
+
 @needs_ray
 @pytest.mark.slow
 def test_ray_writes_the_rows_and_the_report_of_a_local_run_and_goes_on_with_either(record, tmp_path):
     for i in range(4):
         record(f"sounds/{i}.wav", 1.5 + i, 48_000, 2, seed=i)
     long = record("sounds/long.wav", 40, seed=9)
-    (tmp_path / "sounds" / "broken.wav").write_text("no sound")
+    spoil(record, tmp_path / "sounds")
     here, there = tmp_path / "here", tmp_path / "there"
     assert embed(here, tmp_path / "sounds")["clips"] > 0
     assert embed(there, long)["clips"] == 40
