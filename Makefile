@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check docs format bench dvc-conformance dvc-faults dvc-matrix dvc-benchmarks clean hub-conformance hub-conformance-older hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
+.PHONY: setup demo test check docs format bench dvc-conformance dvc-faults dvc-matrix dvc-benchmarks clean hub-conformance hub-conformance-older hub-check hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -42,6 +42,13 @@ hub-conformance-older: setup
 
 hub-fuzz: setup
 	MINIHUB_FUZZ=10000 $(BIN)/python -m pytest minihub/tests/test_fuzz.py --timeout 0 --log-cli-level INFO -k makes_the_hub_fail
+
+# What the documents promise of the Hub, step by step, at HF_ENDPOINT or the real one: HF_TOKEN of one who may write, and
+# HUB_CHECK_NAMESPACE if it is not the user's own. Private scratch repositories, which always go. QUICK=1: minutes.
+hub-check: setup
+	@test -n "$$HF_TOKEN" || { echo "make hub-check: HF_TOKEN is not set. Set a token that may write: HF_TOKEN=... make hub-check" >&2; exit 2; }
+	BEATS_TEST_REAL_HUB=1 HUB_CHECK_RECORDING="$${HUB_CHECK_RECORDING:-$(CURDIR)/build/hub-check.jsonl}" \
+		$(BIN)/python -m pytest -m "hub$(if $(QUICK), and not full)" tests/preflight -x -p no:xdist
 
 hub-crash: setup
 	$(BIN)/python minihub/tests/crash.py --rounds 200

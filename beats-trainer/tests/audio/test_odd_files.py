@@ -105,3 +105,27 @@ def test_whatever_a_file_holds_the_error_is_ours(record, tmp_path, name):
         read_deployment(path)
         with contextlib.suppress(RecordingError):
             assert np.isfinite(read_waveform(path, truncated="keep")).all()
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)])
+def test_joined_recordings_may_have_other_channels(tmp_path, first, second):
+    parts = []
+    for number, channels in enumerate((first, second)):
+        path = tmp_path / f"{number}.ogg"
+        soundfile.write(path, noise(1.0, 44_100, channels, seed=number), 44_100)
+        parts.append(path)
+    joined = tmp_path / "joined.ogg"
+    joined.write_bytes(b"".join(path.read_bytes() for path in parts))
+    whole, alone = read_waveform(joined), [read_waveform(path) for path in parts]
+    assert abs(len(whole) - sum(map(len, alone))) <= 2
+    assert np.abs(whole[-8_000:-100] - alone[1][-8_000:-100]).max() < 0.02
+
+
+def test_joined_recordings_of_another_rate_are_told_where_they_part(tmp_path):
+    joined = tmp_path / "joined.ogg"
+    with joined.open("wb") as file:
+        for rate in (16_000, 44_100):
+            soundfile.write(tmp_path / "part.ogg", noise(1.0, rate), rate)
+            file.write((tmp_path / "part.ogg").read_bytes())
+    with pytest.raises(RecordingError, match=r"goes on at 1\.0 s with 44100 Hz; expected 16000 Hz"):
+        read_waveform(joined)

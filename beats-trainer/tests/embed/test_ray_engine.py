@@ -41,7 +41,7 @@ def rows(out):
 
 
 def spoil(record, folder):
-    """One recording of each kind of damage: none of it, cut, with a hole, with zeros, with what is no number."""
+    """Recordings that are none, cut, with a hole, with zeros at the end, with what is no number."""
     (folder / "broken.wav").write_text("no sound")
     cut = record("sounds/cut.wav", 5, seed=11)
     cut.write_bytes(cut.read_bytes()[:70_000])

@@ -12,7 +12,7 @@ from minihub.limits import Limits
 from minihub.state import State
 from minihub.web.app import make_app
 from minihub.web.faults import Fault, Faults, RequestLog
-from minihub.web.server import Server
+from minihub.web.server import Certificate, Server
 
 
 class Hub:
@@ -23,11 +23,11 @@ class Hub:
         requests: what clients asked for so far.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: Certificate | None = None) -> None:
         self.folder = folder
         self.state = State(folder)
         self._faults = Faults(make_app(self.state))
-        self._server = Server(self._faults)
+        self._server = Server(self._faults, certificate=certificate)
         self.endpoint = self._server.endpoint
 
     @property
@@ -103,9 +103,9 @@ class Hub:
 
 
 @contextlib.contextmanager
-def serve(folder: Path | str) -> Iterator[Hub]:
-    """A Hub in a thread of its own, on a free port of this machine."""
-    hub = Hub(Path(folder))
+def serve(folder: Path | str, certificate: Certificate | None = None) -> Iterator[Hub]:
+    """A Hub in a thread of its own, on a free port of this machine; over https with a certificate."""
+    hub = Hub(Path(folder), certificate)
     hub.start()
     try:
         yield hub

@@ -134,13 +134,13 @@ class _Reader:
         except soundfile.LibsndfileError as error:
             raise undecodable_error(self.path, error) from error
         with part:
-            self._refuse_other(part)
+            self._refuse_other_rate(part)
             begins = self.position if stretch.begins is None else stretch.begins
             begins = stretch.ends - part.frames if stretch.ends is not None else begins
             yield from self._silence(begins)
             for block in _behind(_read(part, self.path), self.position - begins):
                 self.position += len(block)
-                yield block
+                yield _fitted(block, self.file.channels)
 
     def _counted(self, file: _Forward) -> Iterator[Block]:
         for block in _read(file, self.path):
@@ -156,14 +156,22 @@ class _Reader:
             self.position += count
             yield np.zeros((count, self.file.channels), np.float32)
 
-    def _refuse_other(self, part: _Forward) -> None:
-        ours, theirs = ((f.samplerate, f.channels) for f in (self.file, part))
+    def _refuse_other_rate(self, part: _Forward) -> None:
+        ours, theirs = self.file.samplerate, part.samplerate
         if ours != theirs:
             message = (
-                f"{self.path} goes on at {self.position / ours[0]:.1f} s with {theirs[0]} Hz and {theirs[1]} "
-                f"channels; expected {ours[0]} Hz and {ours[1]} channels. Split it there."
+                f"{self.path} goes on at {self.position / ours:.1f} s with {theirs} Hz; expected {ours} Hz, "
+                "as before. Split it there."
             )
             raise RecordingError(message)
+
+
+def _fitted(block: Block, channels: int) -> Block:
+    """A stretch of joined recordings that has other channels than the first: its mean, in each of ours."""
+    if block.shape[1] == channels:
+        return block
+    mixed: Block = np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
+    return mixed
 
 
 def _behind(blocks: Iterator[Block], first: int) -> Iterator[Block]:

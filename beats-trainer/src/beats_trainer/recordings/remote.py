@@ -200,7 +200,7 @@ def _opened(url: str, scheme: str) -> tuple[Any, str]:
 
 
 def _options(scheme: str) -> dict[str, Any]:
-    """How long silence is waited for; aiohttp would end any transfer after five minutes, however it goes on."""
+    """How long silence is waited for; aiohttp would end every transfer after five minutes."""
     if not scheme.startswith("http"):
         return {}  # s3fs and gcsfs have limits of their own
     from aiohttp import ClientTimeout

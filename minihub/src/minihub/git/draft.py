@@ -39,6 +39,7 @@ class Draft:
     summary: str = ""
     description: str = ""
     parent: str | None = None
+    card: str = ""
     steps: list[Callable[[TreeEdit, pygit2.Tree], None]] = field(default_factory=list)
 
     def read(self, line: bytes) -> None:
@@ -76,6 +77,8 @@ class Draft:
         if len(content) > MAX_REGULAR_SIZE:
             message = f"{path!r} has {len(content)} bytes: above {MAX_REGULAR_SIZE} a file goes through LFS."
             raise TooLargeError(message)
+        if path == "README.md":
+            self.card = content.decode(errors="replace")
         blob = self.git.create_blob(content)
         self.steps.append(lambda edit, _tree: edit.put(path, blob))
 

@@ -1,6 +1,7 @@
 """A repository's card: the YAML at the top of its README.md."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -9,6 +10,8 @@ MAX_YAML_SIZE = 256 << 10  # characters; PyYAML needs seconds for more
 MAX_YAML_DEPTH = 64  # lists and mappings inside one another
 
 _PLAIN_TAGS = {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))}
+_LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+_REPO_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
@@ -34,9 +37,24 @@ def front_matter_errors(text: str) -> list[dict[str, str]]:
         return [{"message": f"The YAML at the top of the card cannot be read: {error}"}]
     if facts is not None and not isinstance(facts, dict):
         return [{"message": "The YAML at the top of the card is not a mapping of names to values."}]
-    if facts and not isinstance(facts.get("model-index", []), list):
-        return [{"message": '"model-index" must be an array'}]
-    return []
+    return [{"message": message} for message in refused_values(facts or {})]
+
+
+def refused_values(facts: dict[str, Any]) -> Iterator[str]:
+    """Values that the Hub refuses, by their form; it also knows which licences there are."""
+    if not isinstance(facts.get("model-index", []), list):
+        yield '"model-index" must be an array'
+    for licence in _listed(facts.get("license")):
+        if not _LICENCE.fullmatch(licence):
+            yield f'"license" must be one of the identifiers that the Hub lists, not {licence[:80]!r}'
+    for key in ("datasets", "base_model"):
+        for name in _listed(facts.get(key)):
+            if not _REPO_ID.fullmatch(name):
+                yield f'"{key}" must be the name of a repository, NAME or OWNER/NAME, not {name[:80]!r}'
+
+
+def _listed(value: Any) -> list[str]:
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def front_matter_warnings(text: str) -> list[dict[str, str]]:

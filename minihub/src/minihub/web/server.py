@@ -5,6 +5,8 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,10 +14,20 @@ from starlette.types import ASGIApp
 START_TIMEOUT_S = 30
 
 
-class Server:
-    """One application on one address."""
+@dataclass(frozen=True)
+class Certificate:
+    """What a Hub shows to be trusted over https: its chain and its key, in PEM files."""
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
+    chain: Path
+    key: Path
+
+
+class Server:
+    """One application on one address; over https where there is a certificate."""
+
+    def __init__(
+        self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0, certificate: Certificate | None = None
+    ) -> None:
         self._config = uvicorn.Config(
             app,
             *(host, port),
@@ -25,6 +37,8 @@ class Server:
             server_header=False,
             timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
+            ssl_certfile=certificate.chain if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
         )
         # Its lines hold queries, and queries hold secrets.
         logging.getLogger("uvicorn.access").disabled = True
@@ -32,7 +46,8 @@ class Server:
         self._socket = _listen(host, port)
         self._thread = threading.Thread(target=self.run, name="minihub", daemon=True)
         shown = f"[{host}]" if ":" in host else host
-        self.endpoint = f"http://{shown}:{self._socket.getsockname()[1]}"
+        scheme = "https" if certificate else "http"
+        self.endpoint = f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
 
     def run(self) -> None:
         """Serve until told to stop."""

@@ -17,7 +17,12 @@ from minihub.git.trees import entry_at
 from minihub.names import repo_path
 from minihub.web import globs
 from minihub.web.call import REPO_API, Call, revision_of, route, streaming
-from minihub.web.cards import front_matter_errors, front_matter_warnings
+from minihub.web.cards import (
+    front_matter,
+    front_matter_errors,
+    front_matter_warnings,
+    refused_values,
+)
 
 
 def preupload(call: Call) -> Any:
@@ -96,6 +101,7 @@ def _read_lines(draft: Draft, lines: list[bytes]) -> None:
 
 def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
     require_steps(draft)
+    require_card(draft)
     branch, base, pull = history.branch_ref(call.param("rev")), None, {}
     with repo.lock:
         call.state.limits.count_commit(repo.key)
@@ -113,6 +119,18 @@ def _finish(call: Call, repo: Repo, draft: Draft) -> dict[str, Any]:
         "commitUrl": f"{call.endpoint}/{repo.name.url_path}/commit/{head}",
         "hookOutput": "",
     }
+
+
+def require_card(draft: Draft) -> None:
+    """Refuse a card whose facts are none of the Hub's; one that cannot be read here is let pass.
+
+    Raises:
+        BadRequestError: With all that is wrong with it.
+    """
+    errors = list(refused_values(front_matter(draft.card)))
+    if errors:
+        message = "\n- ".join(["Invalid metadata in README.md.", *errors])
+        raise BadRequestError(message)
 
 
 def check_yaml(call: Call) -> Any:
