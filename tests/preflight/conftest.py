@@ -65,6 +65,7 @@ def settler(newcomer: Any, account: Account, recording: Path) -> Callable[..., A
             HF_TOKEN=account.token,
             HF_ENDPOINT=account.endpoint,
             HUB_CHECK_RECORDING=str(recording),
+            HUB_CHECK_OWNER=account.namespace,
             HUB_CHECK_NAMES=",".join(name for _, name in account.made),
             PYTHONPATH=os.pathsep.join(filter(None, paths)),
             **variables,
@@ -79,7 +80,7 @@ def begin(settler: Callable[..., Any]) -> Callable[..., Any]:
 
     def make(name: str, repo: str, url: str = "hf://datasets/", **options: str) -> Any:
         user = settler(name)
-        user = replace(user, env={**user.env, "HUB_CHECK_NAMES": repo})
+        user = replace(user, env={**user.env, "HUB_CHECK_NAMES": repo.partition("@")[0]})
         user.types("git", "init", "--quiet", "--initial-branch", "main")
         user.types("dvc", "init", "--quiet")
         user.types("dvc", "remote", "add", "--quiet", "--default", "hub", f"{url}{repo}")

@@ -25,6 +25,8 @@ def template(path: str) -> str:
     """A path without what is this run's own."""
     for name in filter(None, os.environ.get("HUB_CHECK_NAMES", "").split(",")):
         path = path.replace(name, "{repo}")
+    if owner := os.environ.get("HUB_CHECK_OWNER"):
+        path = re.sub(rf"\b{re.escape(owner)}\b", "{owner}", path)
     for pattern, word in NAMES:
         path = pattern.sub(word, path)
     return re.sub(r"preflight-[0-9a-z-]+", "{repo}", path)
