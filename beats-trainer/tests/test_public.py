@@ -25,6 +25,7 @@ FILE = TINY / "BEATs_iter3_plus_AS2M.pt"
 OTHER = TINY / "BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt"
 NAMES = [
     "BEATsFeatureExtractor",
+    "BEATsTrainer",
     "__version__",
     "embed_recordings",
     "fetch_checkpoint",
@@ -51,8 +52,8 @@ def test_the_public_names_are_these_and_each_exists():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'BEATsTrainer'"):
-        _ = beats_trainer.BEATsTrainer
+    with pytest.raises(AttributeError, match="no attribute 'Trainer'"):
+        _ = beats_trainer.Trainer
 
 
 USE = """

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from beats_trainer.load import load_model
     from beats_trainer.search.query import search_table
     from beats_trainer.table.table import read_table
+    from beats_trainer.trainer import BEATsTrainer
 
     __version__: str
 
 __all__ = [
     "BEATsFeatureExtractor",
+    "BEATsTrainer",
     "__version__",
     "embed_recordings",
     "fetch_checkpoint",
@@ -34,6 +36,7 @@ __all__ = [
 # Imported when first used: torch alone takes most of a second.
 _HOMES = {
     "BEATsFeatureExtractor": "beats_trainer.extractor",
+    "BEATsTrainer": "beats_trainer.trainer",
     "embed_recordings": "beats_trainer.embed.start",
     "fetch_checkpoint": "beats_trainer.hub.fetch",
     "list_checkpoints": "beats_trainer.hub.fetch",

@@ -53,6 +53,36 @@ def read_labels(*sources: str | Path, exhaustive: bool = False) -> Labels:
     return Labels(labels.annotations, exhaustive or labels.exhaustive)
 
 
+def read_columns(path: Path, *, recording: str, label: str, folder: Path) -> Labels:
+    """Read a CSV whose columns have names of their own; `;` stands between several labels.
+
+    Args:
+        path: The file.
+        recording: The column of paths.
+        label: The column of labels.
+        folder: What the paths are relative to.
+
+    Raises:
+        LabelsError: It has no such columns, or a line of it has no path or no label.
+    """
+    names = recording.strip().lower(), label.strip().lower()
+    found = []
+    for line, row in _rows(path, "\t" if path.suffix.lower() == ".tsv" else ","):
+        said, heard = (row.get(name, "") for name in names)
+        if not said or not heard:
+            _refuse(
+                path,
+                line,
+                f"it has the columns {', '.join(map(shown, row))}",
+                f"{shown(recording)} and {shown(label)} in each line",
+            )
+        place = (folder / said.replace("\\", "/")).as_posix()
+        found += [Annotation(place, one.strip()) for one in heard.split(";") if one.strip()]
+    if not found:
+        _refuse(path, 1, "it has no line", f"lines with {shown(recording)} and {shown(label)}")
+    return Labels(tuple(found))
+
+
 def _read_source(path: Path) -> Labels:
     if path.is_dir():
         return _read_folders(path)
