@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from beats_trainer.cli.output import plainly, put, say, size_of
+from beats_trainer.cli.train import find_head
 from beats_trainer.hub.fetch import find_checkpoint, known_checkpoints
 from beats_trainer.pins.address import parse_place
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.pins.pin import Pin
 from beats_trainer.publish.card import write_card
+
+if TYPE_CHECKING:
+    from beats_trainer.publish.card import Statement
 
 KEY = click.Path(path_type=Path, exists=True, dir_okay=False)
 licence_link = click.option(
@@ -22,7 +27,7 @@ licence_link = click.option(
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True))
 @click.option("--to", "target", required=True, metavar="OWNER/NAME", help="The model repository.")
 @click.option("--licence", default="", help="Its licence, for example mit  [default: that of its base]")
 @licence_link
@@ -54,10 +59,12 @@ def publish(
 
     One commit: model.safetensors, config.json, README.md, label_map.json where it has labels, and
     model.sig where it is signed (the password of the key is read from BEATS_SIGNING_PASSWORD).
+
+    Of a head, CHECKPOINT is the folder that `beats train` wrote: head.safetensors, metrics.json, params.yaml
+    and a card with its figures, labels and split.
     """
     from beats_trainer.hub.signature import sign_files
     from beats_trainer.publish.card import Statement
-    from beats_trainer.publish.package import write_publication
     from beats_trainer.publish.upload import send_files
 
     place = parse_place(f"hf://{target}")
@@ -67,14 +74,13 @@ def publish(
         stated, base or (known.name if known else ""), datasets, place.repo_id, licence_link
     )
     with tempfile.TemporaryDirectory() as folder:
-        files = write_publication(checkpoint, Path(folder), statement)
+        files = _written(checkpoint, Path(folder), statement)
         if key is not None:
             files.append(sign_files(files, key, os.environ.get("BEATS_SIGNING_PASSWORD")))
         report = [
             {"file": path.name, "size": path.stat().st_size, "sha256": file_digest(path, "sha256")}
             for path in files
         ]
-        say(f"{checkpoint} and {files[0].name} give the same embeddings, number by number.")
         commit = "" if dry_run else send_files(files, place, private=private, tag=tag)
     if as_json:
         put({"repository": str(place), "commit": commit, "files": report})
@@ -87,13 +93,40 @@ def publish(
         click.echo(f"{place.repo_id}@{commit}")
 
 
+def _written(checkpoint: Path, folder: Path, statement: Statement) -> list[Path]:
+    """The files of a head with its figures, or of a checkpoint, converted and compared."""
+    if head := find_head(checkpoint):
+        from beats_trainer.train.publication import write_head_publication
+
+        return write_head_publication(head.parent, folder, statement)
+    if checkpoint.is_dir():
+        message = (
+            f"{checkpoint} is a folder without a head. Expected a checkpoint file, or a folder that `beats "
+            "train` wrote."
+        )
+        raise click.ClickException(message)
+    from beats_trainer.publish.package import write_publication
+
+    files = write_publication(checkpoint, folder, statement)
+    say(f"{checkpoint} and {files[0].name} give the same embeddings, number by number.")
+    return files
+
+
 def _base(checkpoint: Path, base: str) -> Pin | None:
-    """The pin of the base that is named; else the pin whose bytes the checkpoint has."""
+    """The pin of the base that is named; else that whose bytes the checkpoint has, or a head's encoder."""
     if base:
         return find_checkpoint(base)
-    digest = file_digest(checkpoint, "sha256")
+    digest = _encoder_digest(checkpoint)
     pins = known_checkpoints(local_files_only=True)
     return next((pin for pin in pins if pin.digests.get("sha256") == digest), None)
+
+
+def _encoder_digest(checkpoint: Path) -> str:
+    if head := find_head(checkpoint):
+        from beats_trainer.train.head_file import load_head
+
+        return load_head(head).settings.sha256
+    return file_digest(checkpoint, "sha256") if checkpoint.is_file() else ""
 
 
 def _licence(licence: str, base: Pin | None, checkpoint: Path) -> str:

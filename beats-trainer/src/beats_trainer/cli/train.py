@@ -208,11 +208,15 @@ def evaluate(model: Path, source: Path, table: Path, output: Path, *, as_json: b
 
 
 def find_head(model: str | Path) -> Path | None:
-    """The head that a folder of a run or a path leads to; None where it is something else."""
+    """The head that a folder of a run, a path or `OWNER/NAME` leads to; None where it is something else."""
+    from beats_trainer.hub.fetch import fetch_checkpoint
+    from beats_trainer.hub.lookup import is_hub_name
     from beats_trainer.train.head_file import is_head
     from beats_trainer.train.run import HEAD
 
     path = Path(model)
+    if is_hub_name(str(model)) and not path.exists():
+        path = fetch_checkpoint(str(model))
     path = path / HEAD if path.is_dir() else path
     return path if is_head(path) else None
 

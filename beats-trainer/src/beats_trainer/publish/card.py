@@ -88,10 +88,10 @@ def card_text(
     entries: Sequence[CardRow], source: Source = NOWHERE, *, licence: str = "", link: str = ""
 ) -> str:
     """The whole card."""
-    return _page(_front(entries, licence, link), "BEATs checkpoints", _body(entries, source))
+    return card_page(_front(entries, licence, link), "BEATs checkpoints", _body(entries, source))
 
 
-def _page(front: Mapping[str, object], title: str, body: Sequence[str]) -> str:
+def card_page(front: Mapping[str, object], title: str, body: Sequence[str]) -> str:
     """A card: what the Hub reads, then what people do."""
     head = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
     return f"---\n{head}---\n\n# {title}\n\n" + "\n".join(body)
@@ -179,4 +179,4 @@ def model_card(weights: Path, checkpoint: Checkpoint, statement: Statement) -> s
         "",
         *load_lines(statement.repo_id, config.encoder_embed_dim),
     ]
-    return _page(front, statement.repo_id.rpartition("/")[2], lines)
+    return card_page(front, statement.repo_id.rpartition("/")[2], lines)
