@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
@@ -40,10 +42,7 @@ def room_for(target: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL or str(remedy) in str(error):
+        if error.errno not in FULL:
             raise
         message = f"{os.strerror(error.errno)}: {target} cannot be written. {remedy}"
         raise OSError(error.errno, message) from error
-
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}

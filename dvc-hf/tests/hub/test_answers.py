@@ -69,6 +69,24 @@ def test_a_listing_without_an_end_is_left(server: HostileServer, ask: str) -> No
     assert server.sent < MOST_SENT
 
 
+DESCRIBED = {
+    "/api/datasets/alice/resolve/tree/main": True,
+    "/hub/api/models/alice/resolver/paths-info/main": True,
+    "/datasets/alice/d.git/info/lfs/objects/batch": True,
+    "/datasets/alice/d/resolve/main/api/large.bin": False,
+    "/api/resolve-cache/datasets/alice/d/0/a.json": False,
+    "/buckets/alice/b/resolve/api/large.bin": False,
+    "/datasets/alice/d.git/info/lfs/objects/verify": False,
+}
+
+
+@pytest.mark.parametrize(("path", "is_described"), DESCRIBED.items())
+def test_the_names_in_a_path_do_not_make_a_listing_a_file_or_a_file_a_listing(
+    path: str, is_described: bool
+) -> None:
+    assert answers._is_described(path) is is_described
+
+
 def test_a_refusal_without_an_end_is_a_refusal_in_few_words(server: HostileServer) -> None:
     server.answer = refusing
     with pytest.raises(Exception, match="does not allow it") as caught:

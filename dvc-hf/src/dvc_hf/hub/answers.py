@@ -13,7 +13,7 @@ from dvc_hf.hub import names
 from dvc_hf.hub.errors import RejectedError
 
 LARGEST_ANSWER = 128 * 1024 * 1024  # bytes: the description of a repository with a million files
-LARGEST_RECEIPT = 4 * 1024 * 1024  # bytes: where a group of uploads goes, or that one has arrived
+LARGEST_RECEIPT = 1024 * 1024  # bytes: that an upload has arrived
 LARGEST_REFUSAL = 8 * 1024  # bytes; more explains nothing
 
 
@@ -35,10 +35,8 @@ def bound_answer(response: Any) -> None:
     elif _is_call(response.request):
         if is_packed:
             raise RejectedError(packed_answer(response))
-        is_described = "/api/" in response.request.url.path
-        response.stream = _bounded(
-            response, LARGEST_ANSWER if is_described else LARGEST_RECEIPT, is_cut=False
-        )
+        most = LARGEST_ANSWER if _is_described(response.request.url.path) else LARGEST_RECEIPT
+        response.stream = _bounded(response, most, is_cut=False)
 
 
 def packed_answer(response: Any) -> str:
@@ -60,8 +58,18 @@ def long_answer(response: Any, most: int) -> str:
 
 def _is_call(request: Any) -> bool:
     """Whether the answer is a text of the Hub's own, not the content of a file."""
-    path = request.url.path
-    return request.method != "GET" or ("/api/" in path and "/resolve" not in path)
+    return request.method != "GET" or _is_described(request.url.path)
+
+
+def _is_described(path: str) -> bool:
+    """Whether a text about many files is asked for: by the API, or where a group of uploads goes.
+
+    The names in a path may be any: a repository may be called `resolve`, and a file lie in a folder `api`.
+    """
+    before, api, after = path.partition("/api/")
+    if not api or "/resolve/" in f"{before}/":
+        return path.endswith("/info/lfs/objects/batch")  # a large file has an address for each of its parts
+    return not after.startswith("resolve-cache/")
 
 
 def _bounded(response: Any, most: int, *, is_cut: bool) -> Any:
