@@ -319,6 +319,29 @@ def test_no_card_makes_the_hub_fail(hub: Hub, token: str, yaml: str) -> None:
     assert len(card) > 256 << 10 or b"The rest of the card" in page.body
 
 
+@pytest.mark.parametrize(
+    ("fact", "key"),
+    [
+        ("license: Apache 2.0", "license"),
+        ("license: [mit, 'two words']", "license"),
+        ("datasets: [AudioSet 2M]", "datasets"),
+        ("base_model: o/n@main", "base_model"),
+        ("model-index: x", "model-index"),
+    ],
+)
+def test_a_commit_with_a_card_that_the_hub_would_refuse_is_refused(
+    hub: Hub, token: str, fact: str, key: str
+) -> None:
+    card = f"---\n{fact}\n---\n# Card\n"
+    before = ask(hub.endpoint, "GET", "/api/models/alice/m", token=token).json()["sha"]
+    answer = commit(hub.endpoint, token, "alice/m", file("README.md", card))
+    assert answer.status == 400
+    assert answer.json()["error"].startswith(f'Invalid metadata in README.md.\n- "{key}"')
+    assert ask(hub.endpoint, "GET", "/api/models/alice/m", token=token).json()["sha"] == before
+    elsewhere = commit(hub.endpoint, token, "alice/m", file("docs/README.md", card))
+    assert elsewhere.status == 200
+
+
 def test_facts_of_a_card_are_shown_as_they_stand_there(hub: Hub, token: str) -> None:
     card = "---\nlicense: 1.0\ndate: 2024-01-31\nsize: 0x1F\nprivate: yes\ntags: [a, 1_000]\n---\n"
     commit(hub.endpoint, token, "alice/m", file("README.md", card))

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from beats_trainer.audio import mp3
 from beats_trainer.audio.completeness import header_findings
+from beats_trainer.audio.decode import open_recording
 from beats_trainer.audio.read import read_waveform
 from beats_trainer.errors import RecordingError
 from beats_trainer.recordings.metadata import read_deployment
@@ -116,6 +117,8 @@ def test_joined_recordings_may_have_other_channels(tmp_path, first, second):
         parts.append(path)
     joined = tmp_path / "joined.ogg"
     joined.write_bytes(b"".join(path.read_bytes() for path in parts))
+    with open_recording(joined) as opened:  # as each channel is embedded
+        assert {block.shape[1] for block in opened.blocks} == {opened.channels} == {first}
     whole, alone = read_waveform(joined), [read_waveform(path) for path in parts]
     assert abs(len(whole) - sum(map(len, alone))) <= 2
     assert np.abs(whole[-8_000:-100] - alone[1][-8_000:-100]).max() < 0.02

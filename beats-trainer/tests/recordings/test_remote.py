@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from beats_trainer.recordings.remote import list_remote, public_name, unspoken
+from beats_trainer.errors import RecordingError
+from beats_trainer.recordings.remote import RemoteCache, list_remote, public_name, unspoken
 from beats_trainer.recordings.sources import SUFFIXES, find_sources
 from beats_trainer.table import read_table
 from sounds import TINY, noise
@@ -308,3 +309,18 @@ def test_a_drive_that_stalls_costs_its_own_recordings_until_it_is_well_again(sta
     again = run(tmp_path / "t", *places)
     assert again.failed == []
     assert {name[-5:] for name in read_table(tmp_path / "t").recordings} == {"a.wav", "b.wav", "c.wav"}
+
+
+class _CutOff:
+    """A store whose client does not notice that a transfer ended early."""
+
+    def get_file(self, path, target):
+        Path(target).write_bytes(b"half of it")
+
+
+def test_what_came_in_part_is_no_recording(tmp_path):
+    target = tmp_path / "a.wav"
+    cache = RemoteCache(tmp_path, 1_000)
+    with pytest.raises(RecordingError, match=r"s3://site/a\.wav came in part: expected 20 bytes, got 10"):
+        cache._fetch(_CutOff(), "site/a.wav", target, "s3://site/a.wav", 20)
+    assert list(tmp_path.iterdir()) == []

@@ -202,7 +202,8 @@ def _network_fault(failure: Failure) -> str:
     if isinstance(error, _NOT_A_HUBS) or type(error) is ValueError:  # the last: a number too long to be one
         return (
             f"{failure.endpoint} answered with something else than a Hub does ({type(error).__name__}): "
-            "the page of a network that wants a login, or of a proxy. Open it in a browser, then run it again."
+            "the page of a network that wants a login, or of a proxy. Open it in a browser, then run it "
+            "again."
         )
     return ""
 
