@@ -20,6 +20,7 @@ from beats_trainer.publish.card import Statement
 from beats_trainer.publish.package import LicenceError, check_equal, check_licence, write_publication
 from beats_trainer.publish.upload import send_files
 from huggingface_hub import HfApi
+from minihub.upkeep.garbage import collect_garbage
 from published import Published, beats, import_pin, upload
 
 TINY = Path(__file__).parents[1] / "golden" / "tiny"
@@ -123,6 +124,19 @@ def test_publishing_the_same_again_makes_no_commit(published: Published):
     first = publish(published, "--licence", "mit", "--json")
     second = publish(published, "--licence", "mit", "--json")
     assert json.loads(first.stdout)["commit"] == json.loads(second.stdout)["commit"]
+
+
+def test_what_the_hub_collected_since_is_said_with_the_cache_to_remove(published: Published):
+    """hf_xet notes what it sent, and sends it no more."""
+    through_xet = {"HF_HUB_DISABLE_XET": "0", "HF_XET_CACHE": str(published.folder / "xet")}
+    assert publish(published, "--licence", "mit", **through_xet).returncode == 0
+    HfApi(published.hub.endpoint, token=published.token).delete_repo("alice/mine")
+    assert list(collect_garbage(published.hub.state, grace_s=0))
+    refused = publish(published, "--licence", "mit", **through_xet)
+    assert refused.returncode == 1
+    assert f"Remove the folder {published.folder / 'xet'}" in refused.stderr
+    shutil.rmtree(published.folder / "xet")
+    assert publish(published, "--licence", "mit", **through_xet).returncode == 0
 
 
 def test_the_card_and_the_config_say_what_it_is(tmp_path: Path):

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from conftest import noise
 from dvc_hf.hub.downloads import XET_FROM
 from minihub.testing import Hub
+from minihub.upkeep.garbage import collect_garbage
 
 
 @pytest.fixture
@@ -54,3 +56,33 @@ def test_small_files_come_over_http_where_one_request_is_all(project: Any, hub: 
     clone.dvc("pull")
     assert clone.read("data/small.pt") == project.read("data/small.pt")
     assert hub.requests.count("GET", "/v1/reconstructions/*") == 1
+
+
+@pytest.mark.parametrize("url", ["hf://datasets/alice/data", "hf://buckets/alice/heap"])
+def test_content_that_the_hub_collected_is_sent_again(
+    make_project: Any, env: dict[str, str], api: Any, hub: Hub, tmp_path: Any, url: str
+) -> None:
+    """hf_xet's cache says that the Hub has it: nothing would be sent, and the file refused for ever."""
+    del env["HF_HUB_DISABLE_XET"]
+    place = url.removeprefix("hf://")
+    if place.startswith("buckets/"):
+        api.create_bucket(place.removeprefix("buckets/"))
+    else:
+        api.create_repo("alice/data", repo_type="dataset")
+    project = make_project(url)
+    project.write("large.pt", noise(3_000_000))
+    project.dvc("add", "large.pt")
+    project.commit()
+    project.dvc("push")
+    if place.startswith("buckets/"):
+        api.delete_bucket(place.removeprefix("buckets/"))
+        api.create_bucket(place.removeprefix("buckets/"))
+    else:
+        api.delete_repo("alice/data", repo_type="dataset")
+        api.create_repo("alice/data", repo_type="dataset")
+    assert list(collect_garbage(hub.state, grace_s=0))
+    said = project.dvc("push")
+    assert "Remove that folder" in said.text
+    clone = project.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    assert clone.read("large.pt") == noise(3_000_000)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, HfApi, constants
 
 from beats_trainer.errors import AccessError, FetchError
 from beats_trainer.hub.credential import VARIABLE, is_withheld, token_for
@@ -17,6 +18,7 @@ from beats_trainer.pins.origin import origin_of
 from beats_trainer.redaction import veil_causes
 
 LOGIN = "Use a token with write access of an account that owns it: `hf auth login`."
+_REFUSED_SHARD = re.compile(r"\b40[04]\b.{0,200}/shards\b", re.DOTALL)
 FAILURES: tuple[type[Exception], ...] = (RuntimeError, *HUB_ERRORS)
 
 
@@ -94,6 +96,8 @@ def _tag(api: HfApi, place: Place, tag: str, commit: str) -> None:
 
 def _refused(error: BaseException, place: Place) -> FetchError:
     veil_causes(error)
+    if _REFUSED_SHARD.search(str(error)[:4000]):
+        return _old_cache(place)
     status, said = _status(error), words_of(error)
     told = f"{said} (status {status})" if said else f"status {status}"
     if status == 401:
@@ -120,6 +124,15 @@ def _refused(error: BaseException, place: Place) -> FetchError:
     return FetchError(
         f"cannot publish to {place}: {_kind(error)}. Run the same command again: if the commit was made "
         "after all, the same files make no second one."
+    )
+
+
+def _old_cache(place: Place) -> FetchError:
+    """What hf_xet noted as sent is not sent again: after the Hub collected it, the file is refused for ever."""
+    cache = getattr(constants, "HF_XET_CACHE", "~/.cache/huggingface/xet")
+    return FetchError(
+        f"cannot publish to {place}: the Hub no longer has what the Xet cache says was sent before. Nothing "
+        f"was committed. Remove the folder {cache}, and run the same command again."
     )
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from huggingface_hub.utils._xet import abort_xet_session
 
+from dvc_hf.hub import xet
 from dvc_hf.hub.changes import Upload, Uploaded
 from dvc_hf.hub.client import Client
 from dvc_hf.hub.errors import HubUnavailableError, is_transient
@@ -41,7 +42,7 @@ def _upload_groups(client: Client, groups: Sequence[Sequence[Upload]], jobs: int
 def _upload_group(client: Client, group: Sequence[Upload], jobs: int) -> Iterator[Outcome]:
     logger.debug("uploading %d files to %s", len(group), client.place.url)
     try:
-        results: list[Uploaded | Exception] = list(client.send(group, jobs))
+        results: list[Uploaded | Exception] = xet.send_anew(lambda: list(client.send(group, jobs)))
     except Exception as error:  # noqa: BLE001 - DVC counts what failed
         if len(group) > 1 and not is_transient(error) and _may_be_one_file(error):
             logger.debug("a group of %d uploads failed (%s): one by one", len(group), error)

@@ -1,9 +1,13 @@
 """Sends content to the Xet store, only the chunks that it lacks, and reads it back."""
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
+from huggingface_hub import constants
 from huggingface_hub.utils._xet import (
     XetFileData,
     abort_xet_session,
@@ -13,6 +17,10 @@ from huggingface_hub.utils._xet import (
 )
 
 from dvc_hf.hub.changes import Upload, Uploaded
+from dvc_hf.log import logger
+
+_REFUSED_SHARD = re.compile(r"\b40[04]\b.{0,200}/shards\b", re.DOTALL)
+_CACHE = "HF_XET_CACHE"  # read by hf_xet as each session begins
 
 
 def send_files(route: str, headers: dict[str, str], group: Sequence[Upload]) -> list[Uploaded]:
@@ -43,6 +51,60 @@ def send_files(route: str, headers: dict[str, str], group: Sequence[Upload]) -> 
     except KeyboardInterrupt:
         abort_xet_session()  # type: ignore[no-untyped-call]
         raise
+
+
+class SparedCache:
+    """hf_xet's own record of what a Hub has, left aside for this process once it turned out to be old.
+
+    The record outlives the Hub's content: a repository made anew, a collection there, another server at the
+    same address. What it names is then not sent, and the Hub refuses the file for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._empty: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether an upload that begins now reads nothing that was recorded before."""
+        return self._empty is not None
+
+    def spare(self) -> None:
+        """Go on with an empty record; transfers that are under way are broken off."""
+        with self._lock:
+            if self._empty is not None:
+                return
+            left = os.environ.get(_CACHE) or constants.HF_XET_CACHE
+            self._empty = tempfile.TemporaryDirectory(prefix="dvc-hf-xet-", ignore_cleanup_errors=True)
+            os.environ[_CACHE] = self._empty.name
+            abort_xet_session()  # type: ignore[no-untyped-call]
+        logger.warning(
+            "the Hub no longer has what the Xet cache in '%s' says it has: all is sent again. "
+            "Remove that folder, and the next push is spared this.",
+            left,
+        )
+
+
+_cache = SparedCache()
+Sent = TypeVar("Sent")
+
+
+def send_anew(send: Callable[[], Sent]) -> Sent:
+    """Send; once more where the record of what the store has turns out to be old."""
+    was_spared = _cache.is_spared
+    try:
+        return send()
+    except Exception as error:
+        # Sparing it breaks off what other threads send: these come again too.
+        if was_spared or not (_cache.is_spared or _is_refused_shard(error)):
+            raise
+        _cache.spare()
+        return send()
+
+
+def _is_refused_shard(error: Exception) -> bool:
+    """Whether the store refused a list of chunks: it lacks some that it was said to have."""
+    return bool(_REFUSED_SHARD.search(str(error)[:4000]))
 
 
 def _connection(file: XetFileData, route: str, headers: dict[str, str]) -> dict[str, Any]:
