@@ -35,6 +35,22 @@ def test_a_missing_repository_is_named_with_the_command_that_makes_it(
     assert "create public" in result.text
 
 
+def test_a_repository_of_another_type_under_that_name_is_named(make_project, repo: str) -> None:
+    project = make_project("hf://alice/checkpoints")
+    project.write("a.bin", b"\0a")
+    project.dvc("add", "a.bin")
+    result = project.dvc("push", ok=False)
+    assert "there is no model of this name" in result.text
+    assert f"dvc remote modify NAME url {URL}" in result.text
+    project.dvc("remote", "modify", "hub", "url", URL)
+    project.dvc("push")
+
+
+def test_the_host_of_a_page_is_no_owner(make_project) -> None:
+    refused = make_project().dvc("remote", "add", "other", "hf://huggingface.co/datasets/alice/big", ok=False)
+    assert "the host is left out after hf://" in refused.text
+
+
 def test_a_pull_from_a_missing_repository_fails_and_does_not_claim_to_be_up_to_date(ready) -> None:
     project = ready()
     project.run("rm", "-rf", ".dvc/cache", "a.bin")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from dvc_hf.publish.plan import crowded_folders
 from huggingface_hub import HfApi
 from minihub.testing import Hub
 
@@ -128,3 +129,11 @@ def test_a_folder_becomes_a_file_in_a_push_of_many_commits(publishing, small_com
     publishing.dvc("add", "checkpoints")
     publishing.dvc("push")
     assert names() == {"BEATs.pt", "openbeats.pt", "README.md", "part", "other.bin", "qart.bin"}
+
+
+def test_a_folder_with_more_entries_than_the_hub_takes_is_told_before_it_is_sent() -> None:
+    files = [f"audio/{number:05}.wav" for number in range(10_001)]
+    deep = [f"deep/{number:05}/{name}" for number in range(6_000) for name in ("a", "b")]
+    assert crowded_folders([*files, *deep, "README.md"]) == {"audio": 10_001}
+    assert crowded_folders(files[:10_000]) == {}
+    assert crowded_folders(f"{number:05}.wav" for number in range(10_002)) == {"": 10_002}

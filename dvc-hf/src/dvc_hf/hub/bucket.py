@@ -61,7 +61,11 @@ class BucketClient(Client):
     def inline(self, upload: Upload) -> Uploaded:
         """Send a small file: a bucket takes none inside the list of changes."""
         route = self._route(XetTokenType.WRITE)
-        return self.ask(lambda: xet.send_anew(lambda: xet.send_files(route, self.headers, [upload])[0]), "push to")
+
+        def send() -> Uploaded:
+            return xet.send_files(route, self.headers, [upload])[0]
+
+        return self.ask(lambda: xet.send_anew(send), "push to")
 
     def write(
         self, added: Sequence[Uploaded], removed: Iterable[str], message: str, parent: str | None = None

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,7 @@ from dvc_hf.hub.retry import retry_request
 from dvc_hf.log import logger
 
 PATHS_PER_REQUEST = 1000  # the Hub answers 413 above
+REPO_TYPES = ("dataset", "model", "space")
 REQUESTS_AT_ONCE = 4
 WRITTEN_WITHIN_S = 90.0  # the Hub gives up after 60, and may make the change all the same
 Answer = TypeVar("Answer")
@@ -81,11 +83,23 @@ class Client(ABC):
 
     def explained(self, error: Exception, doing: str, place: Location | None = None) -> Exception:
         """The error to raise instead of what came from below."""
-        failure = Failure(
-            error, doing, place or self.place, self.address.shown, self.token, self.credential.refusal
-        )
+        place = place or self.place
+        failure = Failure(error, doing, place, self.address.shown, self.token, self.credential.refusal)
+        if isinstance(error, RepositoryNotFoundError) and place.repo_id == self.place.repo_id:
+            failure = replace(failure, namesake=self._namesake())
         logger.debug("%s: %s: %s", failure.start, type(error).__name__, failure.said)
         return explain_failure(failure)
+
+    def _namesake(self) -> Location | None:
+        """A repository of the same name and another type, which the url may have meant."""
+        others = [replace(self.place.root.at(None), repo_type=kind) for kind in REPO_TYPES]
+        with suppress(Exception):  # the failure itself is told anyway
+            for other in others:
+                if other.repo_type != self.place.repo_type and self.api.repo_exists(
+                    other.repo_id, repo_type=other.repo_type
+                ):
+                    return other
+        return None
 
     def entries(
         self, paths: Iterable[str], revision: str | None = None, *, last_commit: bool = False

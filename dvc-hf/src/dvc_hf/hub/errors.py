@@ -72,6 +72,8 @@ class Failure:
     token: str | None = field(repr=False)
     refusal: str = ""
     """Why no token was sent, where that was not for want of one."""
+    namesake: Location | None = None
+    """Where no such repository is: one of the same name and another type."""
 
     @property
     def start(self) -> str:
@@ -217,6 +219,14 @@ def _repository(failure: Failure) -> Exception:
     place = failure.place
     if failure.status == 401 and failure.token is not None:
         return AuthError(_unauthorised(failure))  # the Hub says 404 to a good token of somebody else
+    if failure.namesake:
+        other = failure.namesake
+        return ConfigError(
+            f"{failure.start}: there is no {place.repo_type} of this name at {failure.endpoint}, and there "
+            f"is a {other.repo_type}: if you mean that, its url is {other.url}: "
+            f"'dvc remote modify NAME url {other.url}'. Else make this one: "
+            f"'hf repos create {place.repo_id}{_kind(place)}'."
+        )
     if place.repo_type == "bucket":
         make = f"hf buckets create {place.repo_id}"
     else:

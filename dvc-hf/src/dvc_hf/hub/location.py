@@ -102,6 +102,8 @@ def parse_url(url: str) -> Location:
         uri = parse_hf_uri(url.rstrip("/"))
     except HfUriError as error:
         raise ValueError(_refusal(url, str(error.msg))) from None
+    if uri.id.partition("/")[0] in constants.HF_URL_HOSTS:
+        raise ValueError(_refusal(url, "the host is left out after hf://."))
     if uri.type not in _PREFIXES:
         raise ValueError(_refusal(url, f"a {uri.type} cannot hold DVC data."))
     revision = None if uri.revision == DEFAULT_BRANCH else uri.revision

@@ -1,12 +1,14 @@
 """Decides which plain names the Hub repository shows: arithmetic on names, without a request."""
 
 import re
-from collections.abc import Container, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dvc_hf.hub import names
 
 README = "README.md"
+MOST_IN_A_FOLDER = 10_000  # https://huggingface.co/docs/hub/storage-limits
 _OF_DVC = re.compile(
     r"(^|/)([0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$"  # objects, in DVC 2's layout too
     r"|runs/[0-9a-f]{2}/[0-9a-f]{64}/|files/published\.json$|\.dvc/)"
@@ -78,6 +80,19 @@ def plan_names(
         else:
             result.hide.append(name)
     return result
+
+
+def crowded_folders(shown: Iterable[str]) -> dict[str, int]:
+    """The folders with more entries than the Hub takes, and how many; the top folder is the empty name."""
+    entries = {(folder, part) for name in shown for folder, part in _steps(name)}
+    counts = Counter(folder for folder, _ in entries)
+    return {folder: count for folder, count in sorted(counts.items()) if count > MOST_IN_A_FOLDER}
+
+
+def _steps(name: str) -> Iterator[tuple[str, str]]:
+    """Each folder on the way to a name, and what the name adds to it."""
+    parts = name.split("/")
+    return (("/".join(parts[:depth]), part) for depth, part in enumerate(parts))
 
 
 def show_refusal(name: str) -> str | None:

@@ -18,7 +18,7 @@ from dvc_hf.hub.location import parse_path
 from dvc_hf.hub.uploads import upload_files
 from dvc_hf.log import logger
 from dvc_hf.publish import manifest
-from dvc_hf.publish.plan import README, Plan, Shown, plan_names
+from dvc_hf.publish.plan import MOST_IN_A_FOLDER, README, Plan, Shown, crowded_folders, plan_names
 from dvc_hf.publish.tracked import Folder, Tracked
 
 MANIFEST = "files/published.json"
@@ -207,6 +207,15 @@ class View:
         self.hub.batch.add(replace(ready, rank=RANK_OF_MANIFEST))
 
     def _warn(self, decided: Plan) -> None:
+        for folder, count in crowded_folders({*decided.show, *decided.keep}).items():
+            logger.warning(
+                "%s would show %d entries in %s, and the Hub takes %d in a folder: if it refuses the push, "
+                "divide them into subfolders and push again.",
+                self.hub.place.url,
+                count,
+                f"'{folder}'" if folder else "its top folder",
+                MOST_IN_A_FOLDER,
+            )
         for name in decided.foreign:
             hint = (
                 f"'dvc remote modify {self.name} publish_readme true'"
