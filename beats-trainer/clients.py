@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "clients"
 CLIENTS = ("==0.34.*", ">=1,<2", "==2.4.*")
-TESTS = "beats-trainer/tests/fetching"
+TESTS = "beats-trainer/tests/hub"
 NEED_TORCH = ("test_publish.py", "test_load.py", "test_signing.py")
 LEFT_OUT = ("torch",)  # the fetch tests need none, and it is the largest by far
 VARIED = ("huggingface_hub", "hf-xet")  # the constraints name one version of these

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PLACE = re.compile(r"(?<![\w./-])((?:beats-trainer|dvc-hf|minihub|scripts|benchmarks|tests)(?:/[a-z_]+)+(?:\.\w+)?)(?![\w*/{])")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 WEIGHTS = {".pt", ".pth", ".safetensors", ".ckpt", ".bin"}
 GOLDEN = ROOT / "beats-trainer" / "tests" / "golden"
@@ -62,6 +63,15 @@ def test_every_file_that_a_page_names_is_there():
     assert len(named) > 50
     lost = [f"{p.relative_to(ROOT)}: {f}" for p, f in named if not (ends_one(f, tracked) or is_of_dvc(f))]
     assert sorted(lost) == []
+
+
+def test_every_place_that_a_script_names_is_there():
+    """What the suite does not run, such as the matrices, would notice nothing when a folder moves."""
+    scripts = [p for p in tracked_files() if p.suffix in (".py", ".sh") and "tests" not in p.parts]
+    scripts += [ROOT / "Makefile", ROOT / ".ci" / "run"]
+    named = {(p, place) for p in scripts for place in PLACE.findall(p.read_text(encoding="utf-8"))}
+    assert len(named) > 20
+    assert sorted(f"{p.relative_to(ROOT)}: {place}" for p, place in named if not (ROOT / place).exists()) == []
 
 
 def ends_one(file: str, tracked: list[str]) -> bool:

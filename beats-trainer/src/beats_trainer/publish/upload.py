@@ -128,7 +128,7 @@ def _refused(error: BaseException, place: Place) -> FetchError:
 
 
 def _old_cache(place: Place) -> FetchError:
-    """What hf_xet noted as sent is not sent again: once the Hub has collected it, the file is always refused."""
+    """What hf_xet noted as sent is not sent again: once the Hub has collected it, it is always refused."""
     cache = getattr(constants, "HF_XET_CACHE", "~/.cache/huggingface/xet")
     return FetchError(
         f"cannot publish to {place}: the Hub no longer has what the Xet cache says was sent before. Nothing "
