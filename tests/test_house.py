@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLACE = re.compile(r"(?<![\w./-])((?:beats-trainer|dvc-hf|minihub|scripts|benchmarks|tests)(?:/[a-z_]+)+(?:\.\w+)?)(?![\w*/{])")
+PLACE = re.compile(
+    r"(?<![\w./-])((?:beats-trainer|dvc-hf|minihub|scripts|benchmarks|tests)(?:/[a-z_]+)+(?:\.\w+)?)(?![\w*/{])"
+)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 WEIGHTS = {".pt", ".pth", ".safetensors", ".ckpt", ".bin"}
 GOLDEN = ROOT / "beats-trainer" / "tests" / "golden"
@@ -71,7 +73,9 @@ def test_every_place_that_a_script_names_is_there():
     scripts += [ROOT / "Makefile", ROOT / ".ci" / "run"]
     named = {(p, place) for p in scripts for place in PLACE.findall(p.read_text(encoding="utf-8"))}
     assert len(named) > 20
-    assert sorted(f"{p.relative_to(ROOT)}: {place}" for p, place in named if not (ROOT / place).exists()) == []
+    assert (
+        sorted(f"{p.relative_to(ROOT)}: {place}" for p, place in named if not (ROOT / place).exists()) == []
+    )
 
 
 def ends_one(file: str, tracked: list[str]) -> bool:

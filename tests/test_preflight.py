@@ -40,6 +40,7 @@ def test_every_step_passes_and_nothing_is_left_over(tmp_path: Path, certificate)
     authority, shown = certificate
     recording = tmp_path / "recording.jsonl"
     with serve(tmp_path / "hub", shown) as hub:
+        hub.behave(redirects=True, lag_s=1)
         token = hub.user("alice")
         reading = hub.token("alice", role="read")
         done = pytest_of(

@@ -1,6 +1,7 @@
 """The `minihub` command; the only file that prints."""
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from functools import partial
@@ -30,6 +31,14 @@ _DIR = click.option(
 )
 
 
+def _checked_prefix(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Parts of an address, each after a slash."""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value):
+        message = f"{value!r} is no part of an address: expected one like /hub, without a slash at its end."
+        raise click.BadParameter(message)
+    return value
+
+
 @click.group()
 @click.version_option(package_name="minihub")
 def main() -> None:
@@ -48,13 +57,18 @@ def main() -> None:
 )
 @click.option("--limit-requests", type=int, help="Refuse more in five minutes from one user or address.")
 @click.option("--limit-commits", type=int, help="Refuse more to one repository in an hour.")
-def serve(folder: Path, host: str, port: int, limit_requests: int | None, limit_commits: int | None) -> None:
+@click.option(
+    "--prefix", default="", callback=_checked_prefix, help="The part of a site that a proxy passes on: /hub."
+)
+def serve(
+    folder: Path, host: str, port: int, limit_requests: int | None, limit_commits: int | None, prefix: str
+) -> None:
     """Serve the Hub in FOLDER until interrupted."""
     with _opened(folder) as state:
         state.limits = Limits(requests=limit_requests, commits_per_hour=limit_commits)
-        server = Server(make_app(state), host, port)
+        server = Server(make_app(state, prefix), host, port)
         server.start()
-        click.echo(f"minihub: {server.endpoint}")
+        click.echo(f"minihub: {server.endpoint}{prefix}")
         server.wait()
 
 

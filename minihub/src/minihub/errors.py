@@ -53,6 +53,12 @@ class ConflictError(HubError):
     status = 409
 
 
+class TooManyRequestsError(HubError):
+    """More requests than a window has room for; the real Hub answers with a page, not with JSON."""
+
+    status = 429
+
+
 class StaleParentError(HubError):
     """The branch moved on since the client looked at it."""
 

@@ -12,6 +12,7 @@ from minihub.files.contents import Contents
 from minihub.files.lfs import LfsObjects
 from minihub.git.repos import Repos
 from minihub.limits import Limits
+from minihub.manners import Manners
 from minihub.storage.blobs import Blobs
 from minihub.storage.database import Database
 from minihub.xet.cas import Cas, Reader
@@ -41,6 +42,7 @@ class State:
         self.contents = Contents(self.blobs, self.cas)
         self.lfs = LfsObjects(self.database)
         self.limits = Limits()
+        self.manners = Manners()
         self.key = self._secret("signing key")
         if exclusive:
             self._sweep()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from minihub.limits import Limits
+from minihub.manners import STORE_LIFE_S, Manners
 from minihub.state import State
 from minihub.web.app import make_app
 from minihub.web.faults import Fault, Faults, RequestLog
@@ -23,12 +24,12 @@ class Hub:
         requests: what clients asked for so far.
     """
 
-    def __init__(self, folder: Path, certificate: Certificate | None = None) -> None:
+    def __init__(self, folder: Path, certificate: Certificate | None = None, prefix: str = "") -> None:
         self.folder = folder
         self.state = State(folder)
-        self._faults = Faults(make_app(self.state))
+        self._faults = Faults(make_app(self.state, prefix))
         self._server = Server(self._faults, certificate=certificate)
-        self.endpoint = self._server.endpoint
+        self.endpoint = self._server.endpoint + prefix
 
     @property
     def requests(self) -> RequestLog:
@@ -62,6 +63,12 @@ class Hub:
     def limit(self, *, requests: int | None = None, commits_per_hour: int | None = None) -> None:
         """Answer 429 to more requests in five minutes, or commits to one repository in an hour."""
         self.state.limits = Limits(requests=requests, commits_per_hour=commits_per_hour)
+
+    def behave(
+        self, *, redirects: bool = False, store_life_s: float = STORE_LIFE_S, lag_s: float = 0.0
+    ) -> None:
+        """Do as the real Hub does in what a small one need not: see `minihub.manners`."""
+        self.state.manners = Manners(redirects, store_life_s, lag_s)
 
     def fail(
         self,
@@ -103,9 +110,9 @@ class Hub:
 
 
 @contextlib.contextmanager
-def serve(folder: Path | str, certificate: Certificate | None = None) -> Iterator[Hub]:
+def serve(folder: Path | str, certificate: Certificate | None = None, prefix: str = "") -> Iterator[Hub]:
     """A Hub in a thread of its own, on a free port of this machine; over https with a certificate."""
-    hub = Hub(Path(folder), certificate)
+    hub = Hub(Path(folder), certificate, prefix)
     hub.start()
     try:
         yield hub

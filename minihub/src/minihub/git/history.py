@@ -106,6 +106,15 @@ def resolve_revision(git: pygit2.Repository, revision: str) -> pygit2.Commit:
     raise RevisionNotFoundError(message)
 
 
+def seen_revision(git: pygit2.Repository, revision: str, lag_s: float) -> pygit2.Commit:
+    """The same as it is seen while word of a commit goes round: a branch stands where it stood before."""
+    commit = resolve_revision(git, revision)
+    if lag_s and find_ref(git, f"refs/heads/{revision}"):
+        while commit.parents and commit.commit_time + lag_s > time.time():
+            commit = commit.parents[0]
+    return commit
+
+
 def commit_at(ref: pygit2.Reference | None) -> pygit2.Commit | None:
     """The commit that a reference stands at; None for a tag of something else, which a mirror may bring."""
     try:

@@ -1,5 +1,6 @@
 """The Hub as one ASGI application: routes, and errors as clients read them."""
 
+import html
 import logging
 import re
 import secrets
@@ -7,10 +8,10 @@ import secrets
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from minihub.errors import HubError
+from minihub.errors import HubError, TooManyRequestsError
 from minihub.state import State
 from minihub.web.routes import (
     administration,
@@ -24,6 +25,7 @@ from minihub.web.routes import (
     pulls,
     refs,
     repositories,
+    store,
     tree,
     xet,
 )
@@ -32,9 +34,11 @@ MAX_HEADERS = 64 << 10  # bytes
 
 ROUTES = [
     *(*people.ROUTES, *repositories.ROUTES, *refs.ROUTES, *tree.ROUTES, *commit.ROUTES, *lfs.ROUTES),
-    *(*administration.ROUTES, *pulls.ROUTES, *git.ROUTES, *xet.ROUTES, *buckets.ROUTES, *files.ROUTES),
-    *(*pages.ROUTES, *repositories.NAMELESS),
+    *(*administration.ROUTES, *pulls.ROUTES, *git.ROUTES, *xet.ROUTES, *buckets.ROUTES, *store.ROUTES),
+    *(*files.ROUTES, *pages.ROUTES, *repositories.NAMELESS),
 ]
+
+_PAGE = "<!DOCTYPE html><html><head><title>429</title></head><body><h1>429</h1><p>{}</p></body></html>"
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +46,9 @@ log = logging.getLogger(__name__)
 class RawPath:
     """Routes match the path as it was sent, so that an encoded slash does not part a name."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, prefix: str = "") -> None:
         self._app = app
+        self._prefix = prefix.encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with the raw path, and give every answer a number."""
@@ -55,29 +60,38 @@ class RawPath:
             refusal = JSONResponse({"error": f"The headers have more than {MAX_HEADERS} bytes."}, 431)
             await refusal(scope, receive, send)
             return
-        scope = {**scope, "path": raw.decode("latin-1"), "request_id": secrets.token_hex(8)}
+        if not raw.startswith(self._prefix + b"/"):
+            message = f"This Hub answers below {self._prefix.decode('latin-1')}/ alone."
+            await JSONResponse({"error": message}, 404)(scope, receive, send)
+            return
+        path, prefix = raw[len(self._prefix) :].decode("latin-1"), self._prefix.decode("latin-1")
+        scope = {**scope, "path": path, "root_path": prefix, "request_id": secrets.token_hex(8)}
 
         async def send_numbered(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", scope["request_id"].encode())]
+                more = {"x-request-id": scope["request_id"], **scope.get("rate", {})}
+                raw = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+                message["headers"] = [*message["headers"], *raw]
             await send(message)
 
         await self._app(scope, receive, send_numbered)
 
 
-def make_app(state: State) -> ASGIApp:
-    """The application of one Hub."""
+def make_app(state: State, prefix: str = "") -> ASGIApp:
+    """The application of one Hub; with a prefix, what a proxy passes on of that part of a site."""
     app = Starlette(
         routes=ROUTES,
         exception_handlers={HubError: _refuse, HTTPException: _no_route, Exception: _fail},
     )
     app.state.hub = state
     app.router.redirect_slashes = False
-    return RawPath(app)
+    return RawPath(app, prefix)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HubError)  # noqa: S101 - it is registered for that class
+    if isinstance(error, TooManyRequestsError):
+        return HTMLResponse(_PAGE.format(html.escape(error.message)), error.status, error.headers)
     headers = {"X-Error-Message": _one_line(error.message), **error.headers}
     if error.code:
         headers["X-Error-Code"] = error.code

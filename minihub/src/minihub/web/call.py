@@ -113,7 +113,8 @@ class Call:
         elif scheme.lower() == "basic":
             self.viewer = self.state.accounts.viewer(_password(value))
         client = self.request.client.host if self.request.client else ""
-        self.state.limits.count_request(self.viewer.name or client)
+        rate = self.state.limits.count_request(self.viewer.name or client)
+        self.request.scope["rate"] = rate  # each answer tells it
 
     def signed_in(self) -> Viewer:
         """Who asks, who must be somebody."""
@@ -324,3 +325,9 @@ def _password(value: str) -> str:
 def revision_of(call: Call, git: pygit2.Repository) -> pygit2.Commit:
     """The commit of the revision in the path, or of `main`."""
     return history.resolve_revision(git, call.request.path_params.get("rev", "main"))
+
+
+def read_revision(call: Call, git: pygit2.Repository) -> pygit2.Commit:
+    """The same for one who reads: a branch that has just moved may be seen where it was."""
+    name = call.request.path_params.get("rev", "main")
+    return history.seen_revision(git, name, call.state.manners.lag_s)

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from minihub.errors import BadRequestError, ConflictError, ForbiddenError, RepoNotFoundError
 from minihub.names import PLURALS, REPO_TYPES, RepoName, repo_name
-from minihub.web.call import REPO_API, Call, revision_of, route
+from minihub.web.call import REPO_API, Call, read_revision, route
 from minihub.web.routes.description import describe_briefly, describe_whole
 
 GATED = {"auto": "auto", "manual": "manual", "True": "auto", "False": ""}
@@ -84,7 +84,7 @@ def info(call: Call) -> Any:
     """A repository at a revision: its head, its files, its facts."""
     repo = call.repo()
     with call.git(repo) as git:
-        commit = revision_of(call, git)
+        commit = read_revision(call, git)
         return describe_whole(call, repo, commit, blobs=call.flag("blobs"))
 
 

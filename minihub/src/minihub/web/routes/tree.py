@@ -13,7 +13,7 @@ from minihub.git.history import last_commits
 from minihub.git.repos import Repo
 from minihub.git.trees import TreeEntry, entry_at, folder_at, walk_tree
 from minihub.names import folder_path, repo_path
-from minihub.web.call import REPO_API, Call, revision_of, route
+from minihub.web.call import REPO_API, Call, read_revision, route
 from minihub.web.routes.description import entry_json
 
 ENTRIES_PER_PAGE = 1000
@@ -28,7 +28,7 @@ def tree(call: Call) -> Any:
     limit, after = call.number("limit", most, most), folder_path(call.query("cursor"))
     repo = call.repo()
     with call.git(repo) as git:
-        commit = revision_of(call, git)
+        commit = read_revision(call, git)
         folder = folder_path(call.request.path_params.get("path", ""))
         prefix = f"{folder}/" if folder else ""
         entries = walk_tree(folder_at(commit, folder), prefix, recursive=call.flag("recursive"), after=after)
@@ -49,7 +49,7 @@ def paths_info(call: Call) -> Any:
     expand = [str(value).lower() for value in form.get("expand", [])][:1] == ["true"]
     repo = call.repo()
     with call.git(repo) as git:
-        commit = revision_of(call, git)
+        commit = read_revision(call, git)
         found = [entry_at(commit.tree, repo_path(path.strip("/"))) for path in paths if path.strip("/")]
         return _entries(call, repo, git, commit, [entry for entry in found if entry], expand=expand)
 
