@@ -68,7 +68,7 @@ dvc-conformance: setup
 # Each fault at each request of a push; a push, a pull and a gc killed 50 times each, and killed and interrupted at
 # each of their borders; 40 pushes in pairs; names of every kind; fsspec's suites on a bucket: an hour and more.
 dvc-faults: setup
-	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/hub/test_faults.py dvc-hf/tests/commit/test_kills.py dvc-hf/tests/commit/test_borders.py \
+	DVC_HF_LONG=1 $(BIN)/python -m pytest dvc-hf/tests/hub/test_faults.py dvc-hf/tests/hub/test_kinds.py dvc-hf/tests/commit/test_kills.py dvc-hf/tests/commit/test_borders.py \
 		dvc-hf/tests/commit/test_races.py dvc-hf/tests/commit/test_requests.py dvc-hf/tests/filesystem/test_paths.py dvc-hf/tests/filesystem/test_storage.py -n auto --dist worksteal --timeout 3600 -rA --show-capture=log --log-level INFO
 
 # The same with DVC 3.50 to the newest, each in an environment of its own: takes minutes.

@@ -4,9 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from .asking import ask
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from minihub.testing import Hub, serve
+
+from .asking import ask
 
 LARGE = b"\0" + b"large" * 2000
 

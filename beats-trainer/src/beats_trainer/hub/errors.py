@@ -10,7 +10,7 @@ from huggingface_hub import constants, errors
 from beats_trainer.errors import AccessError, FetchError, NotCachedError
 from beats_trainer.hub import credential
 from beats_trainer.hub.session import certificate_fault, session_fault
-from beats_trainer.pins.address import Place
+from beats_trainer.pins.address import PREFIXES, SCHEME, Place
 from beats_trainer.pins.origin import origin_of
 from beats_trainer.redaction import veil_causes, veiled
 
@@ -153,9 +153,15 @@ def _no_repository(error: BaseException, place: Place, label: str) -> FetchError
     )
     message = (
         f"cannot fetch {label}: {_where(place)} cannot be seen (status {status_of(error)}). "
-        f"Either there is no {place.repo_type} {place.repo_id}, or {hint}."
+        f"Either there is no {place.repo_type} {place.repo_id}, or {hint}.{_other_type(place)}"
     )
     return AccessError(message)
+
+
+def _other_type(place: Place) -> str:
+    if place.repo_type != "model":
+        return ""
+    return f" A dataset of that name is {SCHEME}{PREFIXES['dataset']}{place.repo_id}."
 
 
 def _bad_token(place: Place, label: str) -> FetchError:
