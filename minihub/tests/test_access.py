@@ -144,6 +144,9 @@ MATRIX: dict[tuple[str, str], list[Request]] = {
     ("GET", BUCKET + "/xet-read-token"): [Request(KNOW)],
     ("GET", BUCKET + "/xet-write-token"): [Request(WRITE)],
     ("GET", "/"): [Request(ANYBODY)],
+    ("GET", "/api/resolve-cache/{kind:kind}/{ns:segment}/{name:segment}/{rev:revision}/{path:rest}"): [
+        Request(READ)
+    ],
     ("GET", "/buckets/{ns:segment}/{name:segment}/resolve/{path:rest}"): [Request(KNOW)],
     ("GET", "/{name:segment}/resolve/{rev:revision}/{path:rest}"): [Request(NOBODY)],
     **{
@@ -172,6 +175,7 @@ for prefix in ("", "/{kind:prefix}"):
 TICKETS = {
     ("POST", "/v1/xorbs/{prefix:segment}/{hash:segment}"),
     ("POST", "/v1/shards"),
+    ("GET", "/store/{oid}/{path:rest}"),
     ("GET", "/v1/reconstructions/{hash:segment}"),
     ("GET", "/v1/chunks/{prefix:segment}/{hash:segment}"),
 }

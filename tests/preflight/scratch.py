@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 MOST_COMMITS = 60
+SETTLE_S = 3.0
 
 
 @dataclass
@@ -36,9 +38,16 @@ class Account:
 
     def commits(self, name: str) -> list[str]:
         """The titles of its commits, the newest first."""
+        self.settle()
         return [commit.title for commit in self.api.list_repo_commits(name, repo_type="dataset")]
 
+    def settle(self) -> None:
+        """Wait until a branch is read as it is: for 1 to 2 s after a commit it may be read as it was."""
+        time.sleep(SETTLE_S)
+
     def files(self, name: str) -> set[str]:
+        """What `main` shows."""
+        self.settle()
         return set(self.api.list_repo_files(name, repo_type="dataset"))
 
     def clear(self) -> list[str]:

@@ -61,3 +61,18 @@ def test_signed_addresses_that_have_ended_end_in_a_message_and_a_pull_later_succ
     hub.behave(redirects=True)
     clone.dvc("pull")
     assert clone.read("large.bin") == full.read("large.bin")
+
+
+def test_versions_are_kept_though_the_branch_lags(make_project: Any, repo: str, hub: Hub) -> None:
+    hub.behave(lag_s=3)
+    project = make_project(version_aware="true")
+    for word in ("old", "new"):
+        for number in range(3):
+            project.write(f"data/{number}.bin", f"\0{word} {number}")
+        project.dvc("add", "data")
+        project.dvc("push")
+        project.commit()
+    project.git("checkout", "--quiet", "HEAD~1")
+    project.run("rm", "-rf", ".dvc/cache", "data")
+    project.dvc("pull")
+    assert project.read("data/1.bin") == b"\0old 1"

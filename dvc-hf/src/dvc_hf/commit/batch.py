@@ -42,6 +42,9 @@ class Batch:
         self.ceiling = client.MOST_CHANGES  # what the Hub refused is not tried again
         self.added: dict[str, Uploaded] = {}
         self.removed: set[str] = set()
+        self.latest: str | None = (
+            None  # our last commit; the branch may be read as it was before it for a while
+        )
         self.commits: dict[str, tuple[str, str]] = {}  # path -> the commit of ours that wrote it, the etag
         self.relied: set[str] = set()  # paths that the push found there, and promises with what it sends
         self.unsent: set[str] = set()  # paths that could not be sent, and are reported as failed
@@ -238,6 +241,7 @@ class Batch:
         return head
 
     def _note(self, chunk: list[Uploaded], removed: set[str], head: str, seconds: float) -> None:
+        self.latest = head or self.latest
         self.commits.update((item.path, (head, item.etag)) for item in chunk)
         for path in removed:
             self.commits.pop(path, None)

@@ -49,15 +49,16 @@ class Repository:
     def entries(
         self, paths: Iterable[str], revision: str | None = None, *, last_commit: bool = False
     ) -> dict[str, Entry]:
-        """Those of the paths that exist, files that are staged included."""
+        """Those of the paths that exist, files that are staged included, and what this process committed."""
         wanted = set(paths)
         found = {} if revision else self._staged(wanted)
         removed: set[str] = set() if revision else self.batch.removed
         unknown = wanted - found.keys() - removed
-        if is_commit(revision):
-            found.update(self._remembered(unknown, str(revision), last_commit))
+        seen = revision or self.batch.latest
+        if is_commit(seen):
+            found.update(self._remembered(unknown, str(seen), last_commit))
         elif unknown:
-            found.update(self.client.entries(unknown, revision, last_commit=last_commit))
+            found.update(self.client.entries(unknown, seen, last_commit=last_commit))
         return found
 
     def _remembered(self, paths: set[str], revision: str, last_commit: bool) -> dict[str, Entry]:
@@ -77,7 +78,7 @@ class Repository:
         """Everything below a folder, files that are staged included."""
         if transaction.objects_only:
             self.fix_parent()
-        listed = self.client.tree(path, revision, recursive=recursive)
+        listed = self.client.tree(path, revision or self.batch.latest, recursive=recursive)
         if revision or not self.batch:
             return listed
         prefix = f"{path}/" if path else ""
