@@ -23,7 +23,11 @@ def s3() -> Iterator[str]:
         host, port = server.get_host_and_port()
         address = f"http://{host}:{port}"
         client = boto3.client(
-            "s3", endpoint_url=address, aws_access_key_id="x", aws_secret_access_key="y", region_name="us-east-1"
+            "s3",
+            endpoint_url=address,
+            aws_access_key_id="x",
+            aws_secret_access_key="y",
+            region_name="us-east-1",
         )
         client.create_bucket(Bucket="old")
         yield address
