@@ -1,4 +1,4 @@
-"""From another remote to the Hub and back, as those do who change where their data lies: S3, by a server of its own."""
+"""From S3, a server of the test's own, to the Hub and back: as those do who change where their data lies."""
 
 import contextlib
 from collections.abc import Iterator

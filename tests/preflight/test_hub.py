@@ -281,6 +281,7 @@ def test_12_a_checkpoint_is_published_pinned_and_fetched_though_it_is_cut(
     user = settler("publisher")
     user.types("beats", "publish", str(TINY), "--to", name, "--private", "--licence", "mit")
     (user.folder / "pins").mkdir()
+    account.settle()
     user.types("beats", "pin", name, "--output", "pins/model.dvc")
     user = user.exporting(BEATS_PINS="pins", HF_HUB_DISABLE_XET="1")
     cut(user, "model")

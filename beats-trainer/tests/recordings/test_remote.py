@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -116,12 +117,17 @@ def _certificate(home):
 
 
 @contextmanager
-def at_ssh(sounds, home, asked=None):
-    """Who was asked for a password is noted in `asked`."""
+def at_ssh(sounds, home, asked=None, silent_s=0.0):
+    """Who was asked for a password is noted in `asked`; each answer to a read takes as long as is said."""
     pytest.importorskip("paramiko", reason="needs pip install 'beats-trainer[ssh]'")
     asyncssh = pytest.importorskip("asyncssh")
 
+    connections, read = [], []
+
     class Server(asyncssh.SSHServer):
+        def connection_made(self, conn):
+            connections.append(conn)
+
         def password_auth_supported(self):
             return True
 
@@ -130,8 +136,14 @@ def at_ssh(sounds, home, asked=None):
                 asked.append(username)
             return (username, password) == ("me", "tiger")
 
+    class Files(asyncssh.SFTPServer):
+        async def read(self, file_obj, offset, size):
+            read.append(file_obj)
+            await asyncio.sleep(silent_s)
+            return super().read(file_obj, offset, size)
+
     async def listen():
-        sftp = functools.partial(asyncssh.SFTPServer, chroot=str(sounds.parent))
+        sftp = functools.partial(Files, chroot=str(sounds.parent))
         return await asyncssh.listen(
             "127.0.0.1", 0, server_factory=Server, server_host_keys=[key], sftp_factory=sftp
         )
@@ -145,10 +157,12 @@ def at_ssh(sounds, home, asked=None):
     try:
         yield f"ssh://me:tiger@127.0.0.1:{server.get_port()}/sounds", {}
     finally:
-        asyncio.run_coroutine_threadsafe(_closed(server), loop).result()
+        asyncio.run_coroutine_threadsafe(_closed(server, connections), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+        for file in read:
+            file.close()  # where it was cut off in the middle of an answer
 
 
 def know(home, port, key):
@@ -158,7 +172,10 @@ def know(home, port, key):
     (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
 
 
-async def _closed(server):
+async def _closed(server, connections):
+    for connection in connections:
+        connection.abort()
+        await connection.wait_closed()
     server.close()
     await server.wait_closed()
 
@@ -324,3 +341,16 @@ def test_what_came_in_part_is_no_recording(tmp_path):
     with pytest.raises(RecordingError, match=r"s3://site/a\.wav came in part: expected 20 bytes, got 10"):
         cache._fetch(_CutOff(), "site/a.wav", target, "s3://site/a.wav", 20)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ssh_host_that_falls_silent_is_waited_for_no_longer_than_said(sounds, tmp_path, monkeypatch):
+    monkeypatch.setattr("beats_trainer.recordings.remote.SILENCE_S", 1.0)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cache = RemoteCache(tmp_path / "cache", 10**9)
+    with at_ssh(sounds, tmp_path, silent_s=20) as (url, _):
+        started = time.monotonic()
+        with pytest.raises(RecordingError, match="no answer for 1 s") as caught, cache.local(f"{url}/a.wav"):
+            pass
+    assert time.monotonic() - started < 15
+    assert "tiger" not in str(caught.value)
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -132,7 +132,7 @@ class RemoteCache:
     def _fetch(self, files: Any, path: str, target: Path, url: str, size: int) -> None:
         temporary = target.with_name(f"{target.name}.{threading.get_ident()}.incomplete")
         try:
-            files.get_file(path, str(temporary))
+            _get(files, path, temporary, url)
             if size and temporary.stat().st_size != size:
                 message = (
                     f"{public_name(url)} came in part: expected {size:,} bytes, got "
@@ -175,6 +175,18 @@ class RemoteCache:
                 total -= path.stat().st_size
                 path.unlink()
         return total + size <= self.limit
+
+
+def _get(files: Any, path: str, target: Path, url: str) -> None:
+    """Fetches a file, and names the silence that its library may raise without a word."""
+    try:
+        files.get_file(path, str(target))
+    except TimeoutError as error:
+        message = (
+            f"{public_name(url)} came in part: no answer for {SILENCE_S:.0f} s, or for as long as its library "
+            "waits. Run the same command again."
+        )
+        raise RecordingError(message) from error
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

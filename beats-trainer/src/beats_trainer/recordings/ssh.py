@@ -7,6 +7,8 @@ from pathlib import Path
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
+from beats_trainer.recordings import remote
+
 PORT = 22
 OF_ALL_USERS = Path("/etc/ssh/ssh_known_hosts")
 
@@ -21,14 +23,20 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
         self.client.load_system_host_keys()
         self.client.set_missing_host_key_policy(_Refuse())
         try:
-            self.client.connect(self.host, **self.ssh_kwargs)
+            self.client.connect(self.host, **_patience(), **self.ssh_kwargs)
             self.ftp = self.client.open_sftp()
+            self.ftp.get_channel().settimeout(remote.SILENCE_S)
         except paramiko.BadHostKeyException as error:
             self.client.close()
             raise ConnectionError(_changed(error, int(self.ssh_kwargs.get("port") or PORT))) from error
         except BaseException:
             self.client.close()  # its thread would wait for the host
             raise
+
+
+def _patience() -> dict[str, float]:
+    """How long silence is waited for at each step of a connection; paramiko would wait for ever."""
+    return dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), remote.SILENCE_S)
 
 
 class _Refuse(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
