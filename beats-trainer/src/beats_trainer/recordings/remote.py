@@ -183,8 +183,8 @@ def _get(files: Any, path: str, target: Path, url: str) -> None:
         files.get_file(path, str(target))
     except TimeoutError as error:
         message = (
-            f"{public_name(url)} came in part: no answer for {SILENCE_S:.0f} s, or for as long as its library "
-            "waits. Run the same command again."
+            f"{public_name(url)} came in part: no answer for {SILENCE_S:.0f} s, or as long as its "
+            "library waits. Run the same command again."
         )
         raise RecordingError(message) from error
 

@@ -44,17 +44,25 @@ class Repository:
         self._failed: dict[str, Exception] = {}
         self._door = threading.Condition()
 
+    @property
+    def _own_commit(self) -> str | None:
+        """The commit that a push has made, until it ends: the branch may be read as it was for a while.
+
+        Later and elsewhere the branch is read by its name, since others commit too.
+        """
+        return self.batch.latest if transaction.depth else None
+
     # reading -------------------------------------------------------------------------------------
 
     def entries(
         self, paths: Iterable[str], revision: str | None = None, *, last_commit: bool = False
     ) -> dict[str, Entry]:
-        """Those of the paths that exist, files that are staged included, and what this process committed."""
+        """Those of the paths that exist, files that are staged included."""
         wanted = set(paths)
         found = {} if revision else self._staged(wanted)
         removed: set[str] = set() if revision else self.batch.removed
         unknown = wanted - found.keys() - removed
-        seen = revision or self.batch.latest
+        seen = revision or self._own_commit
         if is_commit(seen):
             found.update(self._remembered(unknown, str(seen), last_commit))
         elif unknown:
@@ -78,7 +86,7 @@ class Repository:
         """Everything below a folder, files that are staged included."""
         if transaction.objects_only:
             self.fix_parent()
-        listed = self.client.tree(path, revision or self.batch.latest, recursive=recursive)
+        listed = self.client.tree(path, revision or self._own_commit, recursive=recursive)
         if revision or not self.batch:
             return listed
         prefix = f"{path}/" if path else ""

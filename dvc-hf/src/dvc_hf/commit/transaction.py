@@ -28,6 +28,9 @@ class Transaction:
             objects_only: refuse to delete what is no object of DVC's, as ``gc`` of the legacy cache would:
                 it takes every file of a two-letter folder for one.
         """
+        if self.depth == 0:
+            for batch in self.batches:
+                batch.latest = None
         self.depth += 1
         self.objects_only |= objects_only
         try:
