@@ -42,9 +42,7 @@ class Batch:
         self.ceiling = client.MOST_CHANGES  # what the Hub refused is not tried again
         self.added: dict[str, Uploaded] = {}
         self.removed: set[str] = set()
-        self.latest: str | None = (
-            None  # our last commit; the branch may be read as it was before it for a while
-        )
+        self.latest: str | None = None  # our last commit since the outermost hold began
         self.commits: dict[str, tuple[str, str]] = {}  # path -> the commit of ours that wrote it, the etag
         self.relied: set[str] = set()  # paths that the push found there, and promises with what it sends
         self.unsent: set[str] = set()  # paths that could not be sent, and are reported as failed
