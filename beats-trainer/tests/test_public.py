@@ -29,6 +29,7 @@ NAMES = [
     "__version__",
     "embed_recordings",
     "fetch_checkpoint",
+    "fit_encoder",
     "list_checkpoints",
     "load_model",
     "read_table",

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 from beats_trainer import BEATsTrainer
+from beats_trainer.load import load_model
 from beats_trainer.train import TrainSettings
 from beats_trainer.train.annotations import LabelsError
 from beats_trainer.train.evaluate import read_predictions
@@ -178,3 +180,19 @@ def test_the_page_for_who_comes_from_upstream_works_as_it_stands(tmp_path, monke
     assert (tmp_path / "runs" / "first" / "head.safetensors").is_file()
     for name in re.findall(r"`(from_\w+)\(", PAGE.read_text(encoding="utf-8")):
         assert hasattr(BEATsTrainer, name) or name == "from_esc50"
+
+
+def test_the_encoder_learns_where_that_is_asked_for_and_predicts_what_was_measured(tmp_path):
+    write_calls(tmp_path / "calls", 12)
+    settings = TrainSettings(method="finetune", epochs=2, batch=8)
+    trainer = BEATsTrainer.from_directory(
+        tmp_path / "calls", output=tmp_path / "run", settings=settings, **SHORT
+    )
+    trainer.train()
+    found = read_predictions(tmp_path / "run" / "predictions.parquet")
+    predicted = trainer.predict(found.recordings[:4])
+    for scores, one in zip(found.scores[:4], predicted, strict=True):
+        assert list(one.scores.values()) == pytest.approx(scores.tolist(), abs=1e-5)
+    tuned = trainer.get_feature_extractor().model.state_dict()
+    given = load_model(TINY, device="cpu").state_dict()
+    assert any(not torch.equal(tuned[name], given[name]) for name in given)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from beats_trainer.checkpoint.write import save_checkpoint
     from beats_trainer.embed.start import embed_recordings
     from beats_trainer.extractor import BEATsFeatureExtractor
+    from beats_trainer.fine_tuning import fit_encoder
     from beats_trainer.hub.fetch import fetch_checkpoint, list_checkpoints
     from beats_trainer.load import load_model
     from beats_trainer.search.query import search_table
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "embed_recordings",
     "fetch_checkpoint",
+    "fit_encoder",
     "list_checkpoints",
     "load_model",
     "read_table",
@@ -39,6 +41,7 @@ _HOMES = {
     "BEATsTrainer": "beats_trainer.trainer",
     "embed_recordings": "beats_trainer.embed.start",
     "fetch_checkpoint": "beats_trainer.hub.fetch",
+    "fit_encoder": "beats_trainer.fine_tuning",
     "list_checkpoints": "beats_trainer.hub.fetch",
     "load_model": "beats_trainer.load",
     "read_table": "beats_trainer.table.table",

@@ -15,12 +15,13 @@ from typing import Any, Self
 from beats_trainer.embed.choices import DEFAULTS
 from beats_trainer.embed.start import embed_recordings
 from beats_trainer.extractor import BEATsFeatureExtractor
+from beats_trainer.fine_tuning import fit_encoder
 from beats_trainer.train.annotations import Annotation, Labels, LabelsError, merge_labels
 from beats_trainer.train.evaluate import Predictions, is_measurable, measure, read_predictions
 from beats_trainer.train.examples import Names, join_labels, read_clips
 from beats_trainer.train.formats import read_columns, read_labels
-from beats_trainer.train.head_file import TrainedHead, load_head
-from beats_trainer.train.run import HEAD, PREDICTIONS, Callback, fit, unit_scores
+from beats_trainer.train.head_file import TrainedHead, encoder_beside, load_head
+from beats_trainer.train.run import HEAD, PREDICTIONS, Callback, Fitted, fit, unit_scores
 from beats_trainer.train.settings import TrainSettings
 from beats_trainer.train.split import SPLITS
 
@@ -46,7 +47,7 @@ class Prediction:
 
 
 class BEATsTrainer:
-    """Learns a head on the embeddings of labelled recordings; the encoder stays as it is.
+    """Learns a head on embeddings of labelled recordings; by the method `finetune` the encoder learns too.
 
     Args:
         labels: What is heard in which recordings, by path.
@@ -166,10 +167,18 @@ class BEATsTrainer:
             MissingExtraError: scikit-learn is not installed.
         """
         table = self.output / TABLE
-        lost = self._embed(self.labels.recordings, table)
-        return fit(
-            self.labels.without(lost), table, self.output, self.settings, callback=self.callback
-        ).metrics
+        lost = self._embed(self.labels.recordings, table, self.model)
+        return self._fit(self.labels.without(lost), table).metrics
+
+    def _fit(self, labels: Labels, table: Path) -> Fitted:
+        how: dict[str, Any] = {"callback": self.callback}
+        if self.settings.method != "finetune":
+            return fit(labels, table, self.output, self.settings, **how)
+        fitted = fit_encoder(labels, table, self.output, self.settings, model=self.model, **how)
+        if fitted is None:
+            message = "of several processes the first alone has the figures: launch `beats train` instead."
+            raise RuntimeError(message)
+        return fitted
 
     def test(self) -> dict[str, Any]:
         """The figures on the split that was kept for testing.
@@ -199,7 +208,7 @@ class BEATsTrainer:
         head, names = self.head, [Path(file).absolute().as_posix() for file in files]
         with TemporaryDirectory() as folder:
             table = Path(folder, TABLE)
-            lost = self._embed(names, table)
+            lost = self._embed(names, table, self._encoder)
             if lost:
                 message = f"{min(lost)} cannot be read, so nothing was predicted. Leave it out, or mend it."
                 raise LabelsError(message)
@@ -220,12 +229,17 @@ class BEATsTrainer:
 
     def get_feature_extractor(self) -> BEATsFeatureExtractor:
         """The encoder that the head stands on."""
-        return BEATsFeatureExtractor(self.model)
+        return BEATsFeatureExtractor(self._encoder)
 
-    def _embed(self, names: Sequence[str], table: Path) -> set[str]:
+    @property
+    def _encoder(self) -> Source:
+        """What made the embeddings that the head stands on."""
+        return encoder_beside(self.output / HEAD) or self.model
+
+    def _embed(self, names: Sequence[str], table: Path, model: Source) -> set[str]:
         """Embed recordings; those that could not be."""
         table.parent.mkdir(parents=True, exist_ok=True)
-        outcome = embed_recordings(list(names), table, model=self.model, clip_s=self.clip_s)
+        outcome = embed_recordings(list(names), table, model=model, clip_s=self.clip_s)
         failed = Names(line.recording for line in outcome.failed if line.embedded == "no")
         return {name for name in names if failed.find(name)}
 

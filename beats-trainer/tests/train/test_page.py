@@ -18,7 +18,9 @@ BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # The page takes the default encoder, which has to be fetched; here it is a small one that was never trained.
 ADAPTED = {
     "beats train calls/ ": f"beats train calls/ --model '{TINY}' --clip-s 1 ",
-    "beats classify day.wav ": f"beats classify day.wav --encoder '{TINY}' ",
+    "day.wav --model runs/first": f"day.wav --encoder '{TINY}' --model runs/first",
+    "--method finetune ": "--method finetune --set epochs=2 ",
+    '"BEATs_iter3_plus_AS2M"': repr(str(TINY)),
 }
 
 
@@ -42,6 +44,12 @@ def test_every_block_of_the_page_runs(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         ran += 1
-    assert ran == 3
+    assert ran == 5
     assert "robin" in (tmp_path / "found.csv").read_text()
-    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"first", "second", "third"}
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {
+        "first",
+        "second",
+        "third",
+        "tuned",
+        "own",
+    }

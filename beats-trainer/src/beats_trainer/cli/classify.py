@@ -71,14 +71,16 @@ def classify(paths: tuple[str, ...], model: str, names: Path | None, as_json: bo
 
     Recordings that cannot be read are reported, the others are classified, and the exit status is 1.
     """
-    from beats_trainer.cli.train import find_head
+    from beats_trainer.cli.train import find_encoder, find_head
 
     if head := find_head(model):
         from beats_trainer.cli.score import classify_with_head
         from beats_trainer.train.head_file import load_head
 
         _refuse_options(OF_CHECKPOINTS, f"is for a fine-tuned checkpoint, and {model} is a head of your own")
-        classify_with_head(load_head(head), paths, {**options, "as_json": as_json})
+        encoder = options["encoder"] or find_encoder(model, head)
+        given = {**options, "encoder": encoder, "as_json": as_json}
+        classify_with_head(load_head(head), paths, given)
         return
     _refuse_options(OF_HEADS, f"is for a head that `beats train` wrote, and {model} is none")
     from beats_trainer.load import load_model

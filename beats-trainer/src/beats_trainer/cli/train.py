@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +80,13 @@ def split(source: Path, output: Path, **options: Any) -> None:
 @click.option("--split", "split_file", type=FILE, help="A CSV of `beats split`  [default: dealt out]")
 @click.option("--config", type=FILE, help="A params.yaml, with the settings under `train`.")
 @click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="One setting; may be repeated.")
-@click.option("--method", type=click.Choice(["auto", "centroid", "probe"]), help="As --set method=...")
+@click.option(
+    "--method", type=click.Choice(["auto", "centroid", "probe", "finetune"]), help="As --set method=..."
+)
 @by_option
 @click.option("--allow-leak", is_flag=True, help="Learn from a split that leaks; every output then says so.")
 @click.option(
-    "--model", default=DEFAULTS.model, show_default=True, help="Where there is no table: the encoder."
+    "--model", help=f"The encoder, where there is no table or it is fine-tuned  [default: {DEFAULTS.model}]"
 )
 @click.option(
     "--clip-s", default=DEFAULTS.clip_s, show_default=True, help="Where there is no table: of a clip."
@@ -90,17 +94,18 @@ def split(source: Path, output: Path, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
 def train(
-    source: Path, output: Path, table: Path | None, split_file: Path | None, *, as_json: bool, model: str,
-    clip_s: float, **chosen: Any,
+    source: Path, output: Path, table: Path | None, split_file: Path | None, *, as_json: bool,
+    model: str | None, clip_s: float, **chosen: Any,
 ) -> None:  # fmt: skip
     """Learn to hear labels: SOURCE is labels of any form, or a folder of clips in folders named by label.
 
     The encoder stays as it is: a head on its embeddings is learnt, measured and written into the folder,
-    as head.safetensors, with metrics.json, predictions.parquet, params.yaml and split.csv. Use it with
+    as head.safetensors, with metrics.json, predictions.parquet, params.yaml and split.csv. With --method
+    finetune the encoder learns too, from the sound itself, and lies there as encoder.safetensors; a run that
+    was interrupted goes on when the same command is given again. Use it with
     `beats classify RECORDINGS --model FOLDER`.
     """
     from beats_trainer.train.formats import read_labels
-    from beats_trainer.train.run import fit
     from beats_trainer.train.split import read_split
 
     settings = _settings(**chosen)
@@ -108,12 +113,32 @@ def train(
     splits = read_split(split_file) if split_file else None
     where = table or output / TABLE
     if table is None:
-        found = _embedded(found, where, model, clip_s)
-    fitted = fit(found, where, output, settings, splits=splits)
+        found = _embedded(found, where, str(model or DEFAULTS.model), clip_s)
+    fitted = _fitted(found, where, output, settings, splits, model)
+    if fitted is None:
+        return
     if as_json:
         put({"model": str(fitted.folder), **fitted.metrics})
     else:
         _print_figures(fitted)
+
+
+def _fitted(
+    labels: Labels, table: Path, output: Path, settings: TrainSettings, splits: dict[str, str] | None,
+    model: str | None,
+) -> Fitted | None:  # fmt: skip
+    """What was learnt; of several processes only the first has it."""
+    from beats_trainer.train.run import fit
+
+    if settings.method != "finetune":
+        return fit(labels, table, output, settings, splits=splits)
+    from beats_trainer.cli.tuning import shown_tuning
+    from beats_trainer.fine_tuning import fit_encoder
+    from beats_trainer.table.settings import settings_of
+
+    encoder = model or settings_of(table).checkpoint
+    with shown_tuning(settings) as callback:
+        return fit_encoder(labels, table, output, settings, model=encoder, splits=splits, callback=callback)
 
 
 def _settings(
@@ -130,6 +155,12 @@ def _settings(
 
 def _embedded(found: Labels, table: Path, model: str, clip_s: float) -> Labels:
     """Embed the recordings of the labels; the labels of those that could be."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        message = (
+            "several processes cannot embed into one table: expected --table. Embed the recordings "
+            "first with `beats embed`, then launch this."
+        )
+        raise click.ClickException(message)
     from beats_trainer.cli.embed import shown
     from beats_trainer.train.examples import Names
 
@@ -219,6 +250,19 @@ def find_head(model: str | Path) -> Path | None:
         path = fetch_checkpoint(str(model))
     path = path / HEAD if path.is_dir() else path
     return path if is_head(path) else None
+
+
+def find_encoder(model: str | Path, head: Path) -> Path | None:
+    """The encoder that learnt with a head: in its folder, or in its repository; None where none did."""
+    from beats_trainer.hub.fetch import fetch_checkpoint
+    from beats_trainer.pins.address import parse_place
+    from beats_trainer.train.head_file import ENCODER, encoder_beside, load_head
+
+    beside = encoder_beside(head)
+    if beside or Path(model).exists() or Path(load_head(head).settings.checkpoint).name != ENCODER:
+        return beside
+    name = str(model).removeprefix("hf://")
+    return fetch_checkpoint(str(replace(parse_place(f"hf://{name}"), path=ENCODER)))
 
 
 def read_head(model: str | Path) -> TrainedHead:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind")
 LARGEST_DESCRIPTION = 50_000_000  # bytes: of a repository with some hundred thousand files
+HEAD = "head.safetensors"  # beside the encoder that learnt with it: the head is what such a repository is for
 KINDS = {kind: plural for plural, kind in REPO_TYPES.items()}
 
 
@@ -172,7 +173,8 @@ def _one(place: Place, files: list[RepositoryFile]) -> RepositoryFile:
     else:
         top = [file for file in files if "/" not in file.path]
         safe = [file for file in top if file.path.endswith(".safetensors")]
-        for group in (safe, top):
+        heads = [file for file in safe if file.path == HEAD and len(safe) == 2]
+        for group in (safe, heads, top):
             if len(group) == 1:
                 return group[0]
     held = ", ".join(file.path for file in files) or "none"

@@ -44,6 +44,7 @@ class Examples:
 
     Args:
         vectors: `(rows, dim)`, the rows of one unit together.
+        rows: The place of each in the table.
         unit: The unit of each row, ascending.
         targets: `(units, labels)`: 1 heard, 0 not heard.
         weights: `(units, labels)`: 0 where nobody can tell, small where nobody said.
@@ -53,6 +54,7 @@ class Examples:
     """
 
     vectors: Floats
+    rows: Numbers
     unit: Numbers
     targets: Floats
     weights: Floats
@@ -77,6 +79,7 @@ class Examples:
         pick = [int(unit) for unit in units]
         return Examples(
             self.vectors[chosen],
+            self.rows[chosen],
             renumbered,
             self.targets[units],
             self.weights[units],
@@ -292,6 +295,7 @@ def _assemble(clips: Clips, units: list[_Unit], labels: tuple[str, ...]) -> Exam
     firsts = [unit.rows[0] for unit in units]
     return Examples(
         clips.vectors[rows],
+        rows,
         numbers,
         np.stack([unit.targets for unit in units]),
         np.stack([unit.weights for unit in units]),

@@ -20,6 +20,7 @@ from beats_trainer.train.examples import Floats
 
 KEY = "beats_head"  # of the text in the header
 SUFFIX = ".safetensors"
+ENCODER = "encoder.safetensors"  # in the folder of a run in which it learnt too
 LARGEST = 1 << 31  # bytes
 # What a reader must understand to give the scores that were measured.
 REQUIRES = ("settings", "linear", "temperature")
@@ -68,6 +69,12 @@ def activate(logits: Floats, activation: str) -> Floats:
     """Scores of logits, `(rows, labels)` both."""
     given = torch.from_numpy(np.ascontiguousarray(logits))
     return (given.sigmoid() if activation == "sigmoid" else given.softmax(dim=-1)).numpy()
+
+
+def encoder_beside(head: Path) -> Path | None:
+    """The encoder that learnt with a head, if it lies in the same folder."""
+    path = head.parent / ENCODER
+    return path if path.is_file() else None
 
 
 def save_head(head: TrainedHead, path: Path) -> None:

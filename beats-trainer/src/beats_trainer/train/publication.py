@@ -11,7 +11,7 @@ from typing import Any
 from beats_trainer.publish.card import TAGS, Statement, card_page
 from beats_trainer.publish.hub_words import hub_model
 from beats_trainer.train.annotations import LabelsError
-from beats_trainer.train.head_file import TrainedHead, load_head
+from beats_trainer.train.head_file import ENCODER, TrainedHead, encoder_beside, load_head
 from beats_trainer.train.run import HEAD, METRICS, PARAMS
 from beats_trainer.train.settings import TrainSettings, read_params
 
@@ -28,7 +28,7 @@ FIGURES = {
 
 
 def write_head_publication(run: Path, folder: Path, statement: Statement) -> list[Path]:
-    """Write the files of a repository: the head, its figures and settings, and a card.
+    """Write the files of a repository: head, figures, settings, an encoder that learnt too, and a card.
 
     Args:
         run: The folder that training wrote.
@@ -45,12 +45,13 @@ def write_head_publication(run: Path, folder: Path, statement: Statement) -> lis
         raise LabelsError(message)
     folder.mkdir(parents=True, exist_ok=True)
     head, metrics = load_head(run / HEAD), _figures_in(run / METRICS)
-    for name in (HEAD, METRICS, PARAMS):
+    names = (HEAD, METRICS, PARAMS, *([ENCODER] if encoder_beside(run / HEAD) else []))
+    for name in names:
         shutil.copyfile(run / name, folder / name)
     card = folder / "README.md"
     text = head_card(head, metrics, read_params(run / PARAMS), statement)
     card.write_text(text, encoding="utf-8", newline="\n")
-    return [folder / name for name in (HEAD, METRICS, PARAMS)] + [card]
+    return [folder / name for name in names] + [card]
 
 
 def head_card(

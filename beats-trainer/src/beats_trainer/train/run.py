@@ -13,7 +13,7 @@ import numpy as np
 
 from beats_trainer.atomic import written_whole
 from beats_trainer.table.settings import settings_of
-from beats_trainer.train.annotations import Labels
+from beats_trainer.train.annotations import Labels, LabelsError
 from beats_trainer.train.evaluate import (
     Predictions,
     best_thresholds,
@@ -77,6 +77,44 @@ def fit(
         LeakError: The split leaks.
         MissingExtraError: scikit-learn is not installed.
     """
+    if settings.method == "finetune":
+        message = "`fit` leaves the encoder as it is: for the method finetune call `fit_encoder`."
+        raise LabelsError(message)
+    material = prepare(labels, table, settings, splits=splits)
+    method = _method(material.examples, settings)
+    linear = learn_linear(material.examples, replace(settings, method=method), callback)
+    return conclude(material, linear, output, settings, method=method)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from: the clips of a table, what the labels say of them, and on which side each is."""
+
+    clips: Clips
+    examples: Examples
+    splits: dict[str, str]
+    leak: bool
+
+
+def prepare(
+    labels: Labels,
+    table: str | PathLike[str],
+    settings: TrainSettings,
+    *,
+    splits: dict[str, str] | None = None,
+) -> Material:
+    """Join labels and a table, deal the recordings out, and refuse what leaks or teaches nothing.
+
+    Args:
+        labels: What is heard where.
+        table: What `beats embed` made of their recordings.
+        settings: How.
+        splits: The split of each recording; dealt out without it.
+
+    Raises:
+        LabelsError: As `fit`.
+        LeakError: The split leaks.
+    """
     clips = read_clips(table, layer=settings.layer)
     dealt = splits or make_split(
         labels, by=settings.by, val=settings.val, test=settings.test, seed=settings.seed
@@ -84,11 +122,25 @@ def fit(
     examples = join_labels(clips, apply_split(labels, dealt))
     leak = _leaks(examples, settings)
     refuse_unlearnable(examples)
-    head = _learn(clips, examples, replace(settings, method=_method(examples, settings)), callback)
-    head = replace(head, leak=leak)
-    found = predictions_of(examples, unit_scores(head, examples))
-    metrics = _figures(found, head, examples, settings)
-    return Fitted(head, metrics, _write(Path(output), head, found, metrics, settings, dealt))
+    return Material(clips, examples, dealt, leak)
+
+
+def conclude(
+    material: Material, linear: Linear, output: str | PathLike[str], settings: TrainSettings, *, method: str
+) -> Fitted:
+    """Calibrate a head on validation, measure it, and write all of it into a folder.
+
+    Args:
+        material: What it was learnt from, embedded as it is to be used.
+        linear: Its numbers.
+        output: The folder.
+        settings: How it was learnt.
+        method: By what.
+    """
+    head = replace(_calibrated(material, linear, method), leak=material.leak)
+    found = predictions_of(material.examples, unit_scores(head, material.examples))
+    metrics = _figures(found, head, material.examples, settings)
+    return Fitted(head, metrics, _write(Path(output), head, found, metrics, settings, material.splits))
 
 
 def _leaks(examples: Examples, settings: TrainSettings) -> bool:
@@ -109,20 +161,20 @@ def _method(examples: Examples, settings: TrainSettings) -> Any:
     return "probe" if fewest >= FEWEST_EXAMPLES else "centroid"
 
 
-def _learn(
-    clips: Clips, examples: Examples, settings: TrainSettings, callback: Callback | None
-) -> TrainedHead:
+def learn_linear(examples: Examples, settings: TrainSettings, callback: Callback | None = None) -> Linear:
+    """The head that the encoder gets as it is: centroids, or the probe."""
     train, val = examples.of("train"), examples.of("val")
-    activation = activation_of(examples)
     if settings.method == "centroid":
-        linear = fit_centroids(train)
-    else:
-        how: dict[str, Any] = {"strength": settings.strength, "balance": settings.balance}
-        linear = fit_probe(train, val, activation, callback=callback, **how)
+        return fit_centroids(train)
+    how: dict[str, Any] = {"strength": settings.strength, "balance": settings.balance}
+    return fit_probe(train, val, activation_of(examples), callback=callback, **how)
+
+
+def _calibrated(material: Material, linear: Linear, method: str) -> TrainedHead:
+    clips, examples, val = material.clips, material.examples, material.examples.of("val")
+    activation = activation_of(examples)
     layer = clips.settings.layers[clips.settings.columns.index(clips.column)]
-    head = TrainedHead(
-        linear.weight, linear.bias, examples.labels, activation, clips.settings, layer, settings.method
-    )
+    head = TrainedHead(linear.weight, linear.bias, examples.labels, activation, clips.settings, layer, method)
     if not len(val):
         return head
     logits = linear.unit_logits(val)

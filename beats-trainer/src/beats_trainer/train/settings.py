@@ -15,7 +15,7 @@ from beats_trainer.train.annotations import LabelsError
 from beats_trainer.train.probe import Balance
 from beats_trainer.train.split import By
 
-Method = Literal["auto", "centroid", "probe"]
+Method = Literal["auto", "centroid", "probe", "finetune"]
 SECTION = "train"  # of params.yaml
 FEWEST_EXAMPLES = 5  # of each label, for a probe; with fewer the mean of a label's vectors does better
 _WORDS = {"method": get_args(Method), "balance": get_args(Balance), "by": get_args(By)}
@@ -26,7 +26,8 @@ class TrainSettings:
     """What `fit` does.
 
     Args:
-        method: `centroid`, `probe`, or `auto`: the centroid where a label has fewer than five examples.
+        method: `centroid`, `probe`, or `auto`: the centroid where a label has fewer than five examples;
+            `finetune` goes on from there with the encoder itself.
         strength: C of the probe; chosen on the validation split without it.
         balance: `weight` counts each label's rarer side as much as its other.
         layer: Of a table with several; the last without it.
@@ -34,6 +35,12 @@ class TrainSettings:
         val: The share to choose settings by.
         test: The share to be tried on.
         seed: Of the split and of the intervals.
+        epochs: Of fine-tuning, at most; `batch` units a step, in `accumulate` parts one after another.
+        rate: Of its uppermost layer; each layer below learns by `layer_decay` of the one above.
+        patience: Epochs without a better validation loss after which it ends.
+        layerdrop: How often it leaves out a layer.
+        augment: Whether clips are rolled, made louder or softer, masked and mixed, the last by `mixup`.
+        smoothing: Of targets, where one label is true of each clip.
         allow_leak: Learn although the split leaks; every output then says so.
 
     Raises:
@@ -49,6 +56,16 @@ class TrainSettings:
     test: float = 0.15
     seed: int = 0
     allow_leak: bool = False
+    epochs: int = 30
+    batch: int = 32
+    accumulate: int = 1
+    rate: float = 5e-5
+    layer_decay: float = 0.75
+    patience: int = 10
+    layerdrop: float = 0.1
+    augment: bool = True
+    mixup: float = 0.4
+    smoothing: float = 0.1
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -57,9 +74,12 @@ class TrainSettings:
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                _refuse(name, value, "a number" if name != "allow_leak" else "true or false")
+                _refuse(name, value, "a number" if bool not in kinds else "true or false")
         if self.strength is not None and not 0 < self.strength < 1e9:
             _refuse("strength", self.strength, "a number above 0")
+        for name, (low, high) in _BOUNDS.items():
+            if not low <= getattr(self, name) <= high:
+                _refuse(name, getattr(self, name), f"a number from {low:g} to {high:g}")
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -69,6 +89,15 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "test": (int, float),
     "seed": (int,),
     "allow_leak": (bool,),
+    **dict.fromkeys(("epochs", "batch", "accumulate", "patience"), (int,)),
+    **dict.fromkeys(("rate", "layer_decay", "layerdrop", "mixup", "smoothing"), (int, float)),
+    "augment": (bool,),
+}
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("epochs", "batch", "accumulate", "patience"), (1, 1e6)),
+    **dict.fromkeys(("layer_decay", "mixup", "smoothing"), (0, 1)),
+    "layerdrop": (0, 0.9),
+    "rate": (1e-9, 1),
 }
 
 
