@@ -91,10 +91,11 @@ def split(source: Path, output: Path, **options: Any) -> None:
 @click.option(
     "--clip-s", default=DEFAULTS.clip_s, show_default=True, help="Where there is no table: of a clip."
 )
+@click.option("--dvc", "as_stage", is_flag=True, help="Learn nothing now: write it as a stage of DVC's.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
 def train(
-    source: Path, output: Path, table: Path | None, split_file: Path | None, *, as_json: bool,
+    source: Path, output: Path, table: Path | None, split_file: Path | None, *, as_stage: bool, as_json: bool,
     model: str | None, clip_s: float, **chosen: Any,
 ) -> None:  # fmt: skip
     """Learn to hear labels: SOURCE is labels of any form, or a folder of clips in folders named by label.
@@ -109,6 +110,9 @@ def train(
     from beats_trainer.train.split import read_split
 
     settings = _settings(**chosen)
+    if as_stage:
+        _write_stage(source, output, table, split_file, settings, model, clip_s)
+        return
     found = read_labels(source)
     splits = read_split(split_file) if split_file else None
     where = table or output / TABLE
@@ -121,6 +125,19 @@ def train(
         put({"model": str(fitted.folder), **fitted.metrics})
     else:
         _print_figures(fitted)
+
+
+def _write_stage(
+    source: Path, output: Path, table: Path | None, split: Path | None, settings: TrainSettings,
+    model: str | None, clip_s: float,
+) -> None:  # fmt: skip
+    from beats_trainer.train.dvc_stage import StageRequest, write_stage
+
+    options = ["--model", model] if model else []
+    options += ["--clip-s", f"{clip_s:g}"] if table is None else []
+    name = write_stage(StageRequest(source, output, table, split, options, settings), Path())
+    say(f"dvc.yaml has the stage {name}, params.yaml its settings under train. Next: dvc exp run, or")
+    say("with another setting dvc exp run -S train.method=probe; dvc exp show compares, dvc push keeps.")
 
 
 def _fitted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from beats_trainer.atomic import written_whole
+from beats_trainer.foreign.names import safe_cell
 from beats_trainer.table.settings import settings_of
 from beats_trainer.train.annotations import Labels, LabelsError
 from beats_trainer.train.evaluate import (
@@ -39,7 +41,8 @@ from beats_trainer.train.split import (
 )
 
 HEAD, PREDICTIONS, METRICS = "head.safetensors", "predictions.parquet", "metrics.json"
-PARAMS, SPLIT = "params.yaml", "split.csv"
+PARAMS, SPLIT, PLOT = "params.yaml", "split.csv", "plots/labels.csv"
+PLOTTED = ("positives", "ap", "auroc", "f1", "precision", "recall")
 Callback = Callable[[str, float], None]
 
 
@@ -217,6 +220,7 @@ def _write(
     write_split(splits, folder / SPLIT)
     write_predictions(found, folder / PREDICTIONS)
     write_metrics(metrics, folder / METRICS)
+    write_plot(metrics, folder / PLOT)
     save_head(head, folder / HEAD)
     return folder
 
@@ -228,6 +232,18 @@ def write_metrics(metrics: dict[str, Any], path: Path) -> None:
         written.write_text(
             json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
+
+
+def write_plot(metrics: Mapping[str, Any], path: Path) -> None:
+    """Write each label's figures as a CSV that `dvc plots show` draws: of the test split, else another."""
+    split = next((name for name in ("test", "val", "train") if name in metrics), None)
+    labels = metrics[split]["labels"] if split else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as written, written.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("label", *PLOTTED))
+        for label, values in labels.items():
+            writer.writerow((safe_cell(label), *(values.get(name) for name in PLOTTED)))
 
 
 def evaluate(
