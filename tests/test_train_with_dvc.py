@@ -1,4 +1,4 @@
-"""A training as a stage of DVC's, on a Hub remote: experiments, figures, a commit, a clone that hears the same."""
+"""A training as a stage of DVC's, on a Hub remote: experiments, figures, a commit, and a clone."""
 
 from __future__ import annotations
 
