@@ -150,3 +150,14 @@ def test_labels_of_recordings_that_are_not_here_are_named(beats, tmp_path):
     assert done.exit_code == 1
     assert "the labels name nowhere.wav, and it is not here" in done.output
     assert not (tmp_path / "run").exists()
+
+
+def test_folds_are_learnt_one_after_another_and_told_together(calls, beats, tmp_path):
+    folder, _ = calls
+    table = folder / "run" / "table.parquet"
+    done = beats("train", folder / "calls", "--table", table, "-o", tmp_path / "run", "--folds", 3)
+    assert done.exit_code == 0, done.output
+    assert "mean of folds" in done.output
+    assert {path.name for path in (tmp_path / "run").glob("fold-*")} == {"fold-1", "fold-2", "fold-3"}
+    tried = read_predictions(tmp_path / "run" / "predictions.parquet")
+    assert len(set(tried.recordings)) == len(tried.recordings) == 60

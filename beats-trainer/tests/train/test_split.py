@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from beats_trainer.train.annotations import Annotation, Labels, LabelsError
+from beats_trainer.train.evaluate import read_predictions
 from beats_trainer.train.examples import join_labels, read_clips
+from beats_trainer.train.folds import cross_validate, make_folds, splits_of
+from beats_trainer.train.run import fit
 from beats_trainer.train.split import (
     LeakError,
     apply_split,
@@ -168,3 +172,53 @@ def test_one_label_that_is_heard_everywhere_teaches_nothing(tmp_path):
     examples = join_labels(read_clips(write_clips(tmp_path / "t.parquet", vectors, recordings)), labels)
     with pytest.raises(LabelsError, match="there is one label, 'robin', and it is heard in every example"):
         refuse_unlearnable(examples)
+
+
+def test_every_recording_is_tried_on_once_and_learnt_from_otherwise(tmp_path):
+    vectors, recordings, labels = clouds(30)
+    table = write_clips(tmp_path / "t.parquet", vectors, recordings)
+    folds = make_folds(labels, 5)
+    assert sorted(set(folds.values())) == [1, 2, 3, 4, 5]
+
+    def fit_fold(plain, folder, splits):
+        return fit(plain, table, folder, splits=splits)
+
+    found = cross_validate(labels, folds, tmp_path / "run", fit_fold)
+    assert found.metrics["folds"] == 5
+    assert found.metrics["mean"]["top1"] > 0.9
+    assert sorted(read_predictions(tmp_path / "run" / "predictions.parquet").recordings) == sorted(recordings)
+    one = json.loads((tmp_path / "run" / "fold-2" / "metrics.json").read_text())
+    assert found.metrics["spread"]["top1"] >= 0
+    assert one["test"]["top1"] <= 1
+
+
+def test_the_next_fold_chooses_the_settings_and_the_others_teach():
+    folds = {f"{number}.wav": number for number in (1, 2, 3, 4)}
+    assert splits_of(folds, 4) == {"1.wav": "val", "2.wav": "train", "3.wav": "train", "4.wav": "test"}
+
+
+def test_folds_that_the_labels_give_are_obeyed():
+    labels = Labels(tuple(Annotation(f"{i}.wav", "robin", split=str(i % 3 + 1)) for i in range(9)))
+    assert make_folds(labels, 5) == {f"{i}.wav": i % 3 + 1 for i in range(9)}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(("1", "2", ""), "not said"), (("1", "2", "x"), "'x'"), (("1", "2", "1"), "has|have 2 folds")],
+)
+def test_folds_that_are_none_are_refused(given, said):
+    labels = Labels(tuple(Annotation(f"{i}.wav", "robin", split=one) for i, one in enumerate(given)))
+    with pytest.raises(LabelsError, match=said):
+        make_folds(labels, 5)
+
+
+def test_sites_stay_in_one_fold():
+    labels = sited(sites=8)
+    folds = make_folds(labels, 4)
+    assert all(len(found) == 1 for found in sides(labels, folds, "site").values())
+
+
+def test_too_few_groups_for_the_folds_are_refused():
+    labels = sited(count=12, sites=5)
+    with pytest.raises(LabelsError, match="can be dealt into 5 parts: expected 8"):
+        make_folds(labels, 8)

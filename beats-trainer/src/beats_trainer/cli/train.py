@@ -14,6 +14,7 @@ from beats_trainer.embed.choices import DEFAULTS, Choices
 
 if TYPE_CHECKING:
     from beats_trainer.train.annotations import Labels
+    from beats_trainer.train.folds import CrossValidated
     from beats_trainer.train.head_file import TrainedHead
     from beats_trainer.train.run import Fitted
     from beats_trainer.train.settings import TrainSettings
@@ -84,6 +85,7 @@ def split(source: Path, output: Path, **options: Any) -> None:
     "--method", type=click.Choice(["auto", "centroid", "probe", "finetune"]), help="As --set method=..."
 )
 @by_option
+@click.option("--folds", type=click.IntRange(3, 20), help="Learn once a fold; a column fold is obeyed.")
 @click.option("--allow-leak", is_flag=True, help="Learn from a split that leaks; every output then says so.")
 @click.option(
     "--model", help=f"The encoder, where there is no table or it is fine-tuned  [default: {DEFAULTS.model}]"
@@ -95,8 +97,8 @@ def split(source: Path, output: Path, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plainly
 def train(
-    source: Path, output: Path, table: Path | None, split_file: Path | None, *, as_stage: bool, as_json: bool,
-    model: str | None, clip_s: float, **chosen: Any,
+    source: Path, output: Path, table: Path | None, split_file: Path | None, *, folds: int | None,
+    as_stage: bool, as_json: bool, model: str | None, clip_s: float, **chosen: Any,
 ) -> None:  # fmt: skip
     """Learn to hear labels: SOURCE is labels of any form, or a folder of clips in folders named by label.
 
@@ -118,6 +120,9 @@ def train(
     where = table or output / TABLE
     if table is None:
         found = _embedded(found, where, str(model or DEFAULTS.model), clip_s)
+    if folds:
+        _print_folds(_validated(found, where, output, settings, folds, model), as_json=as_json)
+        return
     fitted = _fitted(found, where, output, settings, splits, model)
     if fitted is None:
         return
@@ -156,6 +161,31 @@ def _fitted(
     encoder = model or settings_of(table).checkpoint
     with shown_tuning(settings) as callback:
         return fit_encoder(labels, table, output, settings, model=encoder, splits=splits, callback=callback)
+
+
+def _validated(
+    labels: Labels, table: Path, output: Path, settings: TrainSettings, folds: int, model: str | None
+) -> CrossValidated:
+    from beats_trainer.train.folds import cross_validate, make_folds
+
+    def fit_fold(plain: Labels, folder: Path, splits: dict[str, str]) -> Fitted | None:
+        say(folder.name)
+        return _fitted(plain, table, folder, settings, splits, model)
+
+    dealt = make_folds(labels, folds, by=settings.by, seed=settings.seed)
+    return cross_validate(labels, dealt, output, fit_fold, seed=settings.seed)
+
+
+def _print_folds(found: CrossValidated, *, as_json: bool) -> None:
+    metrics = found.metrics
+    if as_json:
+        put({"model": str(found.folder), **metrics})
+        return
+    rows = [(name, f"{mean:.3f}", f"{metrics['spread'][name]:.3f}") for name, mean in metrics["mean"].items()]
+    put_table(("figure", "mean of folds", "spread"), rows)
+    if metrics["leak"]:
+        say("THE SPLIT LEAKS: these figures flatter")
+    click.echo(found.folder)
 
 
 def _settings(

@@ -52,8 +52,7 @@ def make_split(
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         message = f"val is {val} and test {test}: expected shares of less than 1 together. Give smaller ones."
         raise LabelsError(message)
-    groups = group_recordings(labels, by)
-    parts = _dealt(labels, groups, seed)
+    parts = _dealt(labels, group_recordings(labels, by), seed, SLICES)
     counts = (round(test * len(parts.all)), round(val * len(parts.all)))
     order = {
         part: "test" if part < counts[0] else "val" if part < sum(counts) else "train" for part in parts.all
@@ -109,7 +108,30 @@ class _Parts:
         self.all = sorted(set(of.values()))
 
 
-def _dealt(labels: Labels, groups: Mapping[str, str], seed: int) -> _Parts:
+def deal_parts(labels: Labels, by: By, seed: int, count: int) -> dict[str, int]:
+    """The part of each recording, from 0: whole groups, labels in like shares.
+
+    Args:
+        labels: What is heard where.
+        by: What stays together.
+        seed: Of the dealing.
+        count: How many parts.
+
+    Raises:
+        LabelsError: There are fewer groups, or a label is heard in fewer, than there are parts.
+        MissingExtraError: scikit-learn is not installed.
+    """
+    found = _dealt(labels, group_recordings(labels, by), seed, count)
+    if len(found.all) < count:
+        message = (
+            f"the labels can be dealt into {len(found.all)} parts: expected {count}. Ask for fewer folds, or "
+            "label more recordings."
+        )
+        raise LabelsError(message)
+    return found.of
+
+
+def _dealt(labels: Labels, groups: Mapping[str, str], seed: int, count: int) -> _Parts:
     needs("sklearn", "train", "splitting labels needs scikit-learn")
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -131,7 +153,7 @@ def _dealt(labels: Labels, groups: Mapping[str, str], seed: int) -> _Parts:
         kinds, most = [""] * len(kinds), len(kinds)
     # Where each recording is a group of its own the plain dealer does the same, in a hundredth of the time.
     kind = StratifiedKFold if len(several) == len(recordings) else StratifiedGroupKFold
-    dealer = kind(min(SLICES, len(several), most), shuffle=True, random_state=seed)
+    dealer = kind(min(count, len(several), most), shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # of rare labels: every group goes somewhere all the same
         warnings.simplefilter("ignore")
         dealt = dealer.split(np.zeros(len(recordings)), kinds, [groups[name] for name in recordings])
