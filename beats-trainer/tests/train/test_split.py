@@ -222,3 +222,30 @@ def test_too_few_groups_for_the_folds_are_refused():
     labels = sited(count=12, sites=5)
     with pytest.raises(LabelsError, match="can be dealt into 5 parts: expected 8"):
         make_folds(labels, 8)
+
+
+def test_folders_named_by_label_are_no_sites(tmp_path):
+    """`beats embed` takes the folder for the site where no recorder says it; of six labels each is one."""
+    names = ("robin", "wren", "thrush", "jay", "-robin,wren", "noise")
+    vectors, recordings, labels = clouds(20, labels=names)
+    said = [replace(one, label=one.label.strip("-").split(",")[0]) for one in labels.annotations]
+    said = [replace(one, label="", kind="negative") if one.label == "noise" else one for one in said]
+    said = Labels(tuple(said), exhaustive=True)
+    sites = [name.rpartition("/")[0] for name in recordings]
+    table = write_clips(tmp_path / "t.parquet", vectors, recordings, sites=sites)
+    assert fit(said, table, tmp_path / "run").metrics["leak"] is False
+
+
+def test_sites_of_recorders_that_the_table_knows_are_kept_apart(tmp_path):
+    vectors, recordings, labels = clouds(20)
+    sites = [f"site{i % 6}" for i in range(len(recordings))]
+    table = write_clips(tmp_path / "t.parquet", vectors, recordings, sites=sites)
+    fit(labels, table, tmp_path / "run")
+    dealt = read_split(tmp_path / "run" / "split.csv")
+    found = {}
+    for recording, site in zip(recordings, sites, strict=True):
+        found.setdefault(site, set()).add(dealt[recording])
+    assert all(len(splits) == 1 for splits in found.values())
+    by_clip = {recording: "test" if i % 2 else "train" for i, recording in enumerate(recordings)}
+    with pytest.raises(LeakError, match="the site 'site"):
+        fit(labels, table, tmp_path / "run", splits=by_clip | {recordings[0]: "val", recordings[6]: "train"})

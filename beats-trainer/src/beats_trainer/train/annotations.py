@@ -23,6 +23,8 @@ _SCHEMA = pa.schema(
     + [pa.field("start_s", pa.float64()), pa.field("end_s", pa.float64())]
 )
 
+NO_LABEL = frozenset({"noise", "background", "other", "silence"})  # as BirdNET's users name such folders
+
 
 class LabelsError(BeatsError, ValueError):
     """Labels, or what they are to be used with, make no examples."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import PureWindowsPath
 
@@ -16,7 +16,7 @@ from beats_trainer.foreign.names import escaped
 from beats_trainer.table.scan import finite_rows
 from beats_trainer.table.settings import Settings, column_of, settings_of
 from beats_trainer.table.table import Table, read_table
-from beats_trainer.train.annotations import Annotation, Labels, LabelsError
+from beats_trainer.train.annotations import NO_LABEL, Annotation, Labels, LabelsError
 
 SHORTEST_S = 0.25  # of an annotation in a clip, or half of it, for the clip to be positive
 SILENT = 0.05  # weight of "not heard" where nobody said so
@@ -192,6 +192,17 @@ def join_labels(clips: Clips, labels: Labels, *, names: Sequence[str] = ()) -> E
     return _assemble(clips, units, tuple(columns))
 
 
+def with_sites(labels: Labels, clips: Clips) -> Labels:
+    """The labels, each with the site that the table knows of its recording, where they say none."""
+    names, sites = Names(clips.recordings), dict(zip(clips.recordings, clips.sites, strict=True))
+    said: dict[str, list[Annotation]] = defaultdict(list)
+    for one in labels.annotations:
+        said[one.recording].append(one)
+    known = {name: _site_of(sites.get(names.find(name) or "", ""), some) for name, some in said.items()}
+    placed = (one if one.site else replace(one, site=known[one.recording]) for one in labels.annotations)
+    return replace(labels, annotations=tuple(placed))
+
+
 def _by_recording(clips: Clips, labels: Labels) -> dict[str, list[Annotation]]:
     names = Names(clips.recordings)
     said: dict[str, list[Annotation]] = defaultdict(list)
@@ -235,7 +246,7 @@ def _units(
 ) -> list[_Unit]:
     weight = 1.0 if exhaustive else SILENT
     split = next((one.split for one in said if one.split), "")
-    site = next((one.site for one in said if one.site), clips.sites[rows[0]])
+    site = next((one.site for one in said if one.site), _site_of(clips.sites[rows[0]], said))
     bags = [one for one in said if one.is_whole]
     stretches = [one for one in said if not one.is_whole]
     if bags and not stretches:  # a label without times is said of all that is heard
@@ -252,6 +263,13 @@ def _units(
     for one in sorted(stretches, key=lambda one: one.kind == "positive"):  # a positive has the last word
         _mark_stretch(targets, weights, one, columns, clips.start_s[rows], clips.end_s[rows])
     return [_Unit([row], targets[i], weights[i], split, site) for i, row in enumerate(rows)]
+
+
+def _site_of(site: str, said: list[Annotation]) -> str:
+    """What the table calls a site; a folder named by label is none, though `beats embed` knows no better."""
+    parts = {part.strip().removeprefix("-") for part in _parts(site)[-1].split(",")}
+    is_label = not parts.isdisjoint({one.label for one in said if one.label})
+    return "" if is_label or parts <= NO_LABEL else site
 
 
 def _mark(targets: Floats, weights: Floats, one: Annotation, columns: dict[str, int]) -> None:

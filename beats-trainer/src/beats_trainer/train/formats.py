@@ -13,9 +13,15 @@ from beats_trainer.foreign.measure import shown
 from beats_trainer.recordings.lists import PATH_COLUMNS
 from beats_trainer.recordings.sources import SUFFIXES
 from beats_trainer.recordings.walk import LeftOut, walk_folder
-from beats_trainer.train.annotations import Annotation, Labels, LabelsError, merge_labels, read_labels_table
+from beats_trainer.train.annotations import (
+    NO_LABEL,
+    Annotation,
+    Labels,
+    LabelsError,
+    merge_labels,
+    read_labels_table,
+)
 
-NO_LABEL = frozenset({"noise", "background", "other", "silence"})  # as BirdNET's users name such folders
 COLUMNS = {
     "start_s": ("start_s", "start_time", "start", "begin_time", "begin time (s)", "onset", "offset"),
     "end_s": ("end_s", "end_time", "end", "end time (s)"),

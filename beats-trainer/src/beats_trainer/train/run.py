@@ -24,7 +24,7 @@ from beats_trainer.train.evaluate import (
     predictions_of,
     write_predictions,
 )
-from beats_trainer.train.examples import Clips, Examples, Floats, join_labels, read_clips
+from beats_trainer.train.examples import Clips, Examples, Floats, join_labels, read_clips, with_sites
 from beats_trainer.train.head_file import TrainedHead, activate, refuse_other_table, save_head
 from beats_trainer.train.probe import Linear, activation_of, fit_centroids, fit_probe, fit_temperature
 from beats_trainer.train.settings import FEWEST_EXAMPLES, TrainSettings, write_params
@@ -119,6 +119,7 @@ def prepare(
         LeakError: The split leaks.
     """
     clips = read_clips(table, layer=settings.layer)
+    labels = with_sites(labels, clips)
     dealt = splits or make_split(
         labels, by=settings.by, val=settings.val, test=settings.test, seed=settings.seed
     )
