@@ -57,6 +57,18 @@ def test_each_label_of_several_is_a_logistic_regression_of_its_own(examples):
         assert ((logits[:, index] > 0) == theirs.predict(scaled)).mean() >= 0.999
 
 
+def test_a_feature_that_differs_by_rounding_alone_changes_nothing(examples):
+    """One that is the same but for the last bit of float32 would be blown up to the size of the others."""
+    learnt = examples(100)
+    draw = np.random.default_rng(3)
+    steady = np.float32(2.3916926) + draw.integers(0, 2, len(learnt)).astype(np.float32) * np.float32(2.4e-7)
+    vectors = np.concatenate([learnt.vectors, steady[:, None]], axis=1)
+    plain = fit_probe(learnt, None, "softmax", strength=1.0).unit_logits(learnt)
+    found = fit_probe(replace(learnt, vectors=vectors), None, "softmax", strength=1.0)
+    assert np.abs(found.unit_logits(replace(learnt, vectors=vectors)) - plain).max() < 1e-3
+    assert np.abs(found.weight).max() < 100
+
+
 def test_what_nobody_can_tell_changes_nothing(examples):
     whole = examples(100)
     weights, targets = whole.weights.copy(), whole.targets.copy()

@@ -18,6 +18,7 @@ Balance = Literal["none", "weight"]
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the data against the penalty, scikit-learn's C
 MOST_STEPS = 100
 TOLERANCE = 1e-5  # of the largest gradient, a unit's share
+ROUNDED = 1e-5  # of a feature's size: what differs by less holds nothing but rounding
 SHARPNESS = 20.0  # of a cosine as a logit; the temperature corrects it
 
 
@@ -107,11 +108,11 @@ class Scaling:
 
     @classmethod
     def of(cls, vectors: Floats) -> Scaling:
-        """Those of rows; a feature that never differs keeps its size."""
-        spread = vectors.std(axis=0, dtype=np.float64).astype(np.float32)
-        return cls(
-            vectors.mean(axis=0, dtype=np.float64).astype(np.float32), np.where(spread > 1e-9, spread, 1)
-        )
+        """Those of rows; a feature that differs by no more than float32 rounds keeps its size."""
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        spread = vectors.std(axis=0, dtype=np.float64)
+        tells = spread > np.maximum(np.abs(mean) * ROUNDED, 1e-9)
+        return cls(mean.astype(np.float32), np.where(tells, spread, 1.0).astype(np.float32))
 
     def __call__(self, vectors: Floats) -> Tensor:
         """The features at mean 0 and spread 1."""
