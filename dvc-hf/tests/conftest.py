@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -20,7 +19,9 @@ from huggingface_hub import HfApi
 from huggingface_hub.utils import get_session
 from minihub.testing import Hub
 
-sys.path.append(str(Path(__file__).parent))  # hostile.py, for the tests in the rooms
+sys.path.append(str(Path(__file__).parent))  # contents.py and hostile.py, for the tests in the rooms
+
+from contents import noise
 
 REPO = "alice/checkpoints"
 BUCKET = "alice/store"
@@ -141,11 +142,6 @@ class Project:
         self.run("git", "clone", "--quiet", str(self.folder), str(folder))
         env = {**self.env, "DVC_SITE_CACHE_DIR": str(folder.parent / f"site-{folder.name}")}
         return Project(folder, env, self.forks)
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    """Bytes that no one can compress or take for text."""
-    return random.Random(seed).randbytes(size)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import noise
+from contents import noise
 from minihub.testing import Hub
 
 

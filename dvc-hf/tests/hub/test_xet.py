@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import noise
+from contents import noise
 from dvc_hf.hub.downloads import XET_FROM
 from minihub.testing import Hub
 from minihub.upkeep.garbage import collect_garbage
