@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,5 +30,10 @@ def test_the_demo_walks_the_whole_path():
     assert "untrained" in done.stdout
     assert "(768,)" in done.stdout
     assert "Everything is up to date." in done.stdout, "the second push"
+    found = re.search(r"(\d+) of 20 calls found at their times; (\d+) of (\d+) events are calls", done.stdout)
+    assert found, done.stdout
+    hits, right, events = map(int, found.groups())
+    assert hits >= 10  # untrained weights hear little, and chance finds fewer
+    assert right >= 0.25 * events
     table = pq.read_table(ROOT / "build" / "demo" / "embeddings.parquet")
     assert len(set(table["recording"].to_pylist())) == 15
