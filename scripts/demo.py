@@ -1,9 +1,9 @@
 """The whole path on one machine, for real: publish with DVC, fetch and verify, embed, learn to hear calls.
 
 A maintainer puts two checkpoints on a Hub with DVC; a user who has no DVC clones the repository, gets exactly
-those bytes and embeds the recordings of this repository with them; another learns made calls and finds them. The
-Hub is minihub, started here. The checkpoints have the true BEATs architecture and *untrained* weights: what comes
-of them shows that the path works and means nothing else.
+those bytes and embeds the recordings of this repository with them; another learns made calls and finds them.
+The Hub is minihub, started here. The checkpoints have the true BEATs architecture and *untrained* weights: it
+all shows that the path works and means nothing else.
 """
 
 from __future__ import annotations
