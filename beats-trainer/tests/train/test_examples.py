@@ -94,3 +94,13 @@ def test_rows_that_are_no_numbers_are_no_examples(tmp_path):
     vectors[1, 3] = np.nan
     found = read_clips(write_clips(tmp_path / "t.parquet", vectors, ["a.wav", "b.wav", "c.wav"]))
     assert found.recordings == ("a.wav", "c.wav")
+
+
+def test_a_label_without_times_is_said_of_each_clip_where_that_is_asked(tmp_path):
+    vectors = np.eye(6, DIM, dtype=np.float32)
+    table = write_clips(tmp_path / "t.parquet", vectors, ["a.wav"] * 3 + ["b.wav"] * 3, starts=[0, 1, 2] * 2)
+    labels = Labels((Annotation("a.wav", "robin"), Annotation("b.wav", "wren")), exhaustive=True)
+    together, each = (join_labels(read_clips(table), labels, weak=weak) for weak in ("bag", "copy"))
+    assert (len(together), len(each)) == (2, 6)
+    assert each.targets.tolist() == [[1, 0]] * 3 + [[0, 1]] * 3
+    assert each.rows.tolist() == together.rows.tolist() == [0, 1, 2, 3, 4, 5]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from importlib import import_module
+
 import pytest
 import soundfile
 from beats_trainer.train.annotations import (
@@ -164,3 +168,53 @@ def test_labels_that_are_positive_nowhere_are_refused(tmp_path):
         read_labels(tmp_path / "labels.csv")
     with pytest.raises(FileNotFoundError, match="there are no labels at"):
         read_labels(tmp_path / "nowhere.csv")
+
+
+@pytest.fixture
+def hoplite(tmp_path):
+    """A database with an annotation of each kind, as perch-hoplite itself writes it."""
+    loader = pytest.importorskip("perch_hoplite.db.db_loader", reason="needs pip install perch-hoplite")
+    kinds = import_module("perch_hoplite.db.datatypes").LabelType
+    database = loader.create_new_usearch_db(str(tmp_path / "hoplite"), 8)
+    site = database.insert_deployment("marsh", "birds")
+    recording = database.insert_recording("2026/a.wav", deployment_id=site)
+    for start, label, kind in ((0.0, "robin", kinds.POSITIVE), (5.0, "robin", kinds.NEGATIVE),
+                               (10.0, "wren", kinds.UNCERTAIN)):  # fmt: skip
+        database.insert_annotation(recording, [start, start + 5.0], label, kind, "alice")
+    database.commit()
+    database.db.close()
+    return tmp_path / "hoplite"
+
+
+def test_annotations_of_perch_hoplite_are_read(hoplite):
+    found = read_labels(hoplite).annotations
+    assert [(one.recording, one.start_s, one.end_s, one.label, one.kind) for one in found] == [
+        ("2026/a.wav", 0.0, 5.0, "robin", "positive"),
+        ("2026/a.wav", 5.0, 10.0, "robin", "negative"),
+        ("2026/a.wav", 10.0, 15.0, "wren", "unknown"),
+    ]
+    assert {(one.annotator, one.site) for one in found} == {("alice", "marsh")}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE annotations SET label_type = 7 WHERE id = 2",
+        "UPDATE annotations SET offsets = x'00' WHERE id = 2",
+        "UPDATE annotations SET label = x'ff' WHERE id = 2",
+        "UPDATE annotations SET offsets = (SELECT x'000000000000f07f000000000000f07f') WHERE id = 2",
+    ],
+)
+def test_an_annotation_that_is_none_is_named(hoplite, change):
+    with closing(sqlite3.connect(hoplite / "hoplite.sqlite")) as database:
+        database.execute(change)
+        database.commit()
+    with pytest.raises(LabelsError, match="the annotation 2 in"):
+        read_labels(hoplite)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3" + bytes(100)])
+def test_a_database_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "hoplite.sqlite").write_bytes(content)
+    with pytest.raises(LabelsError, match="cannot be read as a database of perch-hoplite"):
+        read_labels(tmp_path)

@@ -39,7 +39,7 @@ def labels(sources: tuple[Path, ...], output: Path, *, exhaustive: bool) -> None
 
     SOURCES are folders whose folders are named by label (`a,b` is two labels, `-a` is not heard, `noise`,
     `background`, `other` and `silence` are none), or files: a CSV with the columns recording and label, a
-    Raven selection table, an Audacity label track, a table of labels.
+    Raven selection table, an Audacity label track, a table of labels; or a database of perch-hoplite.
     """
     from beats_trainer.train.annotations import count_labels, write_labels
     from beats_trainer.train.formats import read_labels

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import PureWindowsPath
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from beats_trainer.train.annotations import NO_LABEL, Annotation, Labels, Labels
 SHORTEST_S = 0.25  # of an annotation in a clip, or half of it, for the clip to be positive
 SILENT = 0.05  # weight of "not heard" where nobody said so
 NAMED = 5  # in a message
+Weak = Literal["bag", "copy"]
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
 
@@ -163,13 +165,15 @@ def _ends_alike(one: Sequence[str], other: Sequence[str]) -> bool:
     return tuple(one[-shared:]) == tuple(other[-shared:])
 
 
-def join_labels(clips: Clips, labels: Labels, *, names: Sequence[str] = ()) -> Examples:
+def join_labels(clips: Clips, labels: Labels, *, names: Sequence[str] = (), weak: Weak = "bag") -> Examples:
     """What the labels say of the clips of a table; clips of recordings without labels are no examples.
 
     Args:
         clips: The clips of the table.
         labels: What is said of their recordings.
         names: The labels of a head that is there already; those that are positive without it.
+        weak: What a label without times is said of: of all clips of its recording together (`bag`), or of
+            each of them (`copy`).
 
     Raises:
         LabelsError: A recording of the labels is not in the table, or is ambiguous there.
@@ -182,7 +186,7 @@ def join_labels(clips: Clips, labels: Labels, *, names: Sequence[str] = ()) -> E
     units = [
         unit
         for recording in said
-        for unit in _units(clips, rows[recording], said[recording], columns, exhaustive=labels.exhaustive)
+        for unit in _units(clips, rows[recording], said[recording], columns, labels.exhaustive, weak)
     ]
     if not units:
         message = (
@@ -242,7 +246,12 @@ class _Unit:
 
 
 def _units(
-    clips: Clips, rows: list[int], said: list[Annotation], columns: dict[str, int], *, exhaustive: bool
+    clips: Clips,
+    rows: list[int],
+    said: list[Annotation],
+    columns: dict[str, int],
+    exhaustive: bool,
+    weak: Weak,
 ) -> list[_Unit]:
     weight = 1.0 if exhaustive else SILENT
     split = next((one.split for one in said if one.split), "")
@@ -253,7 +262,8 @@ def _units(
         targets, weights = np.zeros((1, len(columns)), np.float32), np.ones((1, len(columns)), np.float32)
         for one in bags:
             _mark(targets[0], weights[0], one, columns)
-        return [_Unit(rows, targets[0], weights[0], split, site)]
+        parts = [rows] if weak == "bag" else [[row] for row in rows]
+        return [_Unit(part, targets[0], weights[0], split, site) for part in parts]
     targets = np.zeros((len(rows), len(columns)), np.float32)
     weights = np.full((len(rows), len(columns)), weight, np.float32)
     for one in bags:  # beside stretches it is only a negative that says something of every clip

@@ -21,6 +21,7 @@ from beats_trainer.train.annotations import (
     merge_labels,
     read_labels_table,
 )
+from beats_trainer.train.hoplite_labels import is_hoplite, read_hoplite
 
 COLUMNS = {
     "start_s": ("start_s", "start_time", "start", "begin_time", "begin time (s)", "onset", "offset"),
@@ -91,7 +92,7 @@ def read_columns(path: Path, *, recording: str, label: str, folder: Path) -> Lab
 
 def _read_source(path: Path) -> Labels:
     if path.is_dir():
-        return _read_folders(path)
+        return Labels(tuple(read_hoplite(path))) if is_hoplite(path) else _read_folders(path)
     if not path.is_file():
         message = f"there are no labels at {path}. Expected a folder of recordings, or a file of labels."
         raise FileNotFoundError(message)

@@ -123,7 +123,7 @@ def prepare(
     dealt = splits or make_split(
         labels, by=settings.by, val=settings.val, test=settings.test, seed=settings.seed
     )
-    examples = join_labels(clips, apply_split(labels, dealt))
+    examples = join_labels(clips, apply_split(labels, dealt), weak=settings.weak)
     leak = _leaks(examples, settings)
     refuse_unlearnable(examples)
     return Material(clips, examples, dealt, leak)

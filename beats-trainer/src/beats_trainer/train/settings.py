@@ -12,13 +12,19 @@ import yaml
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.plainyaml import load_yaml
 from beats_trainer.train.annotations import LabelsError
+from beats_trainer.train.examples import Weak
 from beats_trainer.train.probe import Balance
 from beats_trainer.train.split import By
 
 Method = Literal["auto", "centroid", "probe", "finetune"]
 SECTION = "train"  # of params.yaml
 FEWEST_EXAMPLES = 5  # of each label, for a probe; with fewer the mean of a label's vectors does better
-_WORDS = {"method": get_args(Method), "balance": get_args(Balance), "by": get_args(By)}
+_WORDS = {
+    "method": get_args(Method),
+    "balance": get_args(Balance),
+    "by": get_args(By),
+    "weak": get_args(Weak),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class TrainSettings:
         balance: `weight` counts each label's rarer side as much as its other.
         layer: Of a table with several; the last without it.
         by: What stays on one side of the split.
+        weak: What a label without times is said of: all clips of its recording together, or each (`copy`).
         val: The share to choose settings by.
         test: The share to be tried on.
         seed: Of the split and of the intervals.
@@ -52,6 +59,7 @@ class TrainSettings:
     balance: Balance = "none"
     layer: int | None = None
     by: By = "auto"
+    weak: Weak = "bag"
     val: float = 0.15
     test: float = 0.15
     seed: int = 0
