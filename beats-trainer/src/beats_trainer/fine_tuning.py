@@ -56,7 +56,7 @@ def fit_encoder(
         The head and its figures; in all processes but the first nothing.
 
     Raises:
-        LabelsError: As `fit`; or the state in the folder is that of another run.
+        LabelsError: As `fit`; the state in the folder is that of another run; or nothing is heard after it.
         CheckpointError: The encoder is not the one that made the table.
     """
     output = Path(output)
@@ -78,7 +78,10 @@ def fit_encoder(
     if os.environ.get("RANK", "0") != "0":
         return None
     save_checkpoint(encoder, output / ENCODER)
-    _embed_anew(examples.recordings, output, made, layer)
+    try:
+        _embed_anew(examples.recordings, output, made, layer)
+    except CheckpointError as error:
+        raise _deaf(output, settings) from error
     return conclude(
         prepare(labels, output / TABLE, replace(settings, layer=None), splits=material.splits),
         linear, output, settings, method="finetune",
@@ -92,6 +95,13 @@ def _refuse_layer(layer: int) -> None:
             "Embed a higher layer, or train with --method probe."
         )
         raise LabelsError(message)
+
+
+def _deaf(output: Path, settings: TrainSettings) -> LabelsError:
+    return LabelsError(
+        f"{output / ENCODER} learnt to hear nothing: it gives the same for all sound. train.rate="
+        f"{settings.rate:g} is too high: say --set rate={settings.rate / 5:g}, and another folder with -o."
+    )
 
 
 def _encoder(model: str | PathLike[str], made: Settings) -> tuple[BEATs, str]:

@@ -334,3 +334,29 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_weights(calls, t
         kills += 1
     assert beats(*given, "-o", tmp_path / "cut").returncode == 0
     assert (tmp_path / "cut" / ENCODER).read_bytes() == (tmp_path / "whole" / ENCODER).read_bytes()
+
+
+def test_a_rate_that_is_too_high_is_said_with_a_lower_one(calls, tmp_path):
+    with pytest.raises(LabelsError, match=r"gives the same for all sound.*say --set rate=0\.2"):
+        tune(calls, tmp_path / "run", replace(QUICK, rate=1.0, epochs=30, patience=30))
+    assert not (tmp_path / "run" / "head.safetensors").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(calls, tmp_path, monkeypatch):
+    """What half precision and a high rate can come to; here it is made by hand."""
+    forward = Tuned.forward
+    monkeypatch.setattr(Tuned, "forward", lambda self, sounds: forward(self, sounds) * float("nan"))
+    with pytest.raises(LabelsError, match="the loss is no number any more, in epoch 1"):
+        tune(calls, tmp_path / "run")
+    assert not (tmp_path / "run" / "head.safetensors").exists()
+
+
+def test_too_little_memory_names_the_settings_to_lower(calls, tmp_path, monkeypatch):
+    """What a GPU says; here it is said by hand."""
+
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Tuned, "forward", refuse)
+    with pytest.raises(LabelsError, match=r"--set accumulate=2.*--clip-s"):
+        tune(calls, tmp_path / "run")

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 from beats_trainer.train.annotations import Labels
-from beats_trainer.train.evaluate import average_precision, calibration_error, class_mean, predictions_of
+from beats_trainer.train.evaluate import (
+    average_precision,
+    calibration_error,
+    class_mean,
+    measure,
+    predictions_of,
+    resampled,
+)
 from beats_trainer.train.examples import join_labels, read_clips
 from beats_trainer.train.probe import (
     Scaling,
@@ -160,3 +167,19 @@ def test_the_mean_over_labels_is_that_of_scikit_learn(examples):
     scores = np.random.default_rng(0).random((150, 3)).astype(np.float32)
     expected = np.mean([average_precision_score(learnt.targets[:, i], scores[:, i]) for i in range(3)])
     assert class_mean(predictions_of(learnt, scores), 1) == pytest.approx(expected)
+
+
+def test_the_interval_is_that_of_figures_of_each_resampling(examples):
+    """Sorted once and weighted by how often each unit was drawn, or drawn and measured anew: the same."""
+    some = examples(25)
+    scores = np.random.default_rng(1).random(some.targets.shape).round(1).astype(np.float32)  # ties too
+    found = predictions_of(some, scores)
+    known = found.known.copy()
+    known[::4, 0] = False
+    found = replace(found, known=known, recordings=tuple(f"{unit // 3}.wav" for unit in range(len(scores))))
+    values = [
+        class_mean(replace(found, recordings=(), splits=()).take(np.repeat(np.arange(len(scores)), times)), 1)
+        for times in resampled(found.recordings, 5).astype(int)
+    ]
+    wanted = [np.quantile(values, q) for q in (0.025, 0.975)]
+    assert measure(found, seed=5)["interval"]["cmap"] == pytest.approx(wanted, abs=1e-12)

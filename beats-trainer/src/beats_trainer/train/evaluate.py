@@ -195,10 +195,7 @@ def class_mean(found: Predictions, fewest: int) -> float | None:
 
 
 def average_precision(targets: Floats, scores: Floats) -> float:
-    """The sum over thresholds of precision times the recall gained: as scikit-learn has it, quicker.
-
-    Every figure has an interval of hundreds of resamplings, each the mean of this over all labels.
-    """
+    """The sum over thresholds of precision times the recall gained: as scikit-learn has it, quicker."""
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(targets[order])
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of each threshold
@@ -223,18 +220,40 @@ def calibration_error(found: Predictions) -> float:
 
 def _interval(found: Predictions, seed: int) -> dict[str, list[float]]:
     """Where cmAP lies in 95 of 100 resamplings of the recordings."""
-    rows: dict[str, list[int]] = {}
-    for row, recording in enumerate(found.recordings):
-        rows.setdefault(recording, []).append(row)
-    groups = [np.array(one) for one in rows.values()]
-    bare = replace(found, recordings=(), splits=())
+    times = resampled(found.recordings, seed)
+    each = np.stack([_resampled_precision(found, index, times) for index in range(len(found.labels))])
+    is_there = np.isfinite(each)
+    values = np.where(is_there, each, 0.0).sum(axis=0)[is_there.any(axis=0)]
+    values /= is_there.sum(axis=0)[is_there.any(axis=0)]
+    return {"cmap": [float(np.quantile(values, q)) for q in (0.025, 0.975)]} if len(values) else {}
+
+
+def resampled(recordings: Sequence[str], seed: int) -> npt.NDArray[np.float64]:
+    """`(resamplings, units)`: how often each unit is drawn; whole recordings are, as many as there are."""
+    numbers: dict[str, int] = {}
+    group = np.array([numbers.setdefault(recording, len(numbers)) for recording in recordings])
     draw = np.random.default_rng(seed)
-    values = []
-    for _ in range(RESAMPLINGS):
-        chosen = draw.integers(len(groups), size=len(groups))
-        value = class_mean(bare.take(np.concatenate([groups[i] for i in chosen])), FEW)
-        values += [] if value is None else [value]
-    return {"cmap": [float(np.quantile(values, q)) for q in (0.025, 0.975)]} if values else {}
+    counts = [
+        np.bincount(draw.integers(len(numbers), size=len(numbers)), minlength=len(numbers))
+        for _ in range(RESAMPLINGS)
+    ]
+    return np.stack(counts)[:, group].astype(np.float64)
+
+
+def _resampled_precision(
+    found: Predictions, index: int, times: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The average precision of a label in each resampling, sorted once; no number where it has none."""
+    known = np.flatnonzero(found.known[:, index])
+    order = known[np.argsort(-found.scores[known, index], kind="stable")]
+    drawn, targets = times[:, order], found.targets[order, index]
+    last = np.append(np.flatnonzero(np.diff(found.scores[order, index])), max(len(order) - 1, 0))
+    hits = np.cumsum(drawn * targets, axis=1)[:, last] if len(order) else np.zeros((len(times), 1))
+    seen = np.cumsum(drawn, axis=1)[:, last] if len(order) else np.zeros((len(times), 1))
+    gained = np.diff(hits, axis=1, prepend=0.0)
+    whole = (gained * hits / np.maximum(seen, 1)).sum(axis=1)
+    is_there = (hits[:, -1] >= FEW) & (hits[:, -1] < seen[:, -1])
+    return np.where(is_there, whole / np.maximum(hits[:, -1], 1), np.nan)
 
 
 def best_thresholds(found: Predictions) -> tuple[float, ...]:

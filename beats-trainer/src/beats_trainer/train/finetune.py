@@ -76,7 +76,7 @@ def fine_tune(
         callback: Is called with `"loss"` of each step, `"val_loss"` of each epoch, and `"progress"`, 0 to 1.
 
     Raises:
-        LabelsError: The folder has the state of another run, or there is too little memory.
+        LabelsError: The folder has the state of another run, there is too little memory, or it diverges.
         MissingExtraError: accelerate is not installed.
     """
     tuned = Tuned(
@@ -213,7 +213,10 @@ class _Run:
         _set_rates(self.optimizer, _factor(done, self.task.steps * settings.epochs))
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return self._summed(total)
+        loss = self._summed(total)
+        if not math.isfinite(loss):
+            raise _diverged(self.at, settings)
+        return loss
 
     def _loss(self, units: np.ndarray) -> Tensor:
         """The summed loss of some units; a process without any takes part with none."""
@@ -312,6 +315,13 @@ def _syncing(accelerator: Any, model: Any, is_last: bool) -> Any:
     from contextlib import nullcontext
 
     return nullcontext() if is_last else accelerator.no_sync(model)
+
+
+def _diverged(at: Position, settings: TrainSettings) -> LabelsError:
+    return LabelsError(
+        f"the loss is no number any more, in epoch {at.epoch + 1}: train.rate={settings.rate:g} is too high, "
+        f"or a recording holds none. Say --set rate={settings.rate / 5:g}, and another folder with -o."
+    )
 
 
 def _out_of_memory(settings: TrainSettings) -> LabelsError:
