@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -360,3 +361,31 @@ def test_too_little_memory_names_the_settings_to_lower(calls, tmp_path, monkeypa
     monkeypatch.setattr(Tuned, "forward", refuse)
     with pytest.raises(LabelsError, match=r"--set accumulate=2.*--clip-s"):
         tune(calls, tmp_path / "run")
+
+
+def test_ctrl_c_ends_between_two_steps_says_so_and_the_same_command_goes_on(calls, tmp_path):
+    labels, table, model = calls
+    folder = Path(labels.recordings[0]).parents[1]
+    given = ["train", folder, "--table", table, "--model", model, "--method", "finetune",
+             "-o", tmp_path / "run", "--set", "epochs=40", "--set", "patience=40", "--set", "batch=2"]  # fmt: skip
+    command = [sys.executable, "-m", "beats_trainer", *map(str, given)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 1 of at most 40" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 130
+    assert "the same command goes on from here" in rest
+    assert (tmp_path / "run" / STATE).is_file()
+    again = beats(*given[:-6], "--set", "epochs=3", "--set", "patience=40", "--set", "batch=2")
+    assert again.returncode == 0, again.stderr
+    assert "epoch 1 of" not in again.stderr
+    assert (tmp_path / "run" / ENCODER).is_file()
+
+
+def test_a_stage_learns_once(calls, tmp_path):
+    refused = beats("train", calls[0].recordings[0], "-o", tmp_path / "run", "--dvc", "--folds", 3)
+    assert "--dvc or --folds, not both" in refused.stderr

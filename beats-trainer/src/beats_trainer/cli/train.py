@@ -112,6 +112,9 @@ def train(
     from beats_trainer.train.split import read_split
 
     settings = _settings(**chosen)
+    if as_stage and folds:
+        message = "a stage learns once: expected --dvc or --folds, not both. Leave one of them out."
+        raise click.UsageError(message)
     if as_stage:
         _write_stage(source, output, table, split_file, settings, model, clip_s)
         return
