@@ -367,7 +367,8 @@ def test_ctrl_c_ends_between_two_steps_says_so_and_the_same_command_goes_on(call
     labels, table, model = calls
     folder = Path(labels.recordings[0]).parents[1]
     given = ["train", folder, "--table", table, "--model", model, "--method", "finetune",
-             "-o", tmp_path / "run", "--set", "epochs=40", "--set", "patience=40", "--set", "batch=2"]  # fmt: skip
+             "-o", tmp_path / "run",
+             "--set", "epochs=40", "--set", "patience=40", "--set", "batch=2"]  # fmt: skip
     command = [sys.executable, "-m", "beats_trainer", *map(str, given)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     assert process.stderr is not None
