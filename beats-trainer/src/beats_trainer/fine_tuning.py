@@ -84,7 +84,7 @@ def fit_encoder(
         raise _deaf(output, settings) from error
     return conclude(
         prepare(labels, output / TABLE, replace(settings, layer=None), splits=material.splits),
-        linear, output, settings, method="finetune",
+        linear, output, settings, method="finetune", base=made,
     )  # fmt: skip
 
 

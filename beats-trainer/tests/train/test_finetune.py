@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -30,6 +31,7 @@ from beats_trainer.train.finetune import STATE
 from beats_trainer.train.formats import read_labels
 from beats_trainer.train.head_file import ENCODER, load_head
 from beats_trainer.train.probe import Linear
+from beats_trainer.train.publication import base_digest
 from beats_trainer.train.run import fit, prepare
 from beats_trainer.train.score import scored_clips
 from beats_trainer.train.settings import TrainSettings
@@ -306,6 +308,9 @@ def test_what_learnt_is_published_with_its_encoder_and_used_by_its_name(calls, t
     env = kept | {"HF_TOKEN": hub.user("alice"), "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "hf")}
     sent = beats("publish", tmp_path / "run", "--to", "alice/tuned", "--licence", "mit", env=env)
     assert sent.returncode == 0, sent.stderr
+    base = fitted.metrics["base"]
+    assert base["sha256"] == hashlib.sha256(calls[2].read_bytes()).hexdigest()
+    assert base_digest(tmp_path / "run", fitted.head) == base["sha256"]
     recording = read_predictions(tmp_path / "run" / "predictions.parquet").recordings[0]
     heard = beats("classify", recording, "--model", "alice/tuned", "-o", tmp_path / "s.parquet", env=env)
     assert heard.returncode == 0, heard.stderr

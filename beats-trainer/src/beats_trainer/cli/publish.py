@@ -124,8 +124,9 @@ def _base(checkpoint: Path, base: str) -> Pin | None:
 def _encoder_digest(checkpoint: Path) -> str:
     if head := find_head(checkpoint):
         from beats_trainer.train.head_file import load_head
+        from beats_trainer.train.publication import base_digest
 
-        return load_head(head).settings.sha256
+        return base_digest(head.parent, load_head(head))
     return file_digest(checkpoint, "sha256") if checkpoint.is_file() else ""
 
 

@@ -12,7 +12,7 @@ from beats_trainer.publish.card import TAGS, Statement, card_page
 from beats_trainer.publish.hub_words import hub_model
 from beats_trainer.train.annotations import LabelsError
 from beats_trainer.train.head_file import ENCODER, TrainedHead, encoder_beside, load_head
-from beats_trainer.train.run import HEAD, METRICS, PARAMS
+from beats_trainer.train.run import BASE, HEAD, METRICS, PARAMS
 from beats_trainer.train.settings import TrainSettings, read_params
 
 SHOWN_LABELS = 200
@@ -98,6 +98,8 @@ def _lines(
         yield "**Its split leaks: recordings of one kind stand on both sides, so its figures flatter.**"
     yield from ("", "| | |", "|---|---|")
     yield f"| encoder | `{made.checkpoint}`, sha256 `{made.sha256}` |"
+    if base := base_of(metrics):
+        yield f"| which learnt from | `{base['checkpoint']}`, sha256 `{base['sha256']}` |"
     yield f"| layer, pooling, clip | {head.layer}, {made.pooling}, {made.clip_s:g} s |"
     yield f"| learnt by | {head.method}, {head.activation}, temperature {head.temperature:.3g} |"
     yield f"| split by | {settings.by}, seed {settings.seed} |"
@@ -113,6 +115,21 @@ def _lines(
     yield from ("", "## How to use", "", "```bash")
     yield f"beats classify RECORDINGS --model {statement.repo_id} --events -o found.csv"
     yield "```"
+
+
+def base_of(metrics: Mapping[str, Any]) -> dict[str, str] | None:
+    """The encoder before it learnt, where it did."""
+    base = metrics.get(BASE)
+    known = isinstance(base, dict) and all(
+        isinstance(base.get(name), str) for name in ("checkpoint", "sha256")
+    )
+    return base if known else None
+
+
+def base_digest(run: Path, head: TrainedHead) -> str:
+    """The sha256 of the encoder whose licence holds for a run: the one that it began with."""
+    base = base_of(_figures_in(run / METRICS)) if (run / METRICS).is_file() else None
+    return base["sha256"] if base else head.settings.sha256
 
 
 def _cell(value: object) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from beats_trainer.atomic import written_whole
 from beats_trainer.foreign.names import safe_cell
-from beats_trainer.table.settings import settings_of
+from beats_trainer.table.settings import Settings, settings_of
 from beats_trainer.train.annotations import Labels, LabelsError
 from beats_trainer.train.evaluate import (
     Predictions,
@@ -42,6 +42,7 @@ from beats_trainer.train.split import (
 
 HEAD, PREDICTIONS, METRICS = "head.safetensors", "predictions.parquet", "metrics.json"
 PARAMS, SPLIT, PLOT = "params.yaml", "split.csv", "plots/labels.csv"
+BASE = "base"  # in the metrics: the encoder before it learnt
 PLOTTED = ("positives", "ap", "auroc", "f1", "precision", "recall")
 Callback = Callable[[str, float], None]
 
@@ -130,7 +131,13 @@ def prepare(
 
 
 def conclude(
-    material: Material, linear: Linear, output: str | PathLike[str], settings: TrainSettings, *, method: str
+    material: Material,
+    linear: Linear,
+    output: str | PathLike[str],
+    settings: TrainSettings,
+    *,
+    method: str,
+    base: Settings | None = None,
 ) -> Fitted:
     """Calibrate a head on validation, measure it, and write all of it into a folder.
 
@@ -140,10 +147,13 @@ def conclude(
         output: The folder.
         settings: How it was learnt.
         method: By what.
+        base: What made the embeddings before the encoder learnt too: whose licence goes on to hold.
     """
     head = replace(_calibrated(material, linear, method), leak=material.leak)
     found = predictions_of(material.examples, unit_scores(head, material.examples))
     metrics = _figures(found, head, material.examples, settings)
+    if base is not None:
+        metrics[BASE] = {"checkpoint": base.checkpoint, "sha256": base.sha256}
     return Fitted(head, metrics, _write(Path(output), head, found, metrics, settings, material.splits))
 
 
