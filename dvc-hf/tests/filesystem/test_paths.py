@@ -69,6 +69,7 @@ def test_any_name_comes_back_or_is_refused(mode, make_project, repo, hub: Hub, t
     )
     @given(st.sets(paths, min_size=1, max_size=12))
     @example({"refused\\here", "a.bin"})
+    @example({".gitattributes/a b"})
     @example({name for name in NASTY if "\\" not in name and "\t" not in name})
     def check(trees: set[str]) -> None:
         number = next(numbers)

@@ -100,6 +100,6 @@ def show_refusal(name: str) -> str | None:
     parts = name.split("/")
     if parts[0] == "files" or _OF_DVC.search(name):
         return "'files' is where DVC keeps its objects" if parts[0] == "files" else "DVC keeps its own there"
-    if name == ".gitattributes":
+    if parts[0] == ".gitattributes":  # a folder cannot take its place either
         return "the Hub keeps its own .gitattributes"
     return names.write_refusal(name)
