@@ -25,6 +25,7 @@ from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.errors import CheckpointError
 from beats_trainer.fine_tuning import TABLE, fit_encoder
 from beats_trainer.load import load_model
+from beats_trainer.train import finetune
 from beats_trainer.train.annotations import LabelsError
 from beats_trainer.train.evaluate import read_predictions
 from beats_trainer.train.finetune import STATE
@@ -105,6 +106,21 @@ def test_the_encoder_itself_changes_and_validation_gets_better(calls, tmp_path):
     after = load_model(tmp_path / "run" / ENCODER, device="cpu").state_dict()
     assert min(losses) < losses[0]
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_what_was_best_on_validation_is_what_comes_out(calls, tmp_path, monkeypatch):
+    """The losses are made by hand here, so that the second of three epochs is the best."""
+    losses, kept = iter((3.0, 1.0, 2.0)), []
+    monkeypatch.setattr(finetune._Run, "_val_loss", lambda _run: next(losses))
+
+    def keep(name: str, _value: float) -> None:
+        if name == "val_loss":
+            kept.append(torch.load(tmp_path / "run" / STATE, weights_only=True)["model"])
+
+    tune(calls, tmp_path / "run", callback=keep)
+    found = load_model(tmp_path / "run" / ENCODER, device="cpu").state_dict()
+    assert all(torch.equal(found[name], kept[1][f"encoder.{name}"]) for name in found)
+    assert not all(torch.equal(found[name], kept[2][f"encoder.{name}"]) for name in found)
 
 
 def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(calls, tmp_path):
