@@ -17,7 +17,7 @@ from beats_trainer.load import load_found, locate
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.table.settings import Settings
 from beats_trainer.train.annotations import Labels, LabelsError
-from beats_trainer.train.finetune import Callback, fine_tune
+from beats_trainer.train.finetune import STATE, Callback, fine_tune
 from beats_trainer.train.head_file import ENCODER
 from beats_trainer.train.probe import activation_of
 from beats_trainer.train.run import Fitted, conclude, learn_linear, prepare
@@ -82,10 +82,12 @@ def fit_encoder(
         _embed_anew(examples.recordings, output, made, layer)
     except CheckpointError as error:
         raise _deaf(output, settings) from error
-    return conclude(
+    fitted = conclude(
         prepare(labels, output / TABLE, replace(settings, layer=None), splits=material.splits),
         linear, output, settings, method="finetune", base=made,
     )  # fmt: skip
+    (output / STATE).unlink(missing_ok=True)  # last: until here all of it can be had again
+    return fitted
 
 
 def _refuse_layer(layer: int) -> None:

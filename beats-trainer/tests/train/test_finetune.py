@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -144,6 +145,24 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(calls, tmp_path)
     assert np.array_equal(one.weight, other.weight)
 
 
+def test_what_was_learnt_is_kept_until_it_is_written(calls, tmp_path, monkeypatch):
+    """A disk that is full when the encoder is to be saved, or a kill there, costs nothing that was learnt."""
+    tune(calls, tmp_path / "whole")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as full:
+        full.setattr("beats_trainer.fine_tuning.save_checkpoint", refuse)
+        with pytest.raises(OSError, match="no room"):
+            tune(calls, tmp_path / "run")
+    steps = []
+    tune(calls, tmp_path / "run", callback=lambda name, _value: steps.append(name))
+    assert "loss" not in steps
+    assert (tmp_path / "run" / ENCODER).read_bytes() == (tmp_path / "whole" / ENCODER).read_bytes()
+    assert not (tmp_path / "run" / STATE).exists()
+
+
 def test_the_state_of_another_run_is_refused(calls, tmp_path):
     def interrupt(name: str, _value: float) -> None:
         if name == "loss":
@@ -217,14 +236,7 @@ def test_each_layer_learns_slower_than_the_one_above_and_vectors_do_not_decay(ca
 
 def test_what_is_drawn_depends_on_the_clip_and_the_epoch_alone(calls):
     labels, table, _ = calls
-    material = prepare(labels, table, QUICK)
-    task = Task(
-        material.examples.of("train"),
-        material.examples.of("val"),
-        sounds_of(material.clips),
-        "softmax",
-        QUICK,
-    )
+    task = task_of(prepare(labels, table, QUICK))
     both = Batch.drawn(task, np.array([1, 2]), epoch=3)
     alone = Batch.drawn(task, np.array([2]), epoch=3)
     assert torch.equal(both.waveforms[1], alone.waveforms[0])
@@ -258,14 +270,7 @@ def test_a_bag_is_learnt_from_some_of_its_clips(calls, tmp_path):
             soundfile.write(folder / label / f"{number}.wav", np.concatenate(parts), RATE)
     labels = read_labels(folder)
     embed_recordings(labels.recordings, tmp_path / "t.parquet", model=calls[2], clip_s=1.0)
-    material = prepare(labels, tmp_path / "t.parquet", QUICK)
-    task = Task(
-        material.examples.of("train"),
-        material.examples.of("val"),
-        sounds_of(material.clips),
-        "softmax",
-        QUICK,
-    )
+    task = task_of(prepare(labels, tmp_path / "t.parquet", QUICK))
     batch = Batch.drawn(task, np.array([0, 1]), epoch=0)
     assert batch.unit.tolist() == [0] * 4 + [1] * 4
     assert fit_encoder(labels, tmp_path / "t.parquet", tmp_path / "run", QUICK, model=calls[2])
@@ -330,6 +335,9 @@ def test_what_learnt_is_published_with_its_encoder_and_used_by_its_name(calls, t
     recording = read_predictions(tmp_path / "run" / "predictions.parquet").recordings[0]
     heard = beats("classify", recording, "--model", "alice/tuned", "-o", tmp_path / "s.parquet", env=env)
     assert heard.returncode == 0, heard.stderr
+    words = ("classify", recording, "--model", "alice/tuned", "-o", tmp_path / "offline.parquet")
+    offline = beats(*words, env=env | {"HF_HUB_OFFLINE": "1"})
+    assert offline.returncode == 0, offline.stderr
     known = {clip.recording: clip.scores for clip in scored_clips(fitted.head, tmp_path / "run" / TABLE)}
     scores = pq.read_table(tmp_path / "s.parquet")["scores"][0].as_py()
     assert np.abs(np.array(scores) - known[recording]).max() < 1e-5

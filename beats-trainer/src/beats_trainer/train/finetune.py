@@ -68,7 +68,7 @@ def fine_tune(
         encoder: As `load_model` gave it.
         linear: The head to begin with.
         task: What to learn from.
-        folder: Where the state is kept; it is gone when all is learnt.
+        folder: Where the state is kept, until the caller has written what came of it.
         layer: Of the encoder.
         pooling: As in the table that the head was learnt from.
         normalize: The same.
@@ -160,7 +160,6 @@ class _Run:
             raise
         if self.best is not None:
             self.tuned.load_state_dict(self.best)
-        (self.folder / STATE).unlink(missing_ok=True)
 
     def _has_ended(self) -> bool:
         waited = self.at.epoch - self.at.best_epoch
