@@ -16,6 +16,7 @@ from beats_trainer.encoder.fast.encoder import Fast, FastEncoder
 from beats_trainer.encoder.fast.seal import reading_quietly, take_over
 from beats_trainer.encoder.fast.structure import as_built
 from beats_trainer.encoder.fbank import fbank
+from beats_trainer.encoder.full_precision import exact_convolutions
 from beats_trainer.encoder.heads import Activation, Head, Heads, best_labels
 from beats_trainer.encoder.layers import Encoder
 from beats_trainer.encoder.waveform import Short, as_batch
@@ -191,7 +192,8 @@ class BEATs(nn.Module):
     def plain(self, energies: Tensor, wanted: Sequence[int]) -> list[Tensor]:
         """What `encode` does with documented operators alone; the layers in ascending order."""
         if self.precision == "fp32":
-            return self.encoder(self._patches(energies), wanted)  # type: ignore[no-any-return]
+            with exact_convolutions(energies.device):
+                return self.encoder(self._patches(energies), wanted)  # type: ignore[no-any-return]
         with torch.autocast(self.device.type, torch.bfloat16):
             found = self.encoder(self._patches(energies), wanted)
         return [hidden.float() for hidden in found]

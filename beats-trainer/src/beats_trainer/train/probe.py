@@ -41,8 +41,10 @@ def pool_bags(logits: Tensor, unit: Tensor, units: int) -> Tensor:
     if len(logits) == units:
         return logits
     index = unit[:, None].expand_as(logits)
-    top = torch.full((units, logits.shape[1]), -torch.inf).scatter_reduce(0, index, logits.detach(), "amax")
-    total = torch.zeros(units, logits.shape[1]).index_add(0, unit, (logits - top[unit]).exp())
+    top = logits.new_full((units, logits.shape[1]), -torch.inf).scatter_reduce(
+        0, index, logits.detach(), "amax"
+    )
+    total = logits.new_zeros(units, logits.shape[1]).index_add(0, unit, (logits - top[unit]).exp())
     count = torch.bincount(unit, minlength=units).to(logits)[:, None]
     return top + (total / count).log()
 
