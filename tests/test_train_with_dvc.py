@@ -113,6 +113,15 @@ def test_stages_of_several_runs_stand_side_by_side(alice):
     assert "persist: true" in text
 
 
+def test_a_folder_of_noise_is_something_that_a_stage_depends_on(alice):
+    stage = ("beats", "train", "calls", "--model", "tiny.pt", "--method", "finetune", "--dvc")
+    alice.types(*stage, "-o", "runs/noisy", "--noise", "wind/here")
+    assert "- wind/here\n" in (alice.folder / "dvc.yaml").read_text()
+    assert "noise: wind/here" in (alice.folder / "params.yaml").read_text()
+    outside = alice.types(*stage, "-o", "runs/x", "--noise", "../wind", fails=True)
+    assert "../wind leads out of this folder" in outside.stderr
+
+
 def test_the_plot_has_a_line_for_each_label(alice):
     alice.types("beats", "train", "calls", "-o", "runs/birds", "--model", "tiny.pt", "--clip-s", "1")
     with (alice.folder / "runs/birds/plots/labels.csv").open(newline="") as file:

@@ -17,6 +17,8 @@ from beats_trainer.load import load_found, locate
 from beats_trainer.pins.digest import file_digest
 from beats_trainer.table.settings import Settings
 from beats_trainer.train.annotations import Labels, LabelsError
+from beats_trainer.train.background import background_of
+from beats_trainer.train.balance import balanced
 from beats_trainer.train.finetune import STATE, Callback, fine_tune
 from beats_trainer.train.head_file import ENCODER
 from beats_trainer.train.probe import activation_of
@@ -67,9 +69,14 @@ def fit_encoder(
     encoder, sha256 = _encoder(model, made)
     examples = material.examples
     activation = activation_of(examples)
+    train = examples.of("train")
+    if settings.balance == "weight":
+        train = balanced(train, "weight")
+    sounds = sounds_of(material.clips)
     task = Task(
-        examples.of("train"), examples.of("val"), sounds_of(material.clips), activation, settings, augment
-    )
+        train, examples.of("val"), sounds, activation, settings, augment,
+        background_of(settings.noise, train, sounds),
+    )  # fmt: skip
     start = learn_linear(examples, replace(settings, method="probe"))
     linear = fine_tune(
         encoder, start, task, output, layer=layer, pooling=made.pooling,

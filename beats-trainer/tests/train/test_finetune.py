@@ -419,3 +419,18 @@ def test_ctrl_c_ends_between_two_steps_says_so_and_the_same_command_goes_on(call
 def test_a_stage_learns_once(calls, tmp_path):
     refused = beats("train", calls[0].recordings[0], "-o", tmp_path / "run", "--dvc", "--folds", 3)
     assert "--dvc or --folds, not both" in refused.stderr
+
+
+def test_noise_and_the_draw_of_units_are_the_same_with_the_same_seed(calls, tmp_path):
+    labels, table, model = calls
+    soundfile.write(tmp_path / "wind.wav", call("", 7, seconds=3.0), RATE)
+    weights = {}
+    for name, noise in (("one", tmp_path), ("two", tmp_path), ("without", "none")):
+        made = beats(
+            "train", Path(labels.recordings[0]).parents[1], "--table", table, "--model", model, "-o",
+            tmp_path / name, "--method", "finetune", "--balance", "sample", "--noise", noise,
+            "--set", "epochs=1", "--set", "batch=8", "--set", "rate=0.001",
+        )  # fmt: skip
+        assert made.returncode == 0, made.stderr
+        weights[name] = hashlib.sha256((tmp_path / name / ENCODER).read_bytes()).hexdigest()
+    assert weights["one"] == weights["two"] != weights["without"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from beats_trainer.train.annotations import Labels
+from beats_trainer.train.balance import balanced, draw_units
 from beats_trainer.train.evaluate import (
     average_precision,
     calibration_error,
@@ -106,6 +107,28 @@ def test_a_rare_label_counts_as_much_as_the_rest_where_that_is_asked(examples):
     plain, even = (fit_probe(learnt, None, "sigmoid", strength=0.1, balance=b) for b in ("none", "weight"))
     heard = learnt.targets[:, 0] > 0
     assert even.unit_logits(learnt)[heard, 0].mean() > plain.unit_logits(learnt)[heard, 0].mean()
+
+
+def test_a_rare_label_is_drawn_as_often_as_a_frequent_one(examples):
+    learnt = examples(200)
+    few = np.flatnonzero(learnt.targets[:, 0])[10:]
+    learnt = learnt.take(np.setdiff1d(np.arange(len(learnt)), few))
+    assert learnt.targets.sum(axis=0).tolist() == [10, 200, 200]
+    drawn = learnt.targets[draw_units(learnt, np.random.default_rng(0))].sum(axis=0)
+    assert np.abs(drawn - 410 / 3).max() < 40
+    even = balanced(learnt, "sample", seed=3)
+    assert even.weights.sum() == learnt.weights.sum()
+    assert np.array_equal(even.weights, balanced(learnt, "sample", seed=3).weights)
+    plain, often = (fit_probe(learnt, None, "softmax", strength=0.1, balance=b) for b in ("none", "sample"))
+    heard = learnt.targets[:, 0] > 0
+    assert often.unit_logits(learnt)[heard, 0].mean() > plain.unit_logits(learnt)[heard, 0].mean()
+
+
+def test_silence_is_drawn_as_a_label_of_its_own(examples):
+    learnt = examples(50)
+    quiet = replace(learnt, targets=learnt.targets * (np.arange(150) < 60)[:, None])  # 50, 10, 0 and silence
+    drawn = quiet.targets[draw_units(quiet, np.random.default_rng(1))]
+    assert 20 < (drawn.sum(axis=1) == 0).sum() < 80
 
 
 def test_a_bag_is_the_log_of_the_mean_of_the_exponentials():

@@ -84,6 +84,8 @@ def split(source: Path, output: Path, **options: Any) -> None:
 @click.option(
     "--method", type=click.Choice(["auto", "centroid", "probe", "finetune"]), help="As --set method=..."
 )
+@click.option("--balance", type=click.Choice(["none", "weight", "sample"]), help="As --set balance=...")
+@click.option("--noise", metavar="FOLDER", help="Fine-tuning: as --set noise=..., what is mixed into clips.")
 @by_option
 @click.option("--folds", type=click.IntRange(3, 20), help="Learn once a fold; a column fold is obeyed.")
 @click.option("--allow-leak", is_flag=True, help="Learn from a split that leaks; every output then says so.")
@@ -192,12 +194,12 @@ def _print_folds(found: CrossValidated, *, as_json: bool) -> None:
 
 
 def _settings(
-    *, config: Path | None, assigned: tuple[str, ...], method: str | None, by: str, allow_leak: bool
+    *, config: Path | None, assigned: tuple[str, ...], by: str, allow_leak: bool, **words: str | None
 ) -> TrainSettings:
     """Of the file, then of each `--set`, then of the options that were given."""
     from beats_trainer.train.settings import TrainSettings, change_settings, parse_assignments, read_params
 
-    given = {"method": method, "by": None if by == "auto" else by, "allow_leak": allow_leak or None}
+    given = {**words, "by": None if by == "auto" else by, "allow_leak": allow_leak or None}
     settings = read_params(config) if config else TrainSettings()
     settings = change_settings(settings, parse_assignments(assigned))
     return change_settings(settings, {name: value for name, value in given.items() if value is not None})

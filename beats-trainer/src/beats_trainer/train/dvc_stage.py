@@ -13,6 +13,7 @@ import yaml
 from beats_trainer.atomic import written_whole
 from beats_trainer.foreign.plainyaml import load_yaml
 from beats_trainer.train.annotations import LabelsError
+from beats_trainer.train.background import NEGATIVES, NONE
 from beats_trainer.train.head_file import ENCODER
 from beats_trainer.train.run import HEAD, METRICS, PLOT, PREDICTIONS, SPLIT
 from beats_trainer.train.settings import SECTION, TrainSettings
@@ -81,6 +82,7 @@ def _stage(request: StageRequest) -> dict[str, Any]:
     words = ["beats", "train", request.source.as_posix(), "-o", run, "--config", PARAMS, *request.options]
     words += ["--table", table] if table else []
     words += ["--split", split] if split else []
+    noise = _noise_folder(request.settings)
     outs: list[Any] = [f"{run}/{file}" for file in (HEAD, PREDICTIONS, SPLIT)]
     if request.settings.method == "finetune":
         outs += [f"{run}/{file}" for file in (ENCODER, *TUNED)]
@@ -88,7 +90,7 @@ def _stage(request: StageRequest) -> dict[str, Any]:
         outs.append({f"{run}/table.parquet": {"persist": True}})
     return {
         "cmd": shlex.join(words),
-        "deps": [one for one in (request.source.as_posix(), table, split) if one],
+        "deps": [one for one in (request.source.as_posix(), table, split, noise) if one],
         "params": [SECTION],
         "outs": outs,
         "metrics": [{f"{run}/{METRICS}": {"cache": False}}],
@@ -96,9 +98,15 @@ def _stage(request: StageRequest) -> dict[str, Any]:
     }
 
 
+def _noise_folder(settings: TrainSettings) -> str | None:
+    return None if settings.noise in (NEGATIVES, NONE) else Path(settings.noise).as_posix()
+
+
 def _inside(request: StageRequest) -> None:
     """DVC tracks what lies below it, and a clone has no other paths."""
-    for path in (request.source, request.output, request.table, request.split):
+    noise = _noise_folder(request.settings)
+    places = (request.source, request.output, request.table, request.split, Path(noise) if noise else None)
+    for path in places:
         if path is not None and (path.is_absolute() or ".." in path.parts):
             message = (
                 f"{path} leads out of this folder: expected a path below it, which a clone has too. Go "

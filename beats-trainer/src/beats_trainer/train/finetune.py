@@ -166,9 +166,7 @@ class _Run:
         return bool(len(self.task.val)) and waited >= self.task.settings.patience
 
     def _epoch(self) -> None:
-        order = np.random.default_rng([self.task.settings.seed, self.at.epoch]).permutation(
-            len(self.task.train)
-        )
+        order = self.task.order(self.at.epoch)
         batch = self.task.settings.batch
         while self.at.step < self.task.steps:
             first = self.at.step * batch

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from beats_trainer.train.balance import Balance, balanced
 from beats_trainer.train.examples import Examples, Floats
 
 Activation = Literal["sigmoid", "softmax"]
-Balance = Literal["none", "weight"]
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the data against the penalty, scikit-learn's C
 MOST_STEPS = 100
 TOLERANCE = 1e-5  # of the largest gradient, a unit's share
@@ -70,6 +70,7 @@ def fit_probe(
     *,
     strength: float | None = None,
     balance: Balance = "none",
+    seed: int = 0,
     callback: Callable[[str, float], None] | None = None,
 ) -> Linear:
     """A logistic regression with an L2 penalty, by L-BFGS in float32, as scikit-learn's.
@@ -82,11 +83,12 @@ def fit_probe(
         val: To choose C on: the least loss. Without it C is 1.
         activation: `softmax` where one label is true of each unit, else `sigmoid`.
         strength: C, if it is not to be chosen.
-        balance: `weight` counts each label's rarer side as much as its other.
+        balance: Whether rare labels count for more, see `balanced`.
+        seed: Of the draw of `sample`.
         callback: Is called with `"loss"` and the validation loss of each C.
     """
     scaling = Scaling.of(train.vectors)
-    problem = _Problem(train, scaling, activation, balance)
+    problem = _Problem(balanced(train, balance, seed=seed), scaling, activation)
     if strength is not None or val is None or not len(val):
         return scaling.folded(problem.solve(strength or 1.0), strength or 1.0)
     tried: list[tuple[float, Linear]] = []
@@ -130,10 +132,10 @@ class Scaling:
 class _Problem:
     """What is minimised, and how."""
 
-    def __init__(self, train: Examples, scaling: Scaling, activation: Activation, balance: Balance) -> None:
+    def __init__(self, train: Examples, scaling: Scaling, activation: Activation) -> None:
         self.rows, self.unit, self.units = scaling(train.vectors), torch.from_numpy(train.unit), len(train)
         self.targets, self.activation = torch.from_numpy(train.targets), activation
-        self.weights = torch.from_numpy(_balanced(train) if balance == "weight" else train.weights)
+        self.weights = torch.from_numpy(train.weights)
 
     def solve(self, strength: float, start: Tensor | None = None) -> Tensor:
         """`(labels, dim + 1)`, the bias last; `start` is where to begin."""
@@ -174,14 +176,6 @@ def mean_loss(logits: Tensor, examples: Examples, activation: Activation) -> flo
     """The mean loss over units."""
     targets, weights = torch.from_numpy(examples.targets), torch.from_numpy(examples.weights)
     return float(unit_losses(logits, targets, weights, activation).mean())
-
-
-def _balanced(examples: Examples) -> Floats:
-    """Weights by which the rarer side of each label counts as much as the other."""
-    known = examples.weights
-    heard = (known * examples.targets).sum(axis=0)
-    ratio = np.clip((known.sum(axis=0) - heard) / np.maximum(heard, 1e-9), 1.0, 100.0)
-    return (known * np.where(examples.targets > 0, ratio, 1.0)).astype(np.float32)
 
 
 def fit_temperature(logits: Floats, examples: Examples, activation: Activation) -> float:

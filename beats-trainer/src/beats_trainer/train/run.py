@@ -180,7 +180,7 @@ def learn_linear(examples: Examples, settings: TrainSettings, callback: Callback
     train, val = examples.of("train"), examples.of("val")
     if settings.method == "centroid":
         return fit_centroids(train)
-    how: dict[str, Any] = {"strength": settings.strength, "balance": settings.balance}
+    how: dict[str, Any] = {"strength": settings.strength, "balance": settings.balance, "seed": settings.seed}
     return fit_probe(train, val, activation_of(examples), callback=callback, **how)
 
 

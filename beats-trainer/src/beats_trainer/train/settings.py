@@ -12,8 +12,8 @@ import yaml
 from beats_trainer.foreign.measure import shown
 from beats_trainer.foreign.plainyaml import load_yaml
 from beats_trainer.train.annotations import LabelsError
+from beats_trainer.train.balance import Balance
 from beats_trainer.train.examples import Weak
-from beats_trainer.train.probe import Balance
 from beats_trainer.train.split import By
 
 Method = Literal["auto", "centroid", "probe", "finetune"]
@@ -35,7 +35,8 @@ class TrainSettings:
         method: `centroid`, `probe`, or `auto`: the centroid where a label has fewer than five examples;
             `finetune` goes on from there with the encoder itself.
         strength: C of the probe; chosen on the validation split without it.
-        balance: `weight` counts each label's rarer side as much as its other.
+        balance: `weight` counts each label's rarer side as much as its other, `sample` draws rare labels more
+            often.
         layer: Of a table with several; the last without it.
         by: What stays on one side of the split.
         weak: What a label without times is said of: all clips of its recording together, or each (`copy`).
@@ -47,6 +48,7 @@ class TrainSettings:
         patience: Epochs without a better validation loss after which it ends.
         layerdrop: How often it leaves out a layer.
         augment: Whether clips are rolled, made louder or softer, masked and mixed, the last by `mixup`.
+        noise: What is mixed into clips: `negatives`, those known to hold no label; `none`; or a folder.
         smoothing: Of targets, where one label is true of each clip.
         allow_leak: Learn although the split leaks; every output then says so.
 
@@ -74,6 +76,7 @@ class TrainSettings:
     augment: bool = True
     mixup: float = 0.4
     smoothing: float = 0.1
+    noise: str = "negatives"
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -82,7 +85,9 @@ class TrainSettings:
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                _refuse(name, value, "a number" if bool not in kinds else "true or false")
+                _refuse(name, value, _WANTED.get(kinds[0], "a number"))
+        if not self.noise:
+            _refuse("noise", self.noise, "negatives, none, or a folder")
         if self.strength is not None and not 0 < self.strength < 1e9:
             _refuse("strength", self.strength, "a number above 0")
         for name, (low, high) in _BOUNDS.items():
@@ -100,7 +105,9 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("epochs", "batch", "accumulate", "patience"), (int,)),
     **dict.fromkeys(("rate", "layer_decay", "layerdrop", "mixup", "smoothing"), (int, float)),
     "augment": (bool,),
+    "noise": (str,),
 }
+_WANTED: Mapping[type, str] = {bool: "true or false", str: "a word or a folder"}
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("epochs", "batch", "accumulate", "patience"), (1, 1e6)),
     **dict.fromkeys(("layer_decay", "mixup", "smoothing"), (0, 1)),

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beats_trainer.train.background import Background, mix_noise
+from beats_trainer.train.balance import draw_units
 from beats_trainer.train.examples import Examples, Floats
 from beats_trainer.train.probe import Activation
 from beats_trainer.train.settings import TrainSettings
@@ -31,11 +33,19 @@ class Task:
     activation: Activation
     settings: TrainSettings
     augment: Augment | None = None
+    background: Background | None = None
 
     @property
     def steps(self) -> int:
         """In an epoch."""
         return math.ceil(len(self.train) / self.settings.batch)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The units of an epoch as they come: each once, or rare labels more often."""
+        dice = np.random.default_rng([self.settings.seed, epoch])
+        if self.settings.balance == "sample":
+            return draw_units(self.train, dice)
+        return dice.permutation(len(self.train))
 
     def fingerprint(self, encoder_sha256: str) -> str:
         """What a state that is gone on with must have been made from."""
@@ -93,11 +103,16 @@ def _heard(task: Task, unit: int, epoch: int) -> _Unit:
     sounds = [task.sounds(int(task.train.rows[row])) for row in rows]
     targets, weights = task.train.targets[unit], task.train.weights[unit]
     if settings.augment:
-        sounds = [vary(one, dice, augment=task.augment) for one in sounds]
+        sounds = [_varied(task, one, dice) for one in sounds]
         sounds, targets, weights = _mixed_up(task, sounds, targets, weights, dice)
     if task.activation == "softmax" and settings.smoothing:
         targets = targets * (1 - settings.smoothing) + settings.smoothing / len(targets)
     return _Unit(sounds, targets.astype(np.float32), weights.astype(np.float32))
+
+
+def _varied(task: Task, sound: Floats, dice: np.random.Generator) -> Floats:
+    noisy = mix_noise(sound, task.background, dice) if task.background else sound
+    return vary(noisy, dice, augment=task.augment)
 
 
 def _mixed_up(
