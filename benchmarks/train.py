@@ -1,12 +1,14 @@
 """What `beats train` learns from real sound, beside the plainest features, and how long its steps take.
 
-    python benchmarks/train.py --data DIR [--part digits|esc10|scratch|loop|probe] [--quick] [--json FILE]
+    python benchmarks/train.py --data DIR [--part digits|esc10|scratch|loop|probe|score] [--quick]
+        [--json FILE]
 
 DIR holds `digits` (spoken digits, `DIGIT_SPEAKER_NUMBER.wav`) and `esc10` (folders named by label, files that
 begin with their fold). `digits` shows what a split by clip flatters; `esc10` is five folds of the filter
 bank's mean and spread, and of an encoder that was never trained; `scratch` trains a small encoder on four
 folds; `loop` is the time of an epoch beside a bare loop in torch, runs in turn; `probe` is 20,000 rows of 768
-with 50 labels. No weights are fetched: no figure here says how good BEATs is.
+with 50 labels; `score` is a million rows of float16 scored by ten labels, and the same rows read as
+float32 and not scored, in turn. No weights are fetched: no figure here says how good BEATs is.
 """
 
 from __future__ import annotations
@@ -34,12 +36,15 @@ from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.encoder.fbank import fbank
 from beats_trainer.fine_tuning import fit_encoder
 from beats_trainer.load import load_model
-from beats_trainer.table.settings import Settings
+from beats_trainer.table.scan import groups_of, stream_vectors
+from beats_trainer.table.settings import Settings, settings_of
 from beats_trainer.table.table import read_table
 from beats_trainer.train.annotations import Annotation, Labels
 from beats_trainer.train.folds import splits_of
+from beats_trainer.train.head_file import TrainedHead
 from beats_trainer.train.probe import Linear
 from beats_trainer.train.run import fit, prepare
+from beats_trainer.train.score import score_table
 from beats_trainer.train.settings import TrainSettings
 from beats_trainer.train.sounds import sounds_of
 from beats_trainer.train.tune_batches import Batch, Task
@@ -158,8 +163,34 @@ def probe(_data: Path, folder: Path, *, quick: bool) -> Report:
     }
 
 
+def score(_data: Path, folder: Path, *, quick: bool) -> Report:
+    """Seconds to score a table, and the rate as a share of that at which its rows are read, runs in turn."""
+    table = write_rows(folder / "t.parquet", 100_000 if quick else 1_000_000)
+    draw = np.random.default_rng(1)
+    weight, bias = draw.standard_normal((10, 768)).astype(np.float32), np.zeros(10, np.float32)
+    labels = tuple(f"label {number}" for number in range(10))
+    head = TrainedHead(weight, bias, labels, "sigmoid", settings_of(table), 0, "probe")
+    scored, read = [], []
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3):
+        read.append(timed(lambda: read_alone(table)))
+        scored.append(timed(lambda: score_table(head, table, folder / "scores.parquet")))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    ratio = statistics.median(one / other for one, other in zip(read, scored, strict=True))
+    return {
+        "score, seconds": statistics.median(scored), "score, share of the read rate": ratio,
+        "score, GB more than before": grown / 1e6,
+    }  # fmt: skip
+
+
+def read_alone(table: Path) -> None:
+    """All embeddings of a table, as float32."""
+    for _, vectors in stream_vectors(groups_of(table), "embedding"):
+        assert len(vectors)
+
+
 PARTS: dict[str, Callable[..., Report]] = {
-    "digits": digits, "esc10": esc10, "scratch": scratch, "loop": loop, "probe": probe,
+    "digits": digits, "esc10": esc10, "scratch": scratch, "loop": loop, "probe": probe, "score": score,
 }  # fmt: skip
 
 
@@ -216,6 +247,27 @@ def write_table(names: list[str], vectors: np.ndarray, path: Path) -> Path:
     }
     said = json.dumps(asdict(made) | {"layers": [0]}).encode()
     pq.write_table(pa.table(columns).replace_schema_metadata({b"beats": said}), path)
+    return path
+
+
+def write_rows(path: Path, rows: int) -> Path:
+    """A table of float16, as `beats embed --dtype float16` lays it out: plain, 10,000 rows in a group."""
+    draw, schema, writer = np.random.default_rng(0), None, None
+    said = json.dumps(asdict(Settings("made", "0" * 64, 768, (0,), normalize=False)) | {"layers": [0]})
+    for first in range(0, rows, 10_000):
+        vectors = draw.standard_normal((10_000, 768), np.float32).astype(np.float16)
+        starts = np.arange(first, first + 10_000, dtype=np.float64)
+        part = pa.table({
+            "recording": pa.array([f"night/{first}.wav"] * 10_000), "start_s": starts, "end_s": starts + 1,
+            "embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), 768),
+        }).replace_schema_metadata({b"beats": said.encode()})  # fmt: skip
+        schema = schema or part.schema
+        writer = writer or pq.ParquetWriter(
+            path, schema, compression="none", use_dictionary=["recording"], write_statistics=False
+        )
+        writer.write_table(part)
+    assert writer is not None
+    writer.close()
     return path
 
 

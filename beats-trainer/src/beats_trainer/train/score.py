@@ -8,11 +8,12 @@ from itertools import chain
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beats_trainer.atomic import written_whole
-from beats_trainer.table.scan import as_vectors, finite_rows, groups_of, present, stream
+from beats_trainer.table.scan import finite_rows, groups_of, present, stream, stream_vectors
 from beats_trainer.table.settings import column_of, settings_of
 from beats_trainer.train.evaluate import BREAK, KEY
 from beats_trainer.train.examples import Floats
@@ -65,11 +66,17 @@ def score_table(head: TrainedHead, table: str | PathLike[str], output: Path) -> 
         raise ValueError(message)
     rows = 0
     output.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(output) as written, pq.ParquetWriter(written, first.schema) as writer:
+    with written_whole(output) as written, _writer(written, first.schema) as writer:
         for part in chain([first], parts):
             writer.write_table(part)
             rows += len(part)
     return rows
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Names come again; numbers hardly ever do, and a dictionary of them would take longest of all."""
+    names = [field.name for field in schema if pa.types.is_string(field.type)]
+    return pq.ParquetWriter(path, schema, use_dictionary=names)
 
 
 def scored_clips(head: TrainedHead, table: str | PathLike[str]) -> Iterator[Scored]:
@@ -89,8 +96,27 @@ def _batches(
     refuse_other_table(head, settings, str(table))
     column = column_of(settings, head.layer)
     names = present(Path(table), columns)
-    for _, batch in stream(groups_of(Path(table)), [*names, column]):
-        yield batch.select(names), head.scores(as_vectors(batch.column(column)))
+    for group in groups_of(Path(table)):
+        scores = _InStep(head.scores(vectors) for _, vectors in stream_vectors([group], column))
+        for _, batch in stream([group], names):
+            yield batch, scores.take(len(batch))
+
+
+class _InStep:
+    """Rows that come in pieces of one size, given out in those of another."""
+
+    def __init__(self, pieces: Iterator[Floats]) -> None:
+        self._pieces, self._held, self._rows = pieces, list[Floats](), 0
+
+    def take(self, rows: int) -> Floats:
+        """The next `rows` of them."""
+        while self._rows < rows:
+            piece = next(self._pieces)
+            self._held.append(piece)
+            self._rows += len(piece)
+        whole = np.concatenate(self._held)
+        self._held, self._rows = [whole[rows:]], self._rows - rows
+        return whole[:rows]
 
 
 def _with_scores(batch: pa.RecordBatch, scores: Floats, labels: tuple[str, ...]) -> pa.Table:
