@@ -1,4 +1,4 @@
-"""`beats report`: one page about a table."""
+"""`beats report`: one page about a table, or about a training."""
 
 from __future__ import annotations
 
@@ -32,10 +32,16 @@ from beats_trainer.cli.search import PATH
 def report(table: Path, output: Path, **options: Any) -> None:
     """Write one page about TABLE: what is where and when, a map to look at and listen to, and the damage.
 
+    Of the folder of a run of `beats train`: its figures, and its worst mistakes to look at and to hear.
+
     The page is a single file that needs no server and requests nothing.
     """
     from beats_trainer.report.build import write_page
+    from beats_trainer.report.run_page import is_run
 
+    if is_run(table):
+        _report_run(table, output, **options)
+        return
     try:
         shown = write_page(table, output, **options)
     except ImportError as error:
@@ -45,5 +51,18 @@ def report(table: Path, output: Path, **options: Any) -> None:
     say(
         f"{len(shown.rows):,} of {shown.of:,} clips on the map ({shown.projection}), "
         f"{len(shown.sounds):,} with sound{unread}; {size_of(output.stat().st_size)}"
+    )
+    click.echo(output)
+
+
+def _report_run(
+    run: Path, output: Path, *, title: str | None, clips: int, root: Path | None, **_: Any
+) -> None:
+    from beats_trainer.report.run_page import MISTAKES, write_run_page
+
+    shown = write_run_page(run, output, title=title, mistakes=min(clips, MISTAKES), root=root)
+    say(
+        f"{shown.split}: {shown.mistakes:,} mistakes, {shown.heard:,} with sound; "
+        f"{size_of(output.stat().st_size)}"
     )
     click.echo(output)

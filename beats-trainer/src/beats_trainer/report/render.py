@@ -16,13 +16,16 @@ from typing import Any
 
 import jinja2
 
-SCRIPTS = ("map.js", "player.js", "main.js")
+SCRIPTS = {
+    "report.html": ("picture.js", "map.js", "player.js", "main.js"),
+    "run.html": ("picture.js", "run.js"),
+}
 STYLE = "report.css"
 LEVELS = 9  # of the heat in a cell
 
 
-def render_page(**facts: Any) -> str:
-    """The page; `facts` are what its template asks for, `data` what its script does."""
+def render_page(name: str = "report.html", **facts: Any) -> str:
+    """The page of a template; `facts` are what its template asks for, `data` what its script does."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -32,9 +35,10 @@ def render_page(**facts: Any) -> str:
         "compact": compact_number,
         "heat": heat_level,
         "hours": duration_text,
+        "score": score_text,
     }
-    script, style = "\n".join(map(_part, SCRIPTS)), _part(STYLE)
-    template = environment.from_string(_part("report.html"))
+    script, style = "\n".join(map(_part, SCRIPTS[name])), _part(STYLE)
+    template = environment.from_string(_part(name))
     return template.render(script=script, style=style, policy=_policy(script, style), **facts)
 
 
@@ -61,6 +65,11 @@ def duration_text(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 3600:,.1f} h" if seconds >= 7200 else f"{seconds / 60:.0f} min"
+
+
+def score_text(value: float | None) -> str:
+    """`0.912`; nothing where there is none."""
+    return "" if value is None else f"{value:.3f}"
 
 
 def heat_level(clips: int, most: int) -> int:

@@ -40,20 +40,8 @@ class Player {
   }
 
   paint(sound) {
-    const { columns, mels } = this.data.picture;
-    const pen = this.picture.getContext("2d");
-    pen.clearRect(0, 0, columns, mels);
     this.length.textContent = sound ? `${sound.seconds.toFixed(1)} s` : "";
-    if (!sound) return;
-    const levels = Uint8Array.from(atob(sound.picture), (letter) => letter.charCodeAt(0));
-    const image = pen.createImageData(columns, mels);
-    for (let column = 0; column < columns; column++) {
-      for (let mel = 0; mel < mels; mel++) {
-        const place = 4 * ((mels - 1 - mel) * columns + column);
-        image.data.set(flame(levels[column * mels + mel] / 255), place);
-      }
-    }
-    pen.putImageData(image, 0, 0);
+    paintSound(this.picture, sound, this.data.picture);
   }
 
   /* Names come from strangers: they are only ever text. */
@@ -80,14 +68,4 @@ function element(kind, text = "") {
   const made = document.createElement(kind);
   made.textContent = text;
   return made;
-}
-
-/* From black over violet and orange to pale yellow, which also reads in grey. */
-const FLAME = [[13, 10, 30], [66, 20, 100], [140, 41, 105], [210, 75, 65], [248, 150, 40], [252, 250, 190]];
-
-function flame(level) {
-  const place = level * (FLAME.length - 1);
-  const below = Math.min(FLAME.length - 2, Math.floor(place));
-  const share = place - below;
-  return [...FLAME[below].map((from, k) => from + share * (FLAME[below + 1][k] - from)), 255];
 }
