@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import date, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import soundfile
 from beats_trainer.search import nearest as searching
+from beats_trainer.search.cut_out import save_clips
+from beats_trainer.search.filters import Wanted
 from beats_trainer.search.index import open_index
-from beats_trainer.search.nearest import search
+from beats_trainer.search.nearest import Match, search
 from sounds import TINY
 
 
@@ -212,3 +218,134 @@ def test_a_layer_that_the_table_lacks_is_refused(embedded, beats):
     done = beats("search", embedded[0], "q.wav", "--model", TINY, "--layer", 0)
     assert done.exit_code == 1
     assert "not 0" in done.output
+
+
+def where(i):
+    """Ten rows a recording, and each recording an hour later, at three sites in turn."""
+    return datetime.fromisoformat("2024-05-01T20:00:00") + timedelta(hours=i // 10, seconds=i % 10)
+
+
+@pytest.fixture
+def dated(tmp_path, write_table):
+    """400 rows of 40 recordings of an hour each, from 20:00 on; and their vectors."""
+    columns = {"datetime": where, "site": lambda i: f"site{i // 10 % 3}"}
+    return tmp_path / "t", write_table(tmp_path / "t", 150, 250, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "may"),
+    [
+        (Wanted(site="site1"), lambda i: i // 10 % 3 == 1),
+        (Wanted(since=date(2024, 5, 2)), lambda i: where(i).day >= 2),
+        (Wanted(until=date(2024, 5, 1)), lambda i: where(i).day == 1),
+        (Wanted(hours=(5, 9)), lambda i: 5 <= where(i).hour <= 9),
+        (Wanted(hours=(22, 4)), lambda i: where(i).hour >= 22 or where(i).hour <= 4),
+        (Wanted(site="site2", hours=(0, 11)), lambda i: i // 10 % 3 == 2 and where(i).hour <= 11),
+    ],
+)
+def test_only_what_may_be_found_is_found(dated, wanted, may):
+    table, vectors = dated
+    query = np.random.default_rng(5).standard_normal(16).astype(np.float32)
+    expected = [i for i in brute_force(vectors, query, 400)[0] if may(i)]
+    assert numbers(search(table, query, 12, wanted=wanted)) == expected[:12]
+    assert numbers(search(table, query, 1_000, wanted=wanted)) == expected
+
+
+def test_one_of_each_recording_or_hour_is_its_best(dated):
+    table, vectors = dated
+    query = np.random.default_rng(6).standard_normal(16).astype(np.float32)
+    seen, expected = set(), []
+    for i in brute_force(vectors, query, 400)[0]:
+        if i // 10 not in seen:
+            seen.add(i // 10)
+            expected.append(i)
+    assert len(expected) == 40
+    for one_per in ("recording", "hour"):  # each recording is an hour of one site here
+        assert numbers(search(table, query, 7, wanted=Wanted(one_per=one_per))) == expected[:7]
+        assert numbers(search(table, query, 99, wanted=Wanted(one_per=one_per))) == expected
+
+
+def test_a_row_without_a_time_is_at_no_time(tmp_path, write_table):
+    write_table(tmp_path / "t", 30, columns={"datetime": lambda i: where(i) if i < 10 else None})
+    query = np.ones(16, np.float32)
+    assert sorted(numbers(search(tmp_path / "t", query, 99, wanted=Wanted(hours=(0, 23))))) == list(range(10))
+    assert len(search(tmp_path / "t", query, 99, wanted=Wanted(one_per="hour"))) == 3
+    assert search(tmp_path / "t", query, wanted=Wanted(site="nowhere")) == []
+
+
+def test_a_row_that_is_no_number_is_not_the_best_of_its_recording(tmp_path, write_table):
+    write_table(tmp_path / "t", 20)
+    path = next((tmp_path / "t").rglob("*.parquet"))
+    rows = pq.read_table(path)
+    lists = rows.column("embedding").combine_chunks().flatten().to_numpy().copy()
+    lists[:16] = np.nan
+    at = rows.column_names.index("embedding")
+    changed = pa.FixedSizeListArray.from_arrays(pa.array(lists), 16)
+    pq.write_table(rows.set_column(at, "embedding", changed), path)
+    found = search(tmp_path / "t", np.ones(16, np.float32), 5, wanted=Wanted(one_per="recording"))
+    assert sorted(match.recording for match in found) == ["0.wav", "1.wav"]
+    assert 0 not in numbers(found)
+
+
+def test_an_index_is_not_asked_for_some_rows_alone(dated):
+    with pytest.raises(ValueError, match="knows no sites, times or recordings: expected --method exact"):
+        search(dated[0], np.ones(16, np.float32), method="index", wanted=Wanted(site="site1"))
+
+
+def test_a_stretch_of_a_recording_is_searched_for(embedded, beats):
+    table, sounds = embedded
+    query = sounds / "recorder1" / "20240501_033000.wav"
+    done = beats("search", table, query, "--model", TINY, "--start-s", 2, "--end-s", 4, "--top", 1, "--json")
+    (found,) = json.loads(done.stdout)
+    assert (found["recording"], found["start_s"]) == (str(query), 2.0)
+    assert found["cosine"] == pytest.approx(1, abs=1e-5)
+    assert found["datetime"] == "2024-05-01T03:30:02"
+
+
+def test_several_queries_count_together(embedded, beats):
+    table, sounds = embedded
+    queries = [sounds / f"recorder{i % 2}" / f"20240501_0{i}3000.wav" for i in (0, 3)]
+    done = beats("search", table, *queries, "--model", TINY, "--one-per", "recording", "--top", 2, "--json")
+    found = json.loads(done.stdout)
+    assert {one["recording"] for one in found} == set(map(str, queries))
+    assert [one["cosine"] for one in found] == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_hits_are_written_and_cut_out(embedded, tmp_path, beats):
+    table, sounds = embedded
+    query = sounds / "recorder1" / "20240501_033000.wav"
+    words = ("search", table, query, "--model", TINY, "--top", 3)
+    done = beats(*words, "-o", tmp_path / "hits.csv", "--save-clips", tmp_path / "clips")
+    assert done.exit_code == 0, done.output
+    assert len((tmp_path / "hits.csv").read_text().splitlines()) == 4
+    files = sorted((tmp_path / "clips").iterdir())
+    assert [file.name[:10] for file in files] == ["001_1.000_", "002_1.000_", "003_1.000_"]
+    start = float(files[1].stem.rpartition("_")[2])
+    cut, rate = soundfile.read(files[1], dtype="float32")
+    whole, _ = soundfile.read(query, dtype="float32", start=round(start * rate), frames=len(cut))
+    assert np.array_equal(cut, whole)
+    assert beats(*words, "-o", tmp_path / "hits.txt", "--to", "raven").exit_code == 0
+    assert (tmp_path / "hits.txt").read_text().startswith("Selection\t")
+    assert "needs a place: expected -o FILE" in beats(*words, "--to", "raven").output
+
+
+def test_a_hit_whose_recording_is_gone_is_told_and_the_others_are_cut_out(embedded, tmp_path):
+    real = Match(0.9, str(embedded[1] / "recorder0" / "20240501_003000.wav"), 0.0, 2.0)
+    saved, lost = save_clips([Match(1.0, "../gone/../x.wav", 0.0, 2.0), real], tmp_path / "clips")
+    assert saved == 1
+    assert "x.wav" in lost[0]
+    assert [file.name for file in (tmp_path / "clips").iterdir()] == ["002_0.900_20240501_003000_0.00.wav"]
+
+
+def test_a_silent_query_is_refused(embedded, tmp_path, beats):
+    soundfile.write(tmp_path / "q.wav", np.zeros(32_000, np.float32), 16_000)
+    done = beats("search", embedded[0], tmp_path / "q.wav", "--model", TINY)
+    assert done.exit_code == 1
+    assert "is silent: expected sound to search for" in done.output
+
+
+@pytest.mark.parametrize("hours", ["5", "5-", "5-30", "-3-4"])
+def test_hours_that_are_none_are_refused(embedded, beats, hours):
+    done = beats("search", embedded[0], "q.wav", f"--hours={hours}")
+    assert done.exit_code != 0
+    assert "such as" in done.output

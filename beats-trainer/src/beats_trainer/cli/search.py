@@ -1,23 +1,44 @@
-"""`beats search | report`: what a table is good for."""
+"""`beats search`: the clips of a table that sound like a recording."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from beats_trainer.cli.output import plainly, put, put_table, say
 
 if TYPE_CHECKING:
+    from beats_trainer.search.filters import Wanted
     from beats_trainer.search.nearest import Match, Method
 
 PATH = click.Path(path_type=Path)
+DAY = click.DateTime(["%Y-%m-%d"])
+LABEL = "hit"  # of a match, in the files of other programs
+
+
+def _hours(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """`5-9`, or `22-4` over midnight."""
+    if value is None:
+        return None
+    first, _, last = value.partition("-")
+    if not (first.isdecimal() and last.isdecimal()):
+        message = f"{value!r} are no hours: expected such as 5-9, or 22-4 over midnight."
+        raise click.BadParameter(message)
+    return int(first), int(last)
 
 
 @click.command()
 @click.argument("table", type=PATH)
-@click.argument("query")
+@click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
+@click.option("--start-s", type=click.FloatRange(0), help="The query is what begins there in QUERY.")
+@click.option("--end-s", type=click.FloatRange(0, min_open=True), help="The query is what ends there.")
+@click.option("--site", help="Of this site, recorder or folder only.")
+@click.option("--from", "since", type=DAY, help="Of this day or later, by the recorder's clock.")
+@click.option("--until", type=DAY, help="Of this day or earlier.")
+@click.option("--hours", callback=_hours, metavar="H-H", help="From the one hour to the end of the other.")
+@click.option("--one-per", type=click.Choice(["recording", "hour"]), help="Only the best of each.")
 @click.option("--model", help="The checkpoint, if its name in the table does not lead to it.")
 @click.option("--layer", type=int, help="Of a table with several  [default: the last]")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1))
@@ -27,32 +48,93 @@ PATH = click.Path(path_type=Path)
     "auto asks one that is there for over ten million rows.",
 )  # fmt: skip
 @click.option("--index", type=PATH, help="Where the index is kept  [default: with the table]")
+@click.option("-o", "--output", type=PATH, help="Write the hits there, and do not print them.")
+@click.option(
+    "--to", "form", type=click.Choice(["csv", "raven", "audacity"]), help="The form of -o  [default: csv]"
+)
+@click.option("--save-clips", type=PATH, metavar="DIR", help="Cut the hits out of their recordings, as WAV.")
 @click.option("--json", "as_json", is_flag=True)
 @plainly
 def search(
-    table: Path, query: str, *, model: str | None, layer: int | None, top: int, method: Method,
-    index: Path | None, as_json: bool,
+    table: Path, queries: tuple[str, ...], *, output: Path | None, form: str | None, as_json: bool,
+    save_clips: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """List the clips of TABLE that sound most like the recording QUERY, embedded as the table was.
 
-    A QUERY that is longer than a clip is cut as the table was; the clip of it that is nearest counts.
+    A QUERY that is longer than a clip is cut as the table was; the clip of it that is nearest counts, and so
+    do all of several QUERYs.
     """
+    if form and output is None:
+        message = f"--to {form} needs a place: expected -o FILE. Add it."
+        raise click.UsageError(message)
+    matches = _matches(table, queries, **options)
+    if save_clips:
+        _save(matches, save_clips)
+    if output:
+        _write(matches, output, form or "csv")
+    elif as_json:
+        put([_facts(match) for match in matches])
+    else:
+        _print(matches)
+
+
+def _matches(
+    table: Path, queries: tuple[str, ...], *, model: str | None, layer: int | None, top: int, method: Method,
+    index: Path | None, start_s: float | None, end_s: float | None, **filters: Any,
+) -> list[Match]:  # fmt: skip
     from beats_trainer.search.query import search_table
     from beats_trainer.table.settings import column_of, settings_of
 
-    _announce(table, method, column_of(settings_of(table), layer), index)
-    matches = search_table(table, query, model=model, layer=layer, top=top, method=method, index=index)
-    if as_json:
-        put([vars(match) for match in matches])
-    else:
-        channels = any(m.channel is not None for m in matches)
-        head = ("cosine", "start_s", "end_s", *(["channel"] if channels else []), "recording")
-        put_table(head, [_cells(match, channels=channels) for match in matches])
+    wanted = _wanted(**filters)
+    if wanted.is_all:
+        _announce(table, method, column_of(settings_of(table), layer), index)
+    return search_table(
+        table, queries, model=model, layer=layer, top=top, method=method, index=index,
+        start_s=start_s, end_s=end_s, wanted=wanted,
+    )  # fmt: skip
 
 
-def _cells(match: Match, *, channels: bool) -> tuple[str, ...]:
-    channel = [str(match.channel)] if channels else []
-    return f"{match.cosine:.4f}", f"{match.start_s:.2f}", f"{match.end_s:.2f}", *channel, match.recording
+def _wanted(*, since: Any, until: Any, **others: Any) -> Wanted:
+    from beats_trainer.search.filters import Wanted
+
+    return Wanted(since=since and since.date(), until=until and until.date(), **others)
+
+
+def _facts(match: Match) -> dict[str, Any]:
+    when = match.datetime
+    return vars(match) | {"datetime": when.isoformat() if when else None}
+
+
+def _print(matches: list[Match]) -> None:
+    """A column where any has something to say."""
+    has_channel = any(match.channel is not None for match in matches)
+    has_time = any(match.datetime is not None for match in matches)
+    extra = [*(["channel"] if has_channel else []), *(["datetime"] if has_time else [])]
+    rows = []
+    for match in matches:
+        when = match.datetime.isoformat(" ", "seconds") if match.datetime else ""
+        some = {"channel": "" if match.channel is None else str(match.channel), "datetime": when}
+        times = f"{match.cosine:.4f}", f"{match.start_s:.2f}", f"{match.end_s:.2f}"
+        rows.append((*times, *(some[name] for name in extra), match.site, match.recording))
+    put_table(("cosine", "start_s", "end_s", *extra, "site", "recording"), rows)
+
+
+def _write(matches: list[Match], output: Path, form: str) -> None:
+    from beats_trainer.export.events import write_events
+    from beats_trainer.train.score import Event
+
+    ordered = sorted(matches, key=lambda match: (match.recording, match.start_s))
+    events = (Event(m.recording, m.channel, m.start_s, m.end_s, LABEL, m.cosine) for m in ordered)
+    say(f"{output}: {write_events(events, output, form):,} hits")
+
+
+def _save(matches: list[Match], folder: Path) -> None:
+    from beats_trainer.search.cut_out import save_clips
+
+    saved, lost = save_clips(matches, folder)
+    for reason in lost:
+        say(f"not saved: {reason}")
+    say(f"{folder}: {saved:,} clips")
 
 
 def _announce(table: Path, method: Method, column: str, index: Path | None) -> None:

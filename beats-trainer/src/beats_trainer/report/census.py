@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beats_trainer.table.scan import groups_of, present, stream
+from beats_trainer.table.sites import site_of
 
 HOURS = range(24)
 COLUMNS = ("recording", "start_s", "end_s", "datetime", "device", "site")
@@ -42,11 +43,6 @@ class Census:
     sites: Sequence[Site]
     first: datetime | None
     last: datetime | None
-
-
-def site_of(recording: str, device: str | None, site: str | None = None) -> str:
-    """Where a clip was recorded, as far as the table knows: its site, its device, otherwise its folder."""
-    return site or device or recording.replace("\\", "/").rpartition("/")[0] or "."
 
 
 def count_clips(table: str | Path) -> Census:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beats_trainer.report.census import site_of
 from beats_trainer.report.projection import Method, Points, fit_projection, sample_rows
 from beats_trainer.report.sounds import Audible, Excerpt, Recordings, Silence, listen_to, spread_points
 from beats_trainer.table.scan import as_vectors, count_rows, finite_rows, groups_of, present, take_rows
+from beats_trainer.table.sites import site_of
 
 FACTS = ("recording", "start_s", "end_s", "channel", "datetime", "device", "site")
 
