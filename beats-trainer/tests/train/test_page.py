@@ -44,7 +44,7 @@ def test_every_block_of_the_page_runs(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         ran += 1
-    assert ran == 5
+    assert ran == 6
     assert "robin" in (tmp_path / "found.csv").read_text()
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {
         "first",

@@ -21,6 +21,7 @@ from beats_trainer.cli import (
     publish,
     report,
     search,
+    summary,
     train,
 )
 from beats_trainer.foreign.names import printable
@@ -72,6 +73,7 @@ for command in (
     train.split,
     train.train,
     train.evaluate,
+    summary.summary,
     export.export,
 ):
     main.add_command(command)

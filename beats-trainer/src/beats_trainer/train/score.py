@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -20,7 +21,8 @@ from beats_trainer.train.examples import Floats
 from beats_trainer.train.head_file import TrainedHead, refuse_other_table
 
 PLACE = ("recording", "start_s", "end_s", "channel")
-KEPT = (*PLACE, "datetime", "site")
+KEPT = (*PLACE, "datetime", "device", "site")
+LIMITS = b"beats.thresholds"  # in a file of scores: those that were fitted
 LOW = 0.5  # of its threshold: an event goes on while its score stays above
 TOUCHING_S = 1e-6
 
@@ -59,7 +61,7 @@ def score_table(head: TrainedHead, table: str | PathLike[str], output: Path) -> 
     Raises:
         CheckpointError: The table was made otherwise than the head wants.
     """
-    parts = (_with_scores(batch, scores, head.labels) for batch, scores in _batches(head, table, KEPT))
+    parts = (_with_scores(batch, scores, head) for batch, scores in _batches(head, table, KEPT))
     first = next(parts, None)
     if first is None:
         message = f"{table} has no clips: nothing was scored. Embed recordings into it with `beats embed`."
@@ -119,11 +121,12 @@ class _InStep:
         return whole[:rows]
 
 
-def _with_scores(batch: pa.RecordBatch, scores: Floats, labels: tuple[str, ...]) -> pa.Table:
+def _with_scores(batch: pa.RecordBatch, scores: Floats, head: TrainedHead) -> pa.Table:
     lost = pa.array(~finite_rows(scores))
-    values = pa.FixedSizeListArray.from_arrays(pa.array(scores.reshape(-1)), len(labels), mask=lost)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(scores.reshape(-1)), len(head.labels), mask=lost)
     table = pa.Table.from_batches([batch]).append_column("scores", values)
-    return table.replace_schema_metadata({KEY: BREAK.join(labels).encode()})
+    said = {KEY: BREAK.join(head.labels).encode(), LIMITS: json.dumps(head.thresholds).encode()}
+    return table.replace_schema_metadata(said)
 
 
 def thresholds_of(head: TrainedHead, threshold: str) -> tuple[float, ...]:
