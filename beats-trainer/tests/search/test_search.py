@@ -349,3 +349,11 @@ def test_hours_that_are_none_are_refused(embedded, beats, hours):
     done = beats("search", embedded[0], "q.wav", f"--hours={hours}")
     assert done.exit_code != 0
     assert "such as" in done.output
+
+
+def test_nothing_found_is_said(embedded, beats):
+    table, sounds = embedded
+    query = sounds / "recorder1" / "20240501_033000.wav"
+    done = beats("search", table, query, "--model", TINY, "--site", "nowhere", "--json")
+    assert json.loads(done.stdout) == []
+    assert "nothing was found" in done.stderr

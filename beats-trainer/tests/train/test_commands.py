@@ -161,3 +161,23 @@ def test_folds_are_learnt_one_after_another_and_told_together(calls, beats, tmp_
     assert {path.name for path in (tmp_path / "run").glob("fold-*")} == {"fold-1", "fold-2", "fold-3"}
     tried = read_predictions(tmp_path / "run" / "predictions.parquet")
     assert len(set(tried.recordings)) == len(tried.recordings) == 60
+
+
+@pytest.mark.parametrize(("length", "is_told"), [(0.1, True), (0.4, False)])
+def test_annotations_far_shorter_than_a_clip_are_told(calls, beats, tmp_path, length, is_told):
+    folder, _ = calls
+    rows = [
+        (folder / "calls" / name / f"{number}.wav", name, 0.4, 0.4 + length)
+        for name in ("robin", "wren")
+        for number in range(20)
+    ]
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("recording", "label", "start_s", "end_s"), *rows])
+    done = beats(
+        "train", tmp_path / "labels.csv", "--table", folder / "run" / "table.parquet", "-o", tmp_path
+    )
+    assert done.exit_code == 0, done.output
+    told = (
+        "half of the annotations last at most 0.1 s, and a clip 1 s: `beats embed --clip-s 0.5 --hop-s 0.25`"
+    )
+    assert (told in done.stderr) == is_told

@@ -68,6 +68,8 @@ def search(
         message = f"--to {form} needs a place: expected -o FILE. Add it."
         raise click.UsageError(message)
     matches = _matches(table, queries, **options)
+    if not matches:
+        say("nothing was found: the table has no clip that may be, by what was said of site, days and hours")
     if save_clips:
         _save(matches, save_clips)
     if output:

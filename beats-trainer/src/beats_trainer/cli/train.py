@@ -23,6 +23,7 @@ PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 LABEL_COLUMNS = ("label", "positives", "ap", "auroc", "precision", "recall", "threshold")
 TABLE = "table.parquet"
+SHORT = 4  # annotations as long as a clip, or it is far longer than they
 by_option = click.option(
     "--by", default="auto", show_default=True, type=click.Choice(["auto", "recording", "site", "day"]),
     help="What stays on one side of the split; auto is the site from five sites on, else the recording.",
@@ -123,6 +124,7 @@ def train(
     found = read_labels(source)
     splits = read_split(split_file) if split_file else None
     where = table or output / TABLE
+    _advise_length(found, table, clip_s)
     if table is None:
         found = _embedded(found, where, str(model or DEFAULTS.model), clip_s)
     if folds:
@@ -135,6 +137,22 @@ def train(
         put({"model": str(fitted.folder), **fitted.metrics})
     else:
         _print_figures(fitted)
+
+
+def _advise_length(found: Labels, table: Path | None, clip_s: float) -> None:
+    """A call that is a small part of its clip is a small part of its embedding too."""
+    from beats_trainer.table.settings import settings_of
+    from beats_trainer.train.annotations import median_length
+
+    length, clip = median_length(found), settings_of(table).clip_s if table else clip_s
+    if length is None or length * SHORT > clip:
+        return
+    shorter = max(0.5, round(2 * length, 1))
+    times = 2 * clip / shorter
+    say(
+        f"half of the annotations last at most {length:.2g} s, and a clip {clip:g} s: `beats embed --clip-s "
+        f"{shorter:g} --hop-s {shorter / 2:g}` hears them better, with {times:.0f} times the rows"
+    )
 
 
 def _write_stage(

@@ -153,6 +153,16 @@ def merge_labels(parts: Iterable[Labels]) -> Labels:
     return Labels(tuple(once), all(part.exhaustive for part in several))
 
 
+def median_length(labels: Labels) -> float | None:
+    """Seconds that half of the positive annotations last at most; None where none says its times."""
+    lengths = sorted(
+        one.end_s - one.start_s
+        for one in labels.annotations
+        if one.kind == "positive" and one.start_s is not None and one.end_s is not None
+    )
+    return lengths[(len(lengths) - 1) // 2] if lengths else None
+
+
 def count_labels(annotations: Sequence[Annotation]) -> dict[str, int]:
     """How often each label is positive, most often first."""
     counts: dict[str, int] = {}
