@@ -17,11 +17,11 @@ from beats_trainer.train.head_file import load_head, save_head
 from beats_trainer.train.run import evaluate, fit
 from beats_trainer.train.score import (
     Scored,
+    choose_thresholds,
     find_clips,
     find_events,
     score_table,
     scored_clips,
-    thresholds_of,
 )
 from beats_trainer.train.settings import TrainSettings, change_settings, parse_assignments, read_params
 from beats_trainer.train.split import LeakError
@@ -236,12 +236,12 @@ def test_events_do_not_reach_over_gaps_recordings_channels_or_clips_without_a_sc
 def test_thresholds_are_fitted_or_said(made, tmp_path):
     table, labels = made
     head = fit(labels, table, tmp_path / "run").head
-    assert thresholds_of(head, "best") == head.thresholds
-    assert thresholds_of(head, "0.25") == (0.25,) * 3
+    assert choose_thresholds(head.thresholds, 3, "best") == head.thresholds
+    assert choose_thresholds(head.thresholds, 3, "0.25") == (0.25,) * 3
     with pytest.raises(ValueError, match="the threshold is 'high'; expected best, or a number from 0 to 1"):
-        thresholds_of(head, "high")
+        choose_thresholds(head.thresholds, 3, "high")
     with pytest.raises(ValueError, match="learnt without a validation split"):
-        thresholds_of(replace(head, thresholds=()), "best")
+        choose_thresholds((), 3, "best")
 
 
 def test_settings_come_from_a_file_and_are_changed_one_by_one(tmp_path):

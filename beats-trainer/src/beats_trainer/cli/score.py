@@ -24,10 +24,10 @@ SUFFIXES = {".parquet": "scores", ".csv": "csv"}
 
 def classify_with_head(head: TrainedHead, paths: Sequence[str], options: dict[str, Any]) -> None:
     """Score, and write or print what is asked for; recordings that failed make the exit status 1."""
-    from beats_trainer.train.score import score_table, thresholds_of
+    from beats_trainer.train.score import score_table
 
     form = _form(options)
-    limits = () if form == "scores" else thresholds_of(head, _threshold(head, options["threshold"]))
+    limits = () if form == "scores" else _limits(head, options["threshold"])
     with _table(head, paths, options) as (table, failed):
         if form == "scores":
             rows = score_table(head, table, options["output"])
@@ -51,9 +51,12 @@ def _form(options: dict[str, Any]) -> str:
     return str(form)
 
 
-def _threshold(head: TrainedHead, threshold: str | None) -> str:
+def _limits(head: TrainedHead, threshold: str | None) -> tuple[float, ...]:
     """What was said; else what was fitted; else the middle."""
-    return threshold or ("best" if head.thresholds else "0.5")
+    from beats_trainer.train.score import choose_thresholds
+
+    meant = threshold or ("best" if head.thresholds else "0.5")
+    return choose_thresholds(head.thresholds, len(head.labels), meant)
 
 
 def _found(head: TrainedHead, table: Path, limits: tuple[float, ...], *, merge: bool) -> Iterator[Event]:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from beats_trainer.cli.output import plainly, put_table, say
-from beats_trainer.errors import BeatsError
 
 if TYPE_CHECKING:
-    from beats_trainer.train.counts import Count, ScoresFile
+    from beats_trainer.train.counts import Count
 
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -37,30 +36,15 @@ def summary(scores: Path, output: Path, *, by: str, threshold: str, run: Path | 
     many hours were listened to. Hours and days are those of the recorder's clock.
     """
     from beats_trainer.train.counts import ScoresFile, count_events, parse_by, write_counts
+    from beats_trainer.train.score import choose_thresholds
 
     groups, found = parse_by(by), ScoresFile.read(scores)
-    limits = _limits(found, threshold)
+    limits = choose_thresholds(found.thresholds, len(found.labels), threshold)
     quality = _quality(run) if run else {}
     counts = count_events(found, limits, groups)
     write_counts(counts, groups, output, quality if threshold == "best" else {})
     put_table(("label", "events", "groups with any", "hours listened"), _totals(counts, found.labels))
     say(f"{output}: {len(counts):,} lines")
-
-
-def _limits(found: ScoresFile, threshold: str) -> tuple[float, ...]:
-    if threshold == "best":
-        if found.thresholds:
-            return found.thresholds
-        message = f"{found.path} says no thresholds: none were fitted. Say one, such as --threshold 0.5."
-        raise BeatsError(message)
-    try:
-        value = float(threshold)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        message = f"the threshold is {threshold[:40]!r}; expected best, or a number from 0 to 1. Correct it."
-        raise BeatsError(message)
-    return (value,) * len(found.labels)
 
 
 def _quality(run: Path) -> dict[str, tuple[float, float]]:

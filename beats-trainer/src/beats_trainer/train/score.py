@@ -129,17 +129,18 @@ def _with_scores(batch: pa.RecordBatch, scores: Floats, head: TrainedHead) -> pa
     return table.replace_schema_metadata(said)
 
 
-def thresholds_of(head: TrainedHead, threshold: str) -> tuple[float, ...]:
-    """The thresholds that are meant: `best` are those that were fitted, else one number for all.
+def choose_thresholds(fitted: tuple[float, ...], labels: int, threshold: str) -> tuple[float, ...]:
+    """The thresholds that are meant: `best` are those that were fitted, else one number for all labels.
 
     Raises:
         ValueError: It is neither, or none were fitted.
     """
     if threshold == "best":
-        if head.thresholds:
-            return head.thresholds
+        if fitted:
+            return fitted
         message = (
-            "the head has no thresholds: it was learnt without a validation split. Say one, such as 0.5."
+            "there are no fitted thresholds: the head was learnt without a validation split. Say one, such "
+            "as --threshold 0.5."
         )
         raise ValueError(message)
     try:
@@ -149,7 +150,7 @@ def thresholds_of(head: TrainedHead, threshold: str) -> tuple[float, ...]:
     if not 0 <= value <= 1:
         message = f"the threshold is {threshold[:40]!r}; expected best, or a number from 0 to 1. Correct it."
         raise ValueError(message)
-    return (value,) * len(head.labels)
+    return (value,) * labels
 
 
 def find_clips(
