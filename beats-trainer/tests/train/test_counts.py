@@ -158,6 +158,16 @@ def test_what_holds_no_scores_is_refused(tmp_path, beats, kind):
     assert not (tmp_path / "c.csv").exists()
 
 
+@pytest.mark.parametrize("said", [b"no", b"{}1", b"[1]", b"[0.5, 7]", b"[0.5, NaN]", b'["a", "b"]', b"3"])
+def test_thresholds_that_are_none_are_refused(tmp_path, said):
+    path = write_scores(tmp_path / "s.parquet", night("a.wav", [[0, 0]]))
+    table = pq.read_table(path)
+    metadata = table.schema.metadata | {b"beats.thresholds": said}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    with pytest.raises(LabelsError, match=r"s\.parquet holds no scores of clips: it.*threshold"):
+        ScoresFile.read(path)
+
+
 def test_without_fitted_thresholds_one_must_be_said(tmp_path, beats):
     path = write_scores(tmp_path / "s.parquet", night("a.wav", [[0, 0]]), thresholds=())
     done = beats("summary", path, "-o", tmp_path / "c.csv")

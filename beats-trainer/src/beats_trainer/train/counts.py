@@ -86,7 +86,7 @@ class ScoresFile:
         kind = schema.field("scores").type
         if not pa.types.is_fixed_size_list(kind) or kind.list_size != len(labels):
             raise _no_scores(path, f"its scores are {kind}, and its labels {len(labels)}")
-        return cls(path, labels, tuple(map(float, json.loads(said.get(LIMITS, b"[]")))))
+        return cls(path, labels, _thresholds(path, said.get(LIMITS, b"[]"), len(labels)))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Its rows, in order, a few thousand in memory."""
@@ -94,6 +94,17 @@ class ScoresFile:
             there = [name for name in USED if name in file.schema_arrow.names]
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=there):
                 yield from batch.to_pylist()
+
+
+def _thresholds(path: Path, said: bytes, labels: int) -> tuple[float, ...]:
+    """One for each label from 0 to 1, or none at all."""
+    try:
+        found = tuple(map(float, json.loads(said)))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _no_scores(path, "its thresholds are no numbers") from error
+    if len(found) not in (0, labels) or not all(0 <= value <= 1 for value in found):
+        raise _no_scores(path, f"it has {len(found)} thresholds of {labels} labels, or one beyond 0 to 1")
+    return found
 
 
 def _no_scores(path: Path, found: str) -> LabelsError:
