@@ -11,6 +11,7 @@ import pytest
 from beats_trainer.extractor import BEATsFeatureExtractor
 from beats_trainer.table import read_table
 from beats_trainer.table.rows import number_column, text_column
+from beats_trainer.table.settings import settings_of
 from sounds import TINY
 
 
@@ -107,3 +108,22 @@ def test_a_column_that_is_not_there_is_refused(table):
         read_table(table, column="embedding_3")
     with pytest.raises(FileNotFoundError, match="no table"):
         read_table(table / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, "is no table that can be read"),
+        (b"[1, 2]", "is no table that can be read"),
+        (b"{", "is no table that can be read"),
+        (b"{}", "does not say what made its rows"),
+        (b'{"checkpoint": "x"}', "does not say the sha256 and dim and layers"),
+    ],
+)
+def test_what_is_no_table_is_called_that_by_its_name(tmp_path, said, expected):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(b"no table")
+    if said is not None:
+        pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({b"beats": said}), path)
+    with pytest.raises(ValueError, match=rf"t\.parquet {expected}.*Expected"):
+        settings_of(path)

@@ -95,6 +95,13 @@ def settings_of(table: str | PathLike[str]) -> Settings:
     if not metadata:
         message = f"{file} does not say what made its rows. Expected a table that `beats embed` wrote."
         raise ValueError(message)
+    missing = [field.name for field in fields(Settings) if field.name not in metadata]
+    if missing:
+        message = (
+            f"{file} does not say the {' and '.join(missing)} of its rows. Expected a table that "
+            "`beats embed` wrote. Embed the recordings anew."
+        )
+        raise ValueError(message)
     return read_settings(metadata)
 
 

@@ -71,9 +71,20 @@ def table_files(path: str | PathLike[str]) -> list[Path]:
 
 
 def read_metadata(path: str | PathLike[str]) -> dict[str, Any]:
-    """What made the rows of a file; empty if it does not say."""
-    written = pq.read_metadata(path).metadata or {}
-    return dict(json.loads(written.get(METADATA_KEY, b"{}")))
+    """What made the rows of a file; empty if it does not say.
+
+    Raises:
+        ValueError: It is no Parquet file, or what it says cannot be read.
+    """
+    try:
+        written = pq.read_metadata(path).metadata or {}
+        return dict(json.loads(written.get(METADATA_KEY, b"{}")))
+    except (pa.ArrowInvalid, ValueError, TypeError, RecursionError) as error:
+        message = (
+            f"{path} is no table that can be read: {str(error)[:200]} Expected what `beats embed` wrote. "
+            "Name that, or embed the recordings anew."
+        )
+        raise ValueError(message) from error
 
 
 def read_table(path: str | PathLike[str], *, column: str = "embedding") -> Table:
