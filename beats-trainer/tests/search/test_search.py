@@ -17,6 +17,7 @@ from beats_trainer.search.cut_out import save_clips
 from beats_trainer.search.filters import Wanted
 from beats_trainer.search.index import open_index
 from beats_trainer.search.nearest import Match, search
+from beats_trainer.train.annotations import Annotation, Labels
 from sounds import TINY
 
 
@@ -357,3 +358,26 @@ def test_nothing_found_is_said(embedded, beats):
     done = beats("search", table, query, "--model", TINY, "--site", "nowhere", "--json")
     assert json.loads(done.stdout) == []
     assert "nothing was found" in done.stderr
+
+
+def test_what_somebody_has_labelled_is_left_out(dated):
+    table, vectors = dated
+    query = np.random.default_rng(7).standard_normal(16).astype(np.float32)
+    said = Labels((
+        Annotation("somewhere/3.wav", "robin"),
+        Annotation("5.wav", "robin", 2.5, 3.5, kind="negative"),
+        Annotation("5.wav", "wren", 7.0, 8.0, kind="unknown"),
+    ))  # fmt: skip
+    left_out = {*range(30, 40), 52, 53, 57}  # of clips that only meet an annotation nothing is said
+    expected = [i for i in brute_force(vectors, query, 400)[0] if i not in left_out]
+    assert numbers(search(table, query, 999, wanted=Wanted(not_in=said))) == expected
+    assert len(expected) == 387
+
+
+def test_labels_of_any_form_leave_clips_out(embedded, beats, tmp_path):
+    table, sounds = embedded
+    query = sounds / "recorder1" / "20240501_033000.wav"
+    (tmp_path / "labels.csv").write_text(f"recording,label,start_s,end_s\n{query},robin,0,2.5\n")
+    words = ("--model", TINY, "--top", 1, "--json", "--not-in", tmp_path / "labels.csv")
+    (found,) = json.loads(beats("search", table, query, *words).stdout)
+    assert (found["recording"], found["start_s"]) == (str(query), 3.0)

@@ -39,6 +39,7 @@ def _hours(_context: click.Context, _option: click.Parameter, value: str | None)
 @click.option("--until", type=DAY, help="Of this day or earlier.")
 @click.option("--hours", callback=_hours, metavar="H-H", help="From the one hour to the end of the other.")
 @click.option("--one-per", type=click.Choice(["recording", "hour"]), help="Only the best of each.")
+@click.option("--not-in", type=PATH, metavar="LABELS", help="No clip that these labels say anything of.")
 @click.option("--model", help="The checkpoint, if its name in the table does not lead to it.")
 @click.option("--layer", type=int, help="Of a table with several  [default: the last]")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1))
@@ -69,7 +70,7 @@ def search(
         raise click.UsageError(message)
     matches = _matches(table, queries, **options)
     if not matches:
-        say("nothing was found: the table has no clip that may be, by what was said of site, days and hours")
+        say("nothing was found: no clip may be, by the site, days, hours and labels that were given")
     if save_clips:
         _save(matches, save_clips)
     if output:
@@ -96,10 +97,12 @@ def _matches(
     )  # fmt: skip
 
 
-def _wanted(*, since: Any, until: Any, **others: Any) -> Wanted:
+def _wanted(*, since: Any, until: Any, not_in: Path | None, **others: Any) -> Wanted:
     from beats_trainer.search.filters import Wanted
+    from beats_trainer.train.formats import read_labels
 
-    return Wanted(since=since and since.date(), until=until and until.date(), **others)
+    said = read_labels(not_in) if not_in else None
+    return Wanted(since=since and since.date(), until=until and until.date(), not_in=said, **others)
 
 
 def _facts(match: Match) -> dict[str, Any]:

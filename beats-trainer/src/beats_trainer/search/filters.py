@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -12,8 +13,10 @@ import numpy.typing as npt
 
 from beats_trainer.table.scan import Group, present, stream
 from beats_trainer.table.sites import site_of
+from beats_trainer.train.annotations import Annotation, Labels
+from beats_trainer.train.examples import Names
 
-FACTS = ("recording", "start_s", "datetime", "device", "site")
+FACTS = ("recording", "start_s", "end_s", "datetime", "device", "site")
 OnePer = Literal["recording", "hour"]
 Keys = npt.NDArray[np.int64]
 LEFT_OUT = -1  # the key of a row that may not be found
@@ -27,6 +30,7 @@ class Wanted:
         site: Recorded there: at the site, else by the recorder, else in the folder of that name.
         since: Recorded on this day or later, by the recorder's clock; `until` on this day or earlier.
         hours: Recorded from the one hour to the end of the other; `(22, 4)` goes over midnight.
+        not_in: Not what somebody has said anything of: clips that an annotation touches.
         one_per: The best of each `recording`, or of each `hour` of one site.
 
     Raises:
@@ -38,6 +42,7 @@ class Wanted:
     until: date | None = None
     hours: tuple[int, int] | None = None
     one_per: OnePer | None = None
+    not_in: Labels | None = None
 
     def __post_init__(self) -> None:
         if self.hours and not all(0 <= hour <= 23 for hour in self.hours):
@@ -79,6 +84,7 @@ class RowKeys:
 
     def __init__(self, wanted: Wanted, groups: Sequence[Group]) -> None:
         self.wanted, self._numbers = wanted, dict[object, int]()
+        self._said = _Said(wanted.not_in) if wanted.not_in else None
         self._facts = present(groups[0].file, FACTS)
 
     def of(self, group: Group, first: int) -> Keys:
@@ -94,12 +100,33 @@ class RowKeys:
         device, site = row.get("device"), row.get("site")
         if not self.wanted.holds(recording, when, device, site):
             return LEFT_OUT
+        if self._said and self._said.of(recording, row["start_s"], row["end_s"]):
+            return LEFT_OUT
         if self.wanted.one_per is None:
             return number
         named: object = recording
         if self.wanted.one_per == "hour":
             named = (site_of(recording, device, site), _hour_of(recording, row["start_s"], when))
         return self._numbers.setdefault(named, len(self._numbers))
+
+
+class _Said:
+    """What labels say something of, whatever they call a recording: by its path, or the end of it."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._names, self._stretches = Names(labels.recordings), defaultdict[str, list[Annotation]](list)
+        self._known: dict[str, list[Annotation]] = {}
+        for one in labels.annotations:
+            self._stretches[one.recording].append(one)
+
+    def of(self, recording: str, start_s: float, end_s: float) -> bool:
+        """Whether they say something of a stretch."""
+        if recording not in self._known:
+            self._known[recording] = self._stretches.get(self._names.find(recording) or "", [])
+        return any(
+            one.start_s is None or one.end_s is None or (one.start_s < end_s and start_s < one.end_s)
+            for one in self._known[recording]
+        )
 
 
 def _hour_of(recording: str, start_s: float, when: datetime | None) -> object:
