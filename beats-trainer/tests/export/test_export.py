@@ -279,7 +279,8 @@ def test_the_channel_stands_in_every_export_and_in_the_search(tmp_path, record, 
     assert (labels.count("clip, channel 0"), labels.count("clip, channel 1")) == (2, 2)
     query = next((tmp_path / "rec").iterdir())
     found = beats("search", each, query, "--model", TINY, "--top", "4")
-    assert found.stdout.splitlines()[0].split() == ["cosine", "start_s", "end_s", "channel", "recording"]
+    head = found.stdout.splitlines()[0].split()
+    assert head == ["cosine", "start_s", "end_s", "channel", "datetime", "recording"]
 
 
 def test_hoplite_takes_a_row_a_channel_and_a_place_without_a_name(tmp_path, record, beats, export):

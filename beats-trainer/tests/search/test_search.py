@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from beats_trainer.cli.search import _print
 from beats_trainer.search import nearest as searching
 from beats_trainer.search.cut_out import save_clips
 from beats_trainer.search.filters import Wanted
@@ -381,3 +382,13 @@ def test_labels_of_any_form_leave_clips_out(embedded, beats, tmp_path):
     words = ("--model", TINY, "--top", 1, "--json", "--not-in", tmp_path / "labels.csv")
     (found,) = json.loads(beats("search", table, query, *words).stdout)
     assert (found["recording"], found["start_s"]) == (str(query), 3.0)
+
+
+def test_a_site_is_shown_where_it_says_more_than_the_folder(capsys):
+    one = Match(0.5, "card/a.wav", 0.0, 2.0, site="card")
+    _print([one])
+    assert capsys.readouterr().out.split("\n")[0].split() == ["cosine", "start_s", "end_s", "recording"]
+    _print([one, Match(0.4, "card/b.wav", 0.0, 2.0, site="oak")])
+    assert capsys.readouterr().out.split("\n")[0].split() == [
+        "cosine", "start_s", "end_s", "site", "recording"
+    ]  # fmt: skip

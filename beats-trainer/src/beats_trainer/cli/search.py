@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 DAY = click.DateTime(["%Y-%m-%d"])
+OPTIONAL = ("channel", "datetime", "site")
 LABEL = "hit"  # of a match, in the files of other programs
 
 
@@ -111,17 +112,25 @@ def _facts(match: Match) -> dict[str, Any]:
 
 
 def _print(matches: list[Match]) -> None:
-    """A column where any has something to say."""
-    has_channel = any(match.channel is not None for match in matches)
-    has_time = any(match.datetime is not None for match in matches)
-    extra = [*(["channel"] if has_channel else []), *(["datetime"] if has_time else [])]
-    rows = []
-    for match in matches:
-        when = match.datetime.isoformat(" ", "seconds") if match.datetime else ""
-        some = {"channel": "" if match.channel is None else str(match.channel), "datetime": when}
-        times = f"{match.cosine:.4f}", f"{match.start_s:.2f}", f"{match.end_s:.2f}"
-        rows.append((*times, *(some[name] for name in extra), match.site, match.recording))
-    put_table(("cosine", "start_s", "end_s", *extra, "site", "recording"), rows)
+    """A column where any has something to say; a site that is the folder is in the name already."""
+    rows = [_row(match) for match in matches]
+    shown = [name for name in OPTIONAL if any(row[name] for row in rows)]
+    names = ("cosine", "start_s", "end_s", *shown, "recording")
+    put_table(names, [tuple(row[name] for name in names) for row in rows])
+
+
+def _row(match: Match) -> dict[str, str]:
+    from beats_trainer.table.sites import site_of
+
+    return {
+        "cosine": f"{match.cosine:.4f}",
+        "start_s": f"{match.start_s:.2f}",
+        "end_s": f"{match.end_s:.2f}",
+        "channel": "" if match.channel is None else str(match.channel),
+        "datetime": match.datetime.isoformat(" ", "seconds") if match.datetime else "",
+        "site": "" if match.site == site_of(match.recording, None) else match.site,
+        "recording": match.recording,
+    }
 
 
 def _write(matches: list[Match], output: Path, form: str) -> None:
