@@ -8,6 +8,8 @@ from dataclasses import asdict
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import soundfile
+from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.table.settings import Settings
 from beats_trainer.train.annotations import Annotation, Labels
 
@@ -52,3 +54,19 @@ def call(label, seed, seconds=1.0):
     draw, time = np.random.default_rng(seed), np.arange(int(seconds * RATE)) / RATE
     tone = np.sin(2 * np.pi * PITCH[label] * time) * np.hanning(len(time)) * 0.3 if label in PITCH else 0
     return (tone + draw.standard_normal(len(time)) * 0.01).astype(np.float32)
+
+
+SMALL = BEATsConfig(
+    encoder_layers=3, encoder_embed_dim=48, encoder_ffn_embed_dim=96, encoder_attention_heads=4, embed_dim=32,
+    conv_pos=16, conv_pos_groups=4, dropout=0.0, attention_dropout=0.0, encoder_layerdrop=0.0,
+)  # fmt: skip
+
+
+def write_calls(folder, *, seconds=1.0):
+    """Twelve recordings of each call, in folders named by label."""
+    for label in PITCH:
+        (folder / label).mkdir(parents=True)
+        for number in range(12):
+            seed = number + 100 * (label == "wren")
+            soundfile.write(folder / label / f"{number}.wav", call(label, seed, seconds), RATE)
+    return folder

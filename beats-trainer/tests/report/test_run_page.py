@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 from beats_trainer.report.mistakes import confusion, worst_mistakes
-from beats_trainer.report.run_page import write_run_page
+from beats_trainer.report.run_page import is_run, write_run_page
 from beats_trainer.train.annotations import Annotation, Labels, LabelsError
 from beats_trainer.train.evaluate import Predictions
-from beats_trainer.train.run import METRICS, fit
+from beats_trainer.train.run import HEAD, METRICS, fit
 from beats_trainer.train.settings import TrainSettings
 from browser import CHROMIUM, tab
 from learning import RATE, call, clouds, write_clips
@@ -93,6 +93,12 @@ def test_a_page_has_the_figures_and_the_mistakes_with_their_sound(run, beats):
 def test_fewer_clips_can_be_asked_for(run, beats):
     beats("report", run, "-o", run / "page.html", "--clips", 2)
     assert (run / "page.html").read_text(encoding="utf-8").count('class="note"><bdi>calls/') == 2
+
+
+def test_a_folder_without_a_head_is_no_run(run):
+    assert is_run(run)
+    (run / HEAD).unlink()  # as what `beats evaluate` writes
+    assert not is_run(run)
 
 
 def test_a_run_without_figures_says_what_to_do(run):

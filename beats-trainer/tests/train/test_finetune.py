@@ -22,7 +22,6 @@ import soundfile
 import torch
 from beats_trainer.checkpoint.untrained import write_untrained
 from beats_trainer.embed.start import embed_recordings
-from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.errors import CheckpointError
 from beats_trainer.fine_tuning import TABLE, fit_encoder
 from beats_trainer.load import load_model
@@ -40,12 +39,8 @@ from beats_trainer.train.settings import TrainSettings
 from beats_trainer.train.sounds import sounds_of, vary
 from beats_trainer.train.tune_batches import Batch, Task
 from beats_trainer.train.tuned import Tuned, rate_groups
-from learning import RATE, call
+from learning import RATE, SMALL, call, write_calls
 
-SMALL = BEATsConfig(
-    encoder_layers=3, encoder_embed_dim=48, encoder_ffn_embed_dim=96, encoder_attention_heads=4, embed_dim=32,
-    conv_pos=16, conv_pos_groups=4, dropout=0.0, attention_dropout=0.0, encoder_layerdrop=0.0,
-)  # fmt: skip
 KILLS = 20 if os.environ.get("BEATS_TEST_FULL") else 2
 QUICK = TrainSettings(method="finetune", epochs=3, batch=4, rate=3e-3, layerdrop=0.0, val=0.25, test=0.25)
 
@@ -54,13 +49,8 @@ QUICK = TrainSettings(method="finetune", epochs=3, batch=4, rate=3e-3, layerdrop
 def calls(tmp_path_factory):
     """Recordings of two calls, an untrained encoder, and the table that it makes of them."""
     folder = tmp_path_factory.mktemp("calls")
-    for label in ("robin", "wren"):
-        (folder / "calls" / label).mkdir(parents=True)
-        for number in range(12):
-            path = folder / "calls" / label / f"{number}.wav"
-            soundfile.write(path, call(label, number + 100 * (label == "wren")), RATE)
     model = write_untrained(folder / "small.pt", config=SMALL)
-    labels = read_labels(folder / "calls")
+    labels = read_labels(write_calls(folder / "calls"))
     embed_recordings(labels.recordings, folder / "table.parquet", model=model, clip_s=1.0)
     return labels, folder / "table.parquet", model
 

@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from beats_trainer.checkpoint.untrained import write_untrained
 from beats_trainer.embed.start import embed_recordings
-from beats_trainer.encoder.config import BEATsConfig
 from beats_trainer.fine_tuning import TABLE, fit_encoder
 from beats_trainer.train.annotations import LabelsError
 from beats_trainer.train.evaluate import read_predictions
@@ -20,15 +18,11 @@ from beats_trainer.train.head_file import load_head
 from beats_trainer.train.probe import pool_bags
 from beats_trainer.train.score import scored_clips
 from beats_trainer.train.settings import TrainSettings
-from learning import RATE, call
+from learning import SMALL, write_calls
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a CUDA GPU: run this file on a machine that has one"
 )
-SMALL = BEATsConfig(
-    encoder_layers=3, encoder_embed_dim=48, encoder_ffn_embed_dim=96, encoder_attention_heads=4, embed_dim=32,
-    conv_pos=16, conv_pos_groups=4, dropout=0.0, attention_dropout=0.0, encoder_layerdrop=0.0,
-)  # fmt: skip
 QUICK = TrainSettings(method="finetune", epochs=6, batch=4, rate=3e-3, layerdrop=0.0, val=0.25, test=0.25)
 
 
@@ -36,13 +30,8 @@ QUICK = TrainSettings(method="finetune", epochs=6, batch=4, rate=3e-3, layerdrop
 def calls(tmp_path_factory):
     """Recordings of three seconds, each a bag of three clips."""
     folder = tmp_path_factory.mktemp("calls")
-    for label in ("robin", "wren"):
-        (folder / "calls" / label).mkdir(parents=True)
-        for number in range(12):
-            path = folder / "calls" / label / f"{number}.wav"
-            soundfile.write(path, call(label, number + 100 * (label == "wren"), seconds=3.0), RATE)
     model = write_untrained(folder / "small.pt", config=SMALL)
-    labels = read_labels(folder / "calls")
+    labels = read_labels(write_calls(folder / "calls", seconds=3.0))
     embed_recordings(labels.recordings, folder / "table.parquet", model=model, clip_s=1.0)
     return labels, folder / "table.parquet", model
 

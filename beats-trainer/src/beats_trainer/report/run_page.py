@@ -45,8 +45,8 @@ class RunPage:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether `beats train` wrote it."""
-    return (folder / PREDICTIONS).is_file() and (folder / METRICS).is_file()
+    """Whether `beats train` wrote it: what `beats evaluate` writes has no head."""
+    return all((folder / name).is_file() for name in (HEAD, PREDICTIONS, METRICS))
 
 
 def write_run_page(
