@@ -92,9 +92,33 @@ def test_a_threshold_of_its_own_is_heeded(scores):
 
 def test_clips_that_overlap_and_channels_are_listened_to_once(tmp_path):
     rows = night("a.wav", [[0, 0]] * 7, hop=0.5)
-    path = write_scores(tmp_path / "s.parquet", rows + rows)  # as of a second channel
+    path = write_scores(tmp_path / "s.parquet", rows + rows[:3])  # as of a second channel
     (robin, _) = count_events(ScoresFile.read(path), (0.5, 0.5), ())
     assert robin.effort.seconds == 4.0
+
+
+def test_an_event_at_the_end_of_a_recording_is_where_that_was(tmp_path):
+    rows = night("a.wav", [[0, 0], [0.9, 0]]) + night("b.wav", [[0, 0.9]], site="elm", began=None)
+    found = ScoresFile.read(write_scores(tmp_path / "s.parquet", rows))
+    counts = count_events(found, (0.5, 0.5), ("site", "hour"))
+    assert [(one.label, one.group) for one in counts if one.events] == [
+        ("robin", ("oak", "23")), ("wren", ("elm", ""))
+    ]  # fmt: skip
+
+
+def test_scores_stay_beside_their_clips_however_a_table_is_read(tmp_path):
+    """Vectors come as their pages lie, and names a few thousand at a time."""
+    vectors = np.random.default_rng(0).standard_normal((5_000, DIM)).astype(np.float32)
+    names = [f"{row}.wav" for row in range(5_000)]
+    table = write_clips(tmp_path / "t.parquet", vectors, names)
+    pq.write_table(pq.read_table(table), table, compression="none", use_dictionary=["recording"])
+    head = TrainedHead(
+        vectors[:2].copy(), np.zeros(2, np.float32), ("robin", "wren"), "sigmoid", SETTINGS, 12, "probe"
+    )
+    assert score_table(head, table, tmp_path / "s.parquet") == 5_000
+    rows = pq.read_table(tmp_path / "s.parquet").to_pylist()
+    assert [row["recording"] for row in rows] == names
+    assert np.allclose([row["scores"] for row in rows], head.scores(vectors), atol=1e-6)
 
 
 def test_a_scored_table_says_its_thresholds_and_its_recorders(tmp_path):

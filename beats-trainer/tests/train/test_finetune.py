@@ -424,3 +424,11 @@ def test_noise_and_the_draw_of_units_are_the_same_with_the_same_seed(calls, tmp_
         assert made.returncode == 0, made.stderr
         weights[name] = hashlib.sha256((tmp_path / name / ENCODER).read_bytes()).hexdigest()
     assert weights["one"] == weights["two"] != weights["without"]
+
+
+def test_an_epoch_has_each_unit_once_or_as_it_is_drawn(calls):
+    task = task_of(prepare(calls[0], calls[1], QUICK))
+    assert sorted(task.order(0)) == list(range(len(task.train)))
+    drawn = replace(task, settings=replace(QUICK, balance="sample"))
+    assert len(set(drawn.order(0))) < len(drawn.order(0)) == len(task.train)
+    assert drawn.order(0).tolist() == drawn.order(0).tolist() != drawn.order(1).tolist()
